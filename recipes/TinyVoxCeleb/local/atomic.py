@@ -1,0 +1,82 @@
+"""Files and folders that are either complete or absent.
+
+Everything is written beside its destination under a temporary name and renamed at the end, so a
+killed run leaves no half-written result; its leftovers are removed by the next run.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+
+def _temporary(path):
+    return path.with_name(f".{path.name}.partial")
+
+
+@contextlib.contextmanager
+def atomic_file(path, mode="w"):
+    """Open a file that appears under its name only once it is complete.
+
+    Arguments
+    ---------
+    path : str or Path
+        Where the file is to appear; missing parent folders are made.
+    mode : str
+        "w" (UTF-8 text) or "wb".
+
+    Yields
+    ------
+    file object
+        Open for writing.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> with atomic_file(folder / "scores.txt") as fout:
+    ...     _ = fout.write("0.5 a b")
+    ...     (folder / "scores.txt").exists()
+    False
+    >>> (folder / "scores.txt").read_text()
+    '0.5 a b'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as fout:
+            yield fout
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Fill a folder that appears under its name only once it is complete; an old one is replaced.
+
+    Arguments
+    ---------
+    path : str or Path
+        Where the folder is to appear; missing parent folders are made.
+
+    Yields
+    ------
+    Path
+        The empty temporary folder to fill.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
