@@ -1,1 +1,1 @@
-"""The stations between an audio tree and a report: corpora, shards, dataset, trials, scores, metrics."""
+"""From an audio tree to a score list: corpora, shards, dataset, trials, scores, metrics."""

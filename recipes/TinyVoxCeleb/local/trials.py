@@ -46,6 +46,17 @@ class TrialList:
     def __len__(self):
         return len(self.labels)
 
+    def speakers(self):
+        """The speaker ids of both sides, or None where the list has anonymous ids.
+
+        Returns
+        -------
+        (list of str, list of str) or None
+        """
+        if not all("/" in key for key in (*self.enrol, *self.test)):
+            return None
+        return tuple([key.split("/")[0] for key in side] for side in (self.enrol, self.test))
+
     @property
     def has_labels(self):
         """Whether at least one trial tells its label."""

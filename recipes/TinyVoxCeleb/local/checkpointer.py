@@ -1,0 +1,66 @@
+"""Checkpoints that survive a kill at any moment.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import shutil
+
+from speechbrain.utils.checkpoints import CKPT_PREFIX, Checkpoint, Checkpointer, ckpt_recency
+from speechbrain.utils.distributed import ddp_barrier, if_main_process, main_process_only
+
+UNFINISHED = ".unfinished-"
+
+
+class AtomicCheckpointer(Checkpointer):
+    """SpeechBrain's Checkpointer, whose folders are complete or absent.
+
+    Its parent writes the metadata that makes a folder a checkpoint before the parameters: a run
+    killed meanwhile would resume from half a checkpoint. Here a folder is filled under another name
+    and renamed. What a killed run left, half written or half deleted, is removed at the start.
+
+    Arguments
+    ---------
+    checkpoints_dir, recoverables, **kwargs
+        See speechbrain.utils.checkpoints.Checkpointer.
+    """
+
+    def __init__(self, checkpoints_dir, recoverables=None, **kwargs):
+        super().__init__(checkpoints_dir, recoverables, **kwargs)
+        self._remove_leftovers()
+
+    @main_process_only
+    def _remove_leftovers(self):
+        complete = sorted(self.list_checkpoints(), key=ckpt_recency)
+        if complete:
+            # The newest is never the one being deleted, so it tells what a checkpoint holds.
+            names = complete[-1].paramfiles.keys()
+            complete = [ckpt for ckpt in complete if ckpt.paramfiles.keys() == names]
+        keep = {checkpoint.path for checkpoint in complete}
+        for pattern in (f"{UNFINISHED}*", f"{CKPT_PREFIX}*"):
+            for folder in self.checkpoints_dir.glob(pattern):
+                if folder not in keep:
+                    shutil.rmtree(folder)
+
+    def _new_checkpoint_dirpath(self):
+        return _unfinished(super()._new_checkpoint_dirpath())
+
+    def _custom_checkpoint_dirpath(self, name):
+        return _unfinished(super()._custom_checkpoint_dirpath(name))
+
+    def save_checkpoint(self, *args, **kwargs):
+        """See Checkpointer.save_checkpoint."""
+        checkpoint = super().save_checkpoint(*args, **kwargs)
+        ddp_barrier()  # until every process has written its part
+        if not if_main_process():
+            return checkpoint
+        folder = checkpoint.path.with_name(checkpoint.path.name.removeprefix(UNFINISHED))
+        if folder.exists():
+            shutil.rmtree(folder)
+        checkpoint.path.rename(folder)
+        files = {name: folder / path.name for name, path in checkpoint.paramfiles.items()}
+        return Checkpoint(folder, checkpoint.meta, files)
+
+
+def _unfinished(path):
+    return path.with_name(UNFINISHED + path.name)

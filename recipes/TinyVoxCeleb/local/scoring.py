@@ -1,0 +1,98 @@
+"""From embeddings and trials to scores: cosine similarity, and the score list that holds it.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import numpy as np
+
+from local.atomic import atomic_file
+from local.errors import RecipeError
+
+
+def check_covered(trials, keys):
+    """Check that each utterance of a trial list is there before anything long begins.
+
+    Arguments
+    ---------
+    trials : TrialList
+    keys : container of str
+        The utterances that the shards hold.
+
+    Raises
+    ------
+    RecipeError
+        How many utterances are in no shard, and the first five.
+    """
+    keys = set(keys)
+    missing = sorted({*trials.enrol, *trials.test} - keys)
+    if missing:
+        raise RecipeError(
+            f"{trials.path}: {len(missing)} of its utterances are in no shard, e.g. "
+            f"{', '.join(missing[:5])}; name the shards that hold them, or mend the list"
+        )
+
+
+def cosine_scores(embeddings, trials):
+    """Cosine similarity of the two sides of each trial.
+
+    Arguments
+    ---------
+    embeddings : dict of str to numpy.ndarray
+        One vector of shape (dim,) an utterance.
+    trials : TrialList
+
+    Returns
+    -------
+    numpy.ndarray
+        Scores in [-1, 1], float64, shape (trials,).
+
+    Raises
+    ------
+    RecipeError
+        An utterance without embedding, or an embedding that is not finite.
+
+    Example
+    -------
+    >>> from local.trials import TrialList
+    >>> vectors = {"a": np.array([1.0, 0.0]), "b": np.array([3.0, 0.0]), "c": np.array([0.0, 2.0])}
+    >>> cosine_scores(vectors, TrialList(np.array([1, 0]), ["a", "a"], ["b", "c"]))
+    array([1., 0.])
+    """
+    check_covered(trials, embeddings)
+    rows = {key: row for row, key in enumerate(embeddings)}
+    matrix = np.stack(list(embeddings.values())).astype(np.float64)
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        bad = [key for key, row in rows.items() if not finite[row]]
+        raise RecipeError(
+            f"{len(bad)} embeddings are not finite, e.g. {', '.join(bad[:5])}: the network has "
+            "diverged; train with a lower learning_rate"
+        )
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    matrix /= np.maximum(norms, np.finfo(np.float64).tiny)
+    enrol = np.array([rows[key] for key in trials.enrol])
+    test = np.array([rows[key] for key in trials.test])
+    # Row by row, in blocks: memory stays flat where a full matrix of all pairs would not.
+    scores = np.empty(len(trials))
+    for start in range(0, len(trials), 65536):
+        block = slice(start, start + 65536)
+        scores[block] = np.einsum("td,td->t", matrix[enrol[block]], matrix[test[block]])
+    return scores.clip(-1.0, 1.0)
+
+
+def write_scores(path, scored):
+    """Write a score list: ``score id1 id2`` a line, the score mapped from [-1, 1] to [0, 1].
+
+    Arguments
+    ---------
+    path : str or Path
+    scored : iterable of (TrialList, numpy.ndarray)
+        Trial lists with their cosine scores, in the order in which they are to stand.
+    """
+    with atomic_file(path) as fout:
+        for trials, scores in scored:
+            columns = zip((scores + 1) / 2, trials.enrol, trials.test, strict=True)
+            fout.writelines(
+                f"{float(score)} {first} {second}\n" for score, first, second in columns
+            )

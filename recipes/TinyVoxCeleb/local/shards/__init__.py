@@ -1,0 +1,27 @@
+"""The shard schema of tiny-voxceleb: the only place that writes it and reads it.
+
+A shard is a tar archive whose members come in pairs, audio first::
+
+    0017/id10012/0AXjxNXiEzo/00001.wav
+    0017/id10012/0AXjxNXiEzo/00001.json
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from local.shards.classes import check_classes, count_speakers, speakers_by_class
+from local.shards.reading import index_shards, read_shards
+from local.shards.schema import SAMPLE_RATE, Sample, ShardIndex
+from local.shards.writing import write_shards
+
+__all__ = [
+    "SAMPLE_RATE",
+    "Sample",
+    "ShardIndex",
+    "check_classes",
+    "count_speakers",
+    "index_shards",
+    "read_shards",
+    "speakers_by_class",
+    "write_shards",
+]

@@ -1,0 +1,75 @@
+"""What a shard holds: its fields, file types and member names.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from local.trials import utterance_key
+
+SAMPLE_RATE = 16000
+AUDIO_TYPES = ("wav", "flac")
+SPLITS = ("train", "val", "dev", "eval")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a shard tells of one utterance: the fields of its JSON.
+
+    Arguments
+    ---------
+    sample_id : str
+        "speaker/session/utterance"; "eval/wav/<hash>" for evaluation files.
+    speaker_id, youtube_id, utterance_id : str
+        Its three parts.
+    num_frames : int
+        Length in audio samples.
+    sampling_rate : int
+        In Hz.
+    class_idx : int or None
+        The class of a training speaker, None for dev and eval.
+    """
+
+    sample_id: str
+    speaker_id: str
+    youtube_id: str
+    utterance_id: str
+    num_frames: int
+    sampling_rate: int
+    class_idx: int | None
+
+    @property
+    def key(self):
+        """The id by which trial and score lists name this utterance."""
+        return utterance_key(self.sample_id)
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """The shards of one split and the samples in them, in the order of the archives.
+
+    Arguments
+    ---------
+    shards : list of Path
+    samples : list of Sample
+    """
+
+    shards: list
+    samples: list
+
+    def __len__(self):
+        return len(self.samples)
+
+
+def split_key(name):
+    """Split a member's name at its last extension: ids may hold '.', '-' and '_'.
+
+    Example
+    -------
+    >>> split_key("0017/id10012/0AX-_jx.v2/00001.wav")
+    ('0017/id10012/0AX-_jx.v2/00001', 'wav')
+    """
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")), path.suffix[1:].lower()

@@ -1,0 +1,167 @@
+"""From an audio tree to shards, byte-identical for equal input.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+from tqdm import tqdm
+from webdataset.writer import TarWriter
+
+from local.atomic import atomic_folder
+from local.errors import RecipeError
+from local.shards.schema import AUDIO_TYPES, SAMPLE_RATE, SPLITS, Sample
+
+# Byte-identical archives: no clock, no user. PAX knows ids of any length and alphabet.
+REPRODUCIBLE = {
+    "encoder": False,
+    "mtime": 0,
+    "user": "root",
+    "group": "root",
+    "mode": 0o644,
+    "format": "PAX_FORMAT",
+}
+
+
+def write_shards(tree, meta, out, size=5000, seed=123):
+    """Write the shards of every split that an audio tree has; splits already written are kept.
+
+    Arguments
+    ---------
+    tree : str or Path
+        Holds train/, val/, dev/ and eval/, or some of them.
+    meta : str or Path
+        tiny_meta.csv, with at least the columns id and idx.
+    out : str or Path
+        Gets one folder a split. Equal input gives equal bytes.
+    size : int
+        Samples a shard.
+    seed : int
+        Of the order in which samples go to shards.
+
+    Raises
+    ------
+    RecipeError
+        No split in the tree; audio that is unreadable, empty, not mono or not at 16 kHz; a
+        training speaker that the metadata does not know; two files with the same id.
+    """
+    tree, out = Path(tree), Path(out)
+    splits = [split for split in SPLITS if (tree / split).is_dir()]
+    if not splits:
+        raise RecipeError(
+            f"{tree}: no audio tree here: expected at least one of the folders {', '.join(SPLITS)}"
+        )
+    if size < 1:
+        raise RecipeError(f"--size is {size}: expected at least one sample a shard")
+    classes = _read_classes(Path(meta))
+    for split in splits:
+        if (out / split).is_dir():
+            print(f"{split}: shards are there already, {out / split} (remove it to write anew)")
+            continue
+        paths = _audio_files(tree, split)
+        np.random.default_rng(seed=seed).shuffle(paths)
+        with atomic_folder(out / split) as folder:
+            _write_split(folder, split, paths, classes, size)
+
+
+def _write_split(folder, split, paths, classes, size):
+    count = -(-len(paths) // size)
+    width = max(4, len(str(size - 1)))
+    progress = tqdm(total=len(paths), desc=f"{split} shards", unit="utt", dynamic_ncols=True)
+    for number in range(count):
+        chunk = paths[number * size : (number + 1) * size]
+        short = count > 1 and len(chunk) < size
+        name = f"shard-{number:06d}{'.partial' if short else ''}.tar"
+        with open(folder / name, "wb") as fout, TarWriter(fout, **REPRODUCIBLE) as writer:
+            for place, path in enumerate(chunk):
+                sample = _describe(path, split, classes)
+                key = f"{place:0{width}d}/{sample.sample_id}"
+                # TarWriter sorts the files of one call by extension: two calls keep audio first.
+                writer.write({"__key__": key, path.suffix[1:].lower(): path.read_bytes()})
+                writer.write({"__key__": key, "json": json.dumps(asdict(sample)).encode()})
+                progress.update()
+    progress.close()
+
+
+def _read_classes(meta):
+    if not meta.is_file():
+        raise RecipeError(f"{meta}: no such metadata file: expected a CSV with columns id and idx")
+    with open(meta, encoding="utf-8-sig", newline="") as fin:
+        reader = csv.DictReader(fin, skipinitialspace=True)
+        missing = {"id", "idx"} - set(reader.fieldnames or [])
+        if missing:
+            raise RecipeError(
+                f"{meta}: column {' and '.join(sorted(missing))} is missing: found "
+                f"{', '.join(reader.fieldnames or []) or 'none'}; expected at least id and idx"
+            )
+        classes = {}
+        for row in reader:
+            text = (row["idx"] or "").strip()
+            try:
+                # pandas writes a column of integers with gaps as 0.0, 1.0, ...
+                classes[row["id"].strip()] = int(float(text)) if text else None
+            except ValueError:
+                raise RecipeError(
+                    f"{meta}:{reader.line_num}: idx is {text!r}: expected an integer or nothing"
+                ) from None
+    return classes
+
+
+def _audio_files(tree, split):
+    """The audio files of a split, sorted by sample id."""
+    by_id = {}
+    for path in sorted((tree / split).rglob("*")):
+        if path.suffix[1:].lower() not in AUDIO_TYPES or path.name.startswith("."):
+            continue
+        parts = path.relative_to(tree).with_suffix("").parts
+        if len(parts) < (3 if split == "eval" else 4):
+            raise RecipeError(
+                f"{path}: expected {split}/<speaker>/<session>/<utterance>{path.suffix}"
+            )
+        sample_id = "/".join(parts[-3:])
+        if sample_id in by_id:
+            raise RecipeError(
+                f"{path} and {by_id[sample_id]} have the same id {sample_id}: remove one of them"
+            )
+        by_id[sample_id] = path
+    if not by_id:
+        raise RecipeError(f"{tree / split}: no {' or '.join(AUDIO_TYPES)} file in this folder")
+    return [by_id[sample_id] for sample_id in sorted(by_id)]
+
+
+def _describe(path, split, classes):
+    try:
+        info = sf.info(path)
+    except (sf.LibsndfileError, OSError) as error:
+        raise RecipeError(f"{path}: unreadable audio ({error}): export it again") from None
+    if info.frames == 0:
+        raise RecipeError(f"{path}: the audio is empty: remove the file")
+    if info.samplerate != SAMPLE_RATE or info.channels != 1:
+        raise RecipeError(
+            f"{path}: found {info.samplerate} Hz with {info.channels} channels: expected "
+            f"{SAMPLE_RATE} Hz mono; convert it, or let the corpus 'folder' do that"
+        )
+    speaker, session, utterance = path.with_suffix("").parts[-3:]
+    class_idx = None
+    if split in ("train", "val"):
+        class_idx = classes.get(speaker)
+        if class_idx is None:
+            raise RecipeError(
+                f"{path}: speaker {speaker} has no class index in tiny_meta.csv: expected a row "
+                "with this id and its idx"
+            )
+    return Sample(
+        f"{speaker}/{session}/{utterance}",
+        speaker,
+        session,
+        utterance,
+        info.frames,
+        info.samplerate,
+        class_idx,
+    )

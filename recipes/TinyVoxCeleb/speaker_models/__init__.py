@@ -1,0 +1,1 @@
+"""One network, pooling or loss a file; the rest comes from SpeechBrain."""

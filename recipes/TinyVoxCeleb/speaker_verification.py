@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Turn trial lists into a score list by cosine scoring, and compute the EER where labels are known.
+
+To run this recipe:
+> python speaker_verification.py hparams/verification.yaml --checkpoint RUN_FOLDER \
+>     --shards_dirs_to_evaluate SHARDS/dev,SHARDS/eval --trial_lists dev_trials.txt,eval_trials.txt \
+>     --score_file scores.txt
+
+Any network that the training script has left can be scored: only its inference bundle is used.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+
+from local.atomic import atomic_file
+from local.dataset import UtteranceBatches
+from local.det import plot_det
+from local.embeddings import embed, load_encoder
+from local.errors import RecipeError, one_line_errors
+from local.hparams import load_hparams
+from local.metrics import equal_error_rate
+from local.scoring import check_covered, cosine_scores, write_scores
+from local.shards import index_shards
+from local.trials import read_trials
+
+
+def read_lists(trial_lists, shard_folders):
+    """Read trial lists and shard indices, and check that the shards hold every utterance once.
+
+    Arguments
+    ---------
+    trial_lists, shard_folders : list of str
+
+    Returns
+    -------
+    (list of TrialList, list of ShardIndex)
+
+    Raises
+    ------
+    RecipeError
+        See `read_trials`, `index_shards` and `check_covered`; an utterance in two of the folders.
+    """
+    indices = [index_shards(folder) for folder in dict.fromkeys(shard_folders)]
+    homes = {}
+    for index in indices:
+        for sample in index.samples:
+            folder = index.shards[0].parent
+            if homes.setdefault(sample.key, folder) != folder:
+                raise RecipeError(
+                    f"{sample.key} is in both {homes[sample.key]} and {folder}: name only one of "
+                    "them, or score them in two calls"
+                )
+    lists = [read_trials(path) for path in trial_lists]
+    for trials in lists:
+        check_covered(trials, homes)
+    return lists, indices
+
+
+def report(lists, scores, hparams):
+    """Compute, print and draw the error rates of the lists with labels.
+
+    Arguments
+    ---------
+    lists : list of TrialList
+    scores : list of numpy.ndarray
+        Cosine scores of each list, shape (trials,).
+    hparams : dict
+    """
+    score_file = Path(hparams["score_file"])
+    lines, curves = [], {}
+    for trials, of_list in zip(lists, scores, strict=True):
+        name = Path(trials.path).stem
+        if not trials.has_labels:
+            lines.append(f"{name}: {len(trials)} trials scored; without labels there is no EER")
+            continue
+        eer = equal_error_rate(
+            of_list,
+            trials.labels,
+            trials.speakers(),
+            num_bootstrap=hparams["num_bootstrap"],
+            seed=hparams["random_seed"],
+        )
+        lines.append(f"{name}: {eer}")
+        known = trials.labels >= 0
+        curves[name] = (of_list[known], trials.labels[known], eer)
+    print("\n".join(lines))
+    with atomic_file(score_file.with_name(f"{score_file.stem}_eer.txt")) as fout:
+        fout.writelines(f"{line}\n" for line in lines)
+    if curves:
+        picture = score_file.with_name(f"{score_file.stem}_det.png")
+        plot_det(picture, curves)
+        print(f"DET curve: {picture}")
+
+
+def main(argv):
+    """Parse, read, embed, score, report."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(argv)
+    with one_line_errors(run_opts.debug):
+        hparams = load_hparams(hparams_file, overrides, run_opts)
+        lists, indices = read_lists(
+            str(hparams["trial_lists"]).split(","),
+            str(hparams["shards_dirs_to_evaluate"]).split(","),
+        )
+        encoder = load_encoder(hparams["checkpoint"], run_opts.device)
+        embeddings = {}
+        for index in indices:
+            batches = UtteranceBatches(
+                index, batch_size=hparams["batch_size"], num_workers=hparams["num_workers"]
+            )
+            embeddings |= embed(encoder, batches, f"embedding {index.shards[0].parent.name}")
+        scores = [cosine_scores(embeddings, trials) for trials in lists]
+        write_scores(hparams["score_file"], zip(lists, scores, strict=True))
+        print(f"score list: {hparams['score_file']} ({sum(map(len, lists))} trials)")
+        report(lists, scores, hparams)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
