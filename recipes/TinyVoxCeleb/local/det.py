@@ -4,6 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.stats import norm
@@ -12,6 +13,7 @@ from sklearn.metrics import DetCurveDisplay
 from local.atomic import atomic_file
 from local.metrics import convex_hull, roc
 
+CLIP = (1e-9, 1 - 1e-9)  # the normal deviate of 0 and 1 is infinite
 LIMITS = (0.0005, 0.6)  # error rates outside are of no interest to a verification system
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
@@ -36,24 +38,32 @@ def plot_det(path, results):
     axes = figure.add_subplot()
     for number, (name, (scores, labels, eer)) in enumerate(results.items()):
         colour = f"C{number}"
-        low, high = norm.ppf(1e-6), norm.ppf(1 - 1e-6)
         false_alarm, miss = roc(scores, labels)
         curve = DetCurveDisplay(fpr=false_alarm, fnr=miss)
         curve.plot(ax=axes, name=f"{name}: EER {eer.convex_hull:.2%}", color=colour)
-        hull = [norm.ppf(rates).clip(low, high) for rates in convex_hull(scores, labels)]
-        axes.plot(*hull, color=colour, linestyle=":", label="its convex hull")
-        axes.plot(*[norm.ppf(eer.convex_hull)] * 2, marker="o", color=colour, linestyle="none")
+        hull = convex_hull(scores, labels)
+        grid = np.linspace(0, 1, 5001)  # straight in the ROC, the hull is curved on these axes
+        dense = np.union1d(hull[0], grid)
+        axes.plot(
+            norm.ppf(dense.clip(*CLIP)),
+            norm.ppf(np.interp(dense, *hull).clip(*CLIP)),
+            color=colour,
+            linestyle=":",
+            label="its convex hull",
+        )
+        point = norm.ppf(max(eer.convex_hull, LIMITS[0]))
+        axes.plot(point, point, marker="o", color=colour, linestyle="none")
     axes.plot(norm.ppf(LIMITS), norm.ppf(LIMITS), color="0.8", linewidth=0.8, zorder=0)
     axes.set(
-        xlabel="False alarm rate",
-        ylabel="Miss rate",
+        xlabel="False alarm rate (%)",
+        ylabel="Miss rate (%)",
         title="Detection error trade-off",
         xlim=norm.ppf(LIMITS),
         ylim=norm.ppf(LIMITS),
         xticks=norm.ppf(TICKS),
         yticks=norm.ppf(TICKS),
-        xticklabels=[f"{tick:.1%}" for tick in TICKS],
-        yticklabels=[f"{tick:.1%}" for tick in TICKS],
+        xticklabels=[f"{100 * tick:g}" for tick in TICKS],
+        yticklabels=[f"{100 * tick:g}" for tick in TICKS],
         aspect="equal",
     )
     axes.grid(color="0.93")

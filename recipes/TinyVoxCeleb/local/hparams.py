@@ -44,19 +44,47 @@ def load_hparams(path, overrides, run_opts):
             f"--device {run_opts.device}: no CUDA device here (torch {torch.__version__}): use "
             "--device cpu, or install the CUDA build of torch on a machine with a GPU"
         )
-    if not Path(path).is_file():
-        raise RecipeError(f"{path}: no such hparams file")
-    text = Path(path).read_text(encoding="utf-8")
-    given = yaml.safe_load(overrides) or {}
-    _check_keys(path, text, given)
+    text, given = read_hparams(path, overrides)
     # Said when SpeechBrain's loggers are imported; nothing here draws spectrograms.
     logging.getLogger("speechbrain.utils.train_logger").addFilter(
         lambda record: "torchvision" not in record.getMessage()
     )
+    return load_hyperpyyaml(text, given)
+
+
+def read_hparams(path, overrides):
+    """Read a HyperPyYAML file and its overrides, and check them, without making any object.
+
+    Arguments
+    ---------
+    path, overrides
+        As for `load_hparams`.
+
+    Returns
+    -------
+    (str, dict)
+        The text of the file, and the overrides.
+
+    Raises
+    ------
+    RecipeError
+        See `load_hparams`.
+    """
+    if not Path(path).is_file():
+        raise RecipeError(f"{path}: no such hparams file")
+    text = Path(path).read_text(encoding="utf-8")
     try:
-        return load_hyperpyyaml(text, given)
+        given = yaml.safe_load(overrides) or {}
+    except yaml.YAMLError:
+        given = None
+    if not isinstance(given, dict):
+        raise RecipeError(f"expected options as --key value, found {overrides.strip()!r}")
+    try:
+        yaml.compose(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: not valid YAML: {error}") from None
+    _check_keys(path, text, given)
+    return text, given
 
 
 def _check_keys(path, text, given):

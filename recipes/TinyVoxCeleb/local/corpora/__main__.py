@@ -1,0 +1,90 @@
+"""Prepare a corpus in the tiny-voxceleb layout: stage 1 of run.sh.
+
+Usage
+-----
+> python -m local.corpora --corpus folder --data_folder SPEAKERS --out OUTPUT
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from local.atomic import atomic_file
+from local.corpora.folder import prepare_folder
+from local.corpora.synthetic import prepare_synthetic
+from local.corpora.tiny_voxceleb import prepare_tiny_voxceleb
+from local.corpora.voices import PackagesUnavailable, prepare_voices
+from local.errors import RecipeError, one_line_errors
+
+NEEDS_DATA = ("tiny-voxceleb", "folder")
+CORPORA = (*NEEDS_DATA, "voices", "synthetic")
+EXIT_PACKAGES_UNAVAILABLE = 3
+
+
+def prepare(corpus, data_folder, out, seed):
+    """Prepare a corpus in `out`/corpus; shards that come with it are linked as `out`/shards.
+
+    Arguments
+    ---------
+    corpus : str
+        One of CORPORA.
+    data_folder : str or None
+        Where the data lies, for the corpora that need some.
+    out : str or Path
+    seed : int
+        Of the splits and trial lists.
+
+    Raises
+    ------
+    RecipeError
+        Data missing; `out` holds another corpus; see the corpora for more.
+    """
+    out = Path(out)
+    if corpus in NEEDS_DATA:
+        if not data_folder:
+            raise RecipeError(f"--corpus {corpus}: give --data_folder")
+        if not Path(data_folder).is_dir():
+            raise RecipeError(f"--data_folder {data_folder}: no such folder")
+        source = f"{corpus} from {Path(data_folder).absolute()}, seed {seed}"
+    else:
+        source = f"{corpus}, seed {seed}"
+    record = out / "corpus.source"
+    if record.is_file() and record.read_text(encoding="utf-8") != source:
+        raise RecipeError(
+            f"{out} holds {record.read_text(encoding='utf-8')}, not {source}: choose another "
+            "--output_folder, or remove this one"
+        )
+    if corpus == "tiny-voxceleb":
+        prepare_tiny_voxceleb(data_folder, out / "corpus", out / "shards")
+    elif corpus == "folder":
+        prepare_folder(data_folder, out / "corpus", seed=seed)
+    elif corpus == "voices":
+        prepare_voices(out / "corpus", seed=seed)
+    else:
+        prepare_synthetic(out / "corpus", seed=seed)
+    with atomic_file(record) as fout:
+        fout.write(source)
+
+
+def main():
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Prepare a corpus in the tiny-voxceleb layout.")
+    parser.add_argument("--corpus", required=True, choices=CORPORA)
+    parser.add_argument("--data_folder", help="where the data of tiny-voxceleb or folder lies")
+    parser.add_argument("--out", required=True, help="gets corpus/, and shards/ where they exist")
+    parser.add_argument("--seed", type=int, default=123, help="of splits and trial lists (123)")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    args = parser.parse_args()
+    with one_line_errors(args.debug):
+        try:
+            prepare(args.corpus, args.data_folder, args.out, args.seed)
+        except PackagesUnavailable as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(EXIT_PACKAGES_UNAVAILABLE)
+
+
+if __name__ == "__main__":
+    main()

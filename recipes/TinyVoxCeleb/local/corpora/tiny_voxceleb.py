@@ -1,0 +1,67 @@
+"""The real tiny-voxceleb, or any data in its layout: used where it lies, nothing is copied.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from pathlib import Path
+
+from local.errors import RecipeError
+
+TRIAL_LISTS = ("val_trials.txt", "dev_trials.txt")
+
+
+def prepare_tiny_voxceleb(data_folder, corpus_folder, shard_folder, skip_prep=False):
+    """Link to the audio tree, and to the shards where there are any.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        Holds tiny-voxceleb/ and, or else, tiny-voxceleb-shards/; or is itself the tree.
+    corpus_folder : str or Path
+        The link to make to the tree, its metadata and trial lists.
+    shard_folder : str or Path
+        The link to make to the shards; not made where there are none.
+    skip_prep : bool
+        Do nothing.
+
+    Raises
+    ------
+    RecipeError
+        Neither a tree nor shards there; trial lists or metadata missing.
+    """
+    if skip_prep:
+        return
+    data_folder = Path(data_folder).absolute()
+    tree = data_folder / "tiny-voxceleb"
+    if not tree.is_dir():
+        tree = data_folder
+    missing = [name for name in TRIAL_LISTS if not (tree / name).is_file()]
+    if missing:
+        raise RecipeError(
+            f"{tree}: {' and '.join(missing)} not found: expected the tiny-voxceleb layout; for "
+            "your own recordings, one folder a speaker, use --corpus folder"
+        )
+    places = [tree.parent / "tiny-voxceleb-shards", tree / "tiny-voxceleb-shards"]
+    shards = next((place for place in places if any(place.glob("train/shard-*.tar"))), None)
+    if shards is None and not (tree / "train").is_dir():
+        raise RecipeError(
+            f"{data_folder}: found neither tiny-voxceleb-shards/train/shard-*.tar nor an audio "
+            f"tree {tree / 'train'}"
+        )
+    if shards is None and not (tree / "tiny_meta.csv").is_file():
+        raise RecipeError(f"{tree}/tiny_meta.csv not found: shards cannot be written without it")
+    _link(corpus_folder, tree)
+    if shards is not None:
+        _link(shard_folder, shards)
+        print(f"shards found: {shards}")
+
+
+def _link(link, target):
+    link = Path(link)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink():
+        link.unlink()
+    elif link.exists():
+        raise RecipeError(f"{link}: in the way of a link to {target}; remove it")
+    link.symlink_to(target)

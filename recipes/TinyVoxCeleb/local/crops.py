@@ -1,0 +1,65 @@
+"""How many crops an utterance is to give, so that a tiny corpus still gets enough training steps.
+
+Usage
+-----
+> python -m local.crops hparams/prototype.yaml --shard_folder SHARDS [overrides]
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import math
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+from hyperpyyaml import resolve_references
+
+from local.errors import one_line_errors
+from local.hparams import read_hparams, settings
+from local.shards import index_shards
+
+EPOCHS = 30
+STEPS = 600
+
+
+def enough_crops(num_utterances, batch_size, crops_per_utterance=1):
+    """Crops per utterance with which 30 epochs have about 600 optimiser steps or more.
+
+    Arguments
+    ---------
+    num_utterances : int
+        Of the training set.
+    batch_size : int
+        Crops a batch.
+    crops_per_utterance : int
+        What is asked for: the least.
+
+    Returns
+    -------
+    int
+
+    Example
+    -------
+    >>> enough_crops(num_utterances=244, batch_size=128), enough_crops(10_000, 128)
+    (11, 1)
+    """
+    needed = math.ceil(STEPS / EPOCHS * batch_size / num_utterances)
+    return max(crops_per_utterance, needed)
+
+
+def main(argv):
+    """Print the number."""
+    path, _, overrides = sb.parse_arguments(argv)
+    with one_line_errors():
+        text, given = read_hparams(path, overrides)
+        hparams = settings(resolve_references(text, given).getvalue())
+        asked = int(hparams["crops_per_utterance"])
+        if "crops_per_utterance" not in given:  # else somebody knows better
+            index = index_shards(Path(hparams["shard_folder"]) / "train")
+            asked = enough_crops(len(index), int(hparams["batch_size"]), asked)
+        print(asked)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

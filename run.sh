@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# The whole recipe: environment, corpus, shards, training, verification.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+Usage: ./run.sh [options] [-- training overrides]
+
+Makes the environment, then runs the stages of the recipe. What is done is not done again.
+  1 corpus        get or prepare speech in the tiny-voxceleb layout
+  2 shards        pack it into tar shards
+  3 training      train a speaker embedding network; an interrupted run carries on
+  4 verification  score the trial lists, compute the EER, draw the DET curve
+
+Options
+  --corpus NAME         tiny-voxceleb  the real data, or any data in its layout
+                        folder         your own recordings: one folder a speaker
+                        voices         recorded voices from Debian packages (the default)
+                        synthetic      artificial voices: no network needed
+  --data_folder DIR     where tiny-voxceleb or the folders of speakers are; given alone it means
+                        tiny-voxceleb, and so does DATA_FOLDER in .env
+  --output_folder DIR   gets everything that is made (recipes/TinyVoxCeleb/results/NAME)
+  --hparams FILE        the experiment (hparams/prototype.yaml)
+  --device cpu|cuda     where to train and score (cpu)
+  --stage N             first stage (1)
+  --stop_stage M        last stage (4)
+  -h, --help            this text
+
+Everything after -- goes to training, e.g. ./run.sh -- --learning_rate 0.001 --epochs 60
+EOF
+}
+
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+recipe=$here/recipes/TinyVoxCeleb
+if [[ -f $here/.env ]]; then
+    set -a
+    # shellcheck disable=SC1091
+    source "$here/.env"
+    set +a
+fi
+
+corpus='' data_folder='' output_folder='' hparams=hparams/prototype.yaml device=cpu
+stage=1 stop_stage=4
+while (($#)); do
+    case $1 in
+    --corpus | --data_folder | --output_folder | --hparams | --device | --stage | --stop_stage)
+        [[ $# -ge 2 ]] || fail "$1 needs a value; see ./run.sh --help"
+        declare "${1#--}=$2"
+        shift 2
+        ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    --)
+        shift
+        break
+        ;;
+    *) fail "unknown option $1; see ./run.sh --help (options of the training go after --)" ;;
+    esac
+done
+overrides=("$@")
+
+[[ $stage =~ ^[1-4]$ ]] || fail "--stage $stage: expected 1 to 4"
+[[ $stop_stage =~ ^[1-4]$ ]] || fail "--stop_stage $stop_stage: expected 1 to 4"
+data_folder=${data_folder:-${DATA_FOLDER:-}}
+asked=$corpus
+corpus=${corpus:-${data_folder:+tiny-voxceleb}}
+corpus=${corpus:-voices}
+case $corpus in
+tiny-voxceleb | folder | voices | synthetic) ;;
+*) fail "--corpus $corpus: expected tiny-voxceleb, folder, voices or synthetic" ;;
+esac
+[[ -f $hparams ]] || hparams=$recipe/$hparams
+[[ -f $hparams ]] || fail "--hparams ${hparams#"$recipe/"}: no such file"
+hparams=$(realpath "$hparams")
+[[ -z $data_folder ]] || data_folder=$(realpath -m "$data_folder")
+
+set_output() {
+    out=$(realpath -m "${output_folder:-$recipe/results/$corpus}")
+    run_folder=$out/$(basename "$hparams" .yaml)
+    scores=$run_folder/scores.txt
+}
+set_output
+
+runs() { # whether stage $1 is to run; says so
+    ((stage <= $1 && $1 <= stop_stage)) || return 1
+    echo "== stage $1: $2"
+}
+
+# shellcheck source=scripts/setup_virtual_environment.sh
+"$here/scripts/setup_virtual_environment.sh"
+# shellcheck disable=SC1091
+source "${VENV_DIR:-$here/venv}/bin/activate"
+cd "$recipe"
+
+if runs 1 "corpus $corpus"; then
+    status=0
+    python -m local.corpora --corpus "$corpus" --data_folder "$data_folder" --out "$out" || status=$?
+    if ((status == 3)) && [[ -z $asked ]]; then
+        corpus=synthetic
+        set_output
+        echo "#################################################################################"
+        echo "# The voices could not be fetched: going on with ARTIFICIAL voices. The numbers #"
+        echo "# below say that the recipe works here, and nothing about real speakers.        #"
+        echo "#################################################################################"
+        python -m local.corpora --corpus "$corpus" --out "$out"
+    elif ((status)); then
+        exit "$status"
+    fi
+fi
+
+if runs 2 shards; then
+    if [[ -L $out/shards ]]; then
+        echo "using the shards in $(realpath "$out/shards")"
+    else
+        python -m local.shards --in "$out/corpus" --meta "$out/corpus/tiny_meta.csv" --out "$out/shards"
+    fi
+fi
+
+if runs 3 "training $(basename "$hparams")"; then
+    data=(--shard_folder "$out/shards" --val_trials_path "$out/corpus/val_trials.txt"
+        --dev_trials_path "$out/corpus/dev_trials.txt" --output_folder "$run_folder")
+    crops=$(python -m local.crops "$hparams" "${data[@]}" "${overrides[@]}")
+    if ((crops > 1)); then
+        echo "each utterance gives $crops random crops an epoch, so that 30 epochs have at least 600 steps"
+    fi
+    python train_speaker_embeddings.py "$hparams" --device "$device" "${data[@]}" \
+        --crops_per_utterance "$crops" "${overrides[@]}"
+fi
+
+verify() { # shard folders, trial lists, score list
+    if [[ $3 -nt $run_folder/inference/hyperparams.yaml ]]; then
+        echo "scored already: $3"
+    else
+        python speaker_verification.py hparams/verification.yaml --device "$device" \
+            --checkpoint "$run_folder" --shards_dirs_to_evaluate "$1" --trial_lists "$2" --score_file "$3"
+    fi
+}
+
+if runs 4 verification; then
+    verify "$out/shards/val" "$out/corpus/val_trials.txt" "$run_folder/val_scores.txt"
+    folders=$out/shards/dev lists=$out/corpus/dev_trials.txt
+    if [[ -d $out/shards/eval && -f $out/corpus/eval_trials_no_gt.txt ]]; then
+        folders+=,$out/shards/eval lists+=,$out/corpus/eval_trials_no_gt.txt
+    fi
+    verify "$folders" "$lists" "$scores"
+    echo
+    echo "run folder: $run_folder"
+    echo "score list: $scores"
+    echo "val, known speakers:  $(grep -h EER "${scores%scores.txt}val_scores_eer.txt" | cut -d: -f2-)"
+    echo "dev, unseen speakers: $(grep -h dev_trials "${scores%.txt}_eer.txt" | cut -d: -f2-)"
+fi
