@@ -37,11 +37,9 @@ fail() {
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 recipe=$here/recipes/TinyVoxCeleb
-if [[ -f $here/.env ]]; then
-    set -a
+if [[ -z ${DATA_FOLDER+set} && -f $here/.env ]]; then # the environment goes before .env
     # shellcheck disable=SC1091
     source "$here/.env"
-    set +a
 fi
 
 corpus='' data_folder='' output_folder='' hparams=hparams/prototype.yaml device=cpu
@@ -96,7 +94,8 @@ runs() { # whether stage $1 is to run; says so
 # shellcheck source=scripts/setup_virtual_environment.sh
 "$here/scripts/setup_virtual_environment.sh"
 # shellcheck disable=SC1091
-source "${VENV_DIR:-$here/venv}/bin/activate"
+cd "$here" # from where a relative VENV_DIR counts
+source "${VENV_DIR:-venv}/bin/activate"
 cd "$recipe"
 
 if runs 1 "corpus $corpus"; then

@@ -3,8 +3,8 @@
 
 To run this recipe:
 > python speaker_verification.py hparams/verification.yaml --checkpoint RUN_FOLDER \
->     --shards_dirs_to_evaluate SHARDS/dev,SHARDS/eval --trial_lists dev_trials.txt,eval_trials.txt \
->     --score_file scores.txt
+>     --shards_dirs_to_evaluate SHARDS/dev,SHARDS/eval \
+>     --trial_lists dev_trials.txt,eval_trials_no_gt.txt --score_file scores.txt
 
 Any network that the training script has left can be scored: only its inference bundle is used.
 

@@ -41,8 +41,8 @@ def load_encoder(checkpoint, device=None):
                 run_opts={"device": device or "cpu"},
             )
     raise RecipeError(
-        f"{checkpoint}: no trained network here: expected the output folder of a complete run, with "
-        "inference/ in it; run the training to its end"
+        f"{checkpoint}: no trained network here: expected the output folder of a complete run, "
+        "with inference/ in it; run the training to its end"
     )
 
 

@@ -11,11 +11,10 @@ Authors
 
 from local.shards.classes import check_classes, count_speakers, speakers_by_class
 from local.shards.reading import index_shards, read_shards
-from local.shards.schema import SAMPLE_RATE, Sample, ShardIndex
+from local.shards.schema import Sample, ShardIndex
 from local.shards.writing import write_shards
 
 __all__ = [
-    "SAMPLE_RATE",
     "Sample",
     "ShardIndex",
     "check_classes",

@@ -13,8 +13,9 @@ from pathlib import Path
 from tqdm import tqdm
 from webdataset.tariterators import group_by_keys, tar_file_expander, url_opener
 
+from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
-from local.shards.schema import AUDIO_TYPES, SAMPLE_RATE, Sample, ShardIndex, split_key
+from local.shards.schema import AUDIO_TYPES, Sample, ShardIndex, split_key
 
 
 def index_shards(folder):

@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 
 from local.trials import utterance_key
 
-SAMPLE_RATE = 16000
 AUDIO_TYPES = ("wav", "flac")
 SPLITS = ("train", "val", "dev", "eval")
 

@@ -15,8 +15,9 @@ from tqdm import tqdm
 from webdataset.writer import TarWriter
 
 from local.atomic import atomic_folder
+from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
-from local.shards.schema import AUDIO_TYPES, SAMPLE_RATE, SPLITS, Sample
+from local.shards.schema import AUDIO_TYPES, SPLITS, Sample
 
 # Byte-identical archives: no clock, no user. PAX knows ids of any length and alphabet.
 REPRODUCIBLE = {

@@ -1,0 +1,187 @@
+"""Find the recordings in a tree with one folder a speaker; name them "speaker/session/utterance".
+
+    <data_folder>/<speaker>/**/<utterance>.<any format libsndfile reads>
+
+Folders below the speaker are sessions, joined with "-"; a file directly in the speaker's folder is
+a recording, that is a session, of its own.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import soundfile as sf
+
+from local.errors import RecipeError
+
+# libsndfile names formats, not extensions; RAW has no header that would tell rate and width.
+AUDIO_EXTENSIONS = {f".{name.lower()}" for name in sf.available_formats()} - {".raw"}
+AUDIO_EXTENSIONS |= {".aif", ".aifc", ".oga", ".opus", ".snd", ".sph", ".wave"}
+FOREIGN_AUDIO = {".aac", ".amr", ".m4a", ".mov", ".mp4", ".webm", ".wma"}
+SPLIT_FOLDERS = {"train", "val", "dev", "eval", "test"}
+MIN_SPEAKERS = 4  # two to train on and two unseen ones: the least that gives trials to both
+
+
+@dataclass
+class SpeakerTree:
+    """What was found in a folder of speakers.
+
+    Arguments
+    ---------
+    paths : dict of str to Path
+        Each recording by its id "speaker/session/utterance", sorted.
+    notes : list of str
+        What a user should be told: files ignored, files taken as sessions.
+    """
+
+    paths: dict
+    notes: list
+
+    @property
+    def sessions(self):
+        """The ids by speaker and session, a dict of dicts of lists."""
+        sessions = {}
+        for identifier in self.paths:
+            speaker, session, _ = identifier.split("/")
+            sessions.setdefault(speaker, {}).setdefault(session, []).append(identifier)
+        return sessions
+
+
+def find_speakers(data_folder):
+    """Find and name all recordings of a folder of speakers.
+
+    Hidden files and folders are ignored. Symbolic links are followed, but nothing is taken twice.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+
+    Returns
+    -------
+    SpeakerTree
+
+    Raises
+    ------
+    RecipeError
+        If there are fewer than four speakers, or two folders or files would have the same name.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> for name in ("ann/2019/day 1/hello.wav", "bob/hi.ogg", "cid/hi.mp3", "dee/hi.flac"):
+    ...     (folder / name).parent.mkdir(parents=True)
+    ...     (folder / name).touch()
+    >>> list(find_speakers(folder).paths)[:2]
+    ['ann/2019-day_1/hello', 'bob/hi/00000']
+    """
+    data_folder = Path(data_folder)
+    if not data_folder.is_dir():
+        raise RecipeError(f"{data_folder}: no such folder; expected one with a folder a speaker")
+    ignored = Counter()
+    # A link to a folder above the data would lead through the whole disk and back here.
+    seen = {os.path.realpath(folder) for folder in (data_folder, *data_folder.absolute().parents)}
+    found = [path.relative_to(data_folder) for path in _walk(data_folder, seen, ignored)]
+    files = [path for path in found if len(path.parts) > 1]
+    notes = [_ignored_line(ignored)] if ignored else []
+    if len(files) < len(found):
+        notes.append(f"{len(found) - len(files)} audio files beside the speaker folders ignored")
+    _check_speakers(data_folder, files, notes)
+
+    names = {path: _name(path) for path in files}
+    speakers = {speaker for speaker, _, _ in names.values()}
+    sessions = {(speaker, session) for speaker, session, _ in names.values()}
+    if len(sessions) == len(speakers) < len(names):
+        # A level that every speaker has once, as in speaker/wav/*.wav, tells no sessions apart.
+        notes.append("no speaker has two session folders: each file counts as a session of its own")
+        names = {path: (a, f"{b}-{c}", "00000") for path, (a, b, c) in names.items()}
+    return SpeakerTree(_paths_by_id(data_folder, names), notes)
+
+
+def _walk(folder, seen, ignored):
+    """Yield the audio files below a folder; count the others by extension."""
+    # Links come last, so that what they lead to keeps the name of its real place.
+    for entry in sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name)):
+        place = os.path.realpath(entry.path)
+        if entry.name.startswith("."):
+            continue
+        if place in seen:
+            ignored["links to what is there already"] += 1
+            continue
+        seen.add(place)
+        extension = os.path.splitext(entry.name)[1].lower()
+        if entry.is_dir():
+            yield from _walk(entry.path, seen, ignored)
+        elif extension in AUDIO_EXTENSIONS:
+            yield Path(entry.path)
+        else:
+            ignored[extension or "without extension"] += 1
+
+
+def clean(name):
+    """A name without blanks, which would break a trial list."""
+    return re.sub(r"\s", "_", name)
+
+
+def _name(path):
+    try:
+        speaker, *folders, _ = map(clean, path.parts)
+        # WebDataset cuts a key at the first dot of the file's name.
+        utterance = clean(path.stem).replace(".", "_")
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise RecipeError(f"{os.fsencode(path)}: the name is not UTF-8: rename it") from None
+    return (speaker, "-".join(folders), utterance) if folders else (speaker, utterance, "00000")
+
+
+def _paths_by_id(data_folder, names):
+    owners = {}
+    for path, name in names.items():
+        # Two folders that become one speaker are as wrong as two files that become one utterance.
+        for label, owner in ((name[0], path.parts[0]), ("/".join(name), path)):
+            if (other := owners.setdefault(label, owner)) != owner:
+                raise RecipeError(
+                    f"{data_folder / other} and {data_folder / owner} would both be called "
+                    f"{label!r}: rename or remove one of them"
+                )
+    return dict(sorted(("/".join(name), data_folder / path) for path, name in names.items()))
+
+
+def _ignored_line(ignored):
+    line = "ignored: " + ", ".join(f"{n} {extension}" for extension, n in ignored.most_common(10))
+    if FOREIGN_AUDIO & set(ignored):
+        line += " (libsndfile does not read .m4a, .aac, …: convert them to .wav or .flac first)"
+    return line
+
+
+def _check_speakers(data_folder, files, notes):
+    speakers = {path.parts[0] for path in files}
+    if speakers and speakers <= SPLIT_FOLDERS:
+        raise RecipeError(
+            f"{data_folder}: {', '.join(sorted(speakers))} are names of splits, not of speakers; "
+            "is this the tiny-voxceleb layout? Then prepare it as that corpus, or give a folder "
+            "that holds one folder a speaker"
+        )
+    if len(speakers) >= MIN_SPEAKERS:
+        return
+    message = (
+        f"{data_folder}: {len(speakers)} speaker folders with audio found, at least {MIN_SPEAKERS} "
+        f"are needed (two to train on, two unseen); expected {data_folder}/<speaker>/**/"
+        "<recording>.wav (or .flac, .ogg, .mp3, …)"
+    )
+    if hint := _deeper(files):
+        message += f"; are the speakers in {data_folder / hint}? Then give that folder"
+    raise RecipeError("; ".join([message, *notes]))
+
+
+def _deeper(files):
+    """The folder, if any, that holds enough speaker folders below a chain of single ones."""
+    common = os.path.commonpath([path.parent for path in files]) if files else ""
+    if not common:
+        return None
+    below = {path.parent.relative_to(common).parts[:1] for path in files}
+    return common if len(below - {()}) >= MIN_SPEAKERS else None

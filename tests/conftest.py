@@ -1,0 +1,42 @@
+"""A small corpus of artificial voices and its shards, made once for all tests."""
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from local.corpora.synthetic import prepare_synthetic
+from local.shards import write_shards
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPE = ROOT / "recipes" / "TinyVoxCeleb"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """6 training and 4 dev speakers: `corpus` in the tiny-voxceleb layout, and its `shards`."""
+    folder = tmp_path_factory.mktemp("small")
+    corpus, shards = folder / "corpus", folder / "shards"
+    prepare_synthetic(
+        corpus, seed=1, num_train_speakers=6, num_dev_speakers=4, utterances_per_speaker=5
+    )
+    write_shards(corpus, corpus / "tiny_meta.csv", shards)
+    return SimpleNamespace(corpus=corpus, shards=shards)
+
+
+@pytest.fixture
+def own_shards(small, tmp_path):
+    """A copy of the shards that a test may spoil."""
+    return Path(shutil.copytree(small.shards, tmp_path / "own_shards"))
+
+
+def shared(name):
+    """Real speech that lies beside the checkout on some machines; tests on it skip elsewhere."""
+    folder = SHARED_DATA / name
+    return pytest.param(
+        folder,
+        marks=pytest.mark.skipif(not folder.is_dir(), reason=f"no {name} beside this checkout"),
+        id=name,
+    )
