@@ -1,8 +1,13 @@
 """A small corpus of artificial voices and its shards, made once for all tests."""
 
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+
+# Before torch is imported, for this process and those it starts: networks as small as the tests'
+# gain nothing from threads, which on a busy machine wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 

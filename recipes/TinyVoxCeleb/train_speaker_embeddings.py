@@ -18,13 +18,12 @@ from pathlib import Path
 
 import speechbrain as sb
 import torch
-import yaml
 from speechbrain.utils.distributed import if_main_process, run_on_main
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from local.errors import RecipeError, one_line_errors
-from local.hparams import check_output_folder, load_hparams
+from local.hparams import check_output_folder, load_hparams, read_hparams
 from local.inference_bundle import is_trained_with, write_inference_bundle
 from local.metrics import check_both_kinds, equal_error_rate
 from local.scoring import check_covered, cosine_scores
@@ -182,7 +181,8 @@ def main(argv):
     sb.utils.distributed.ddp_init_group(run_opts)
     with one_line_errors(run_opts.debug):
         hparams = load_hparams(hparams_file, overrides, run_opts)
-        overrides = {**(yaml.safe_load(overrides) or {}), "n_speakers": hparams["n_speakers"]}
+        _, overrides = read_hparams(hparams_file, overrides)
+        overrides["n_speakers"] = hparams["n_speakers"]
         output_folder = Path(hparams["output_folder"])
         inference = output_folder / "inference"
         resolved = check_output_folder(

@@ -16,6 +16,8 @@ from hyperpyyaml import load_hyperpyyaml, resolve_references
 
 from local.errors import RecipeError
 
+_NUMBER = re.compile(r"[-+]?[\d.]+")
+
 
 def load_hparams(path, overrides, run_opts):
     """Load a HyperPyYAML file.
@@ -49,7 +51,16 @@ def load_hparams(path, overrides, run_opts):
     logging.getLogger("speechbrain.utils.train_logger").addFilter(
         lambda record: "torchvision" not in record.getMessage()
     )
-    return load_hyperpyyaml(text, given)
+    try:
+        return load_hyperpyyaml(text, given)
+    except OSError as error:  # the checkpointer makes its folder
+        raise RecipeError(
+            f"output_folder: {error.filename} cannot be made ({error.strerror}): choose another"
+        ) from error
+    except (TypeError, ValueError, ImportError, AttributeError) as error:
+        # HyperPyYAML puts what it was making before the message of what went wrong.
+        reason = ": ".join(str(part).splitlines()[0] for part in error.args)
+        raise RecipeError(f"{path}: {reason}; check the values of its keys") from error
 
 
 def read_hparams(path, overrides):
@@ -75,14 +86,16 @@ def read_hparams(path, overrides):
     text = Path(path).read_text(encoding="utf-8")
     try:
         given = yaml.safe_load(overrides) or {}
-    except yaml.YAMLError:
-        given = None
-    if not isinstance(given, dict):
-        raise RecipeError(f"expected options as --key value, found {overrides.strip()!r}")
-    try:
         yaml.compose(text)
     except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: not valid YAML: {error}") from None
+        raise RecipeError(f"{path} or its options: not valid YAML: {error}") from None
+    if not isinstance(given, dict):
+        raise RecipeError(f"expected options as --key value, found {overrides.strip()!r}")
+    # PyYAML takes 1e-3 for text.
+    given = {
+        key: float(value) if re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", str(value)) else value
+        for key, value in given.items()
+    }
     _check_keys(path, text, given)
     return text, given
 
@@ -94,6 +107,11 @@ def _check_keys(path, text, given):
             near = difflib.get_close_matches(key, keys, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(keys)}"
             raise RecipeError(f"--{key}: unknown key of {path}: {hint}")
+    for key, default in settings(text).items():
+        if _NUMBER.fullmatch(default) and isinstance(given.get(key), str):
+            raise RecipeError(
+                f"--{key}: expected a number, as {default} in {path}, found {given[key]!r}"
+            )
     required = re.findall(r"^(\w+): !PLACEHOLDER", text, flags=re.MULTILINE)
     missing = [f"--{key}" for key in required if given.get(key) is None]
     if missing:
@@ -125,12 +143,6 @@ def check_output_folder(folder, path, overrides, may_change):
         The folder is not writable, or holds a run with other hyperparameters.
     """
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecipeError(
-            f"output_folder {folder}: cannot be made ({error.strerror}); choose another"
-        ) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise RecipeError(f"output_folder {folder}: not writable; choose another")
     with open(path, encoding="utf-8") as fin:

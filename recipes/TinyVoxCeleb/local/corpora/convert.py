@@ -104,6 +104,7 @@ def resampled_blocks(source, block_seconds=BLOCK_SECONDS):
     ---------
     source : str or Path
     block_seconds : int
+        At least 2.
 
     Yields
     ------

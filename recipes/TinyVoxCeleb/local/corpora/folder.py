@@ -19,6 +19,7 @@ from local.errors import RecipeError
 from local.trials import make_trials, write_trials
 
 NUM_TRIALS = 10_000  # as in the tiny-voxceleb lists, or as many as the data gives
+FEW_TRIALS = 200  # half of them targets: each weighs 1 % of the EER
 
 
 def prepare_folder(data_folder, corpus_folder, seed=123, skip_prep=False):
@@ -131,3 +132,9 @@ def _print_summary(corpus_folder, splits, samples, trials):
         print(line + (f" {len(trials[split]):6} trials" if split in trials else ""))
     if alone := len(splits["train"]) - len(splits["val"]):
         print(f"  {alone} speakers with a single session are in train only")
+    for split, made in trials.items():
+        if len(made) < FEW_TRIALS:
+            step = 200 / len(made)
+            print(
+                f"warning: with {len(made)} trials the {split} EER moves in steps of {step:.0f} %"
+            )

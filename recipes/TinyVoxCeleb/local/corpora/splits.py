@@ -13,13 +13,14 @@ import random
 from local.errors import RecipeError
 
 ONE_IN = 5  # one speaker in five goes to dev, one session in five of the others to val
+ENOUGH_TARGETS = 20  # val trials of one speaker, below which more sessions are held out
 
 
 def split_speakers(sessions, *, seed, sex=None):
     """Choose the dev speakers and the val sessions.
 
-    Both lists must allow target and non-target trials. Where the plain choice does not give them,
-    speakers with several sessions are moved from dev to train and more of their sessions to val.
+    Both lists must allow target and non-target trials. Where the plain choice gives too few, more
+    sessions are held out; where it gives none, speakers with several sessions go to train.
 
     Arguments
     ---------
@@ -63,7 +64,8 @@ def split_speakers(sessions, *, seed, sex=None):
                     for speaker in train
                     if held_out[speaker] or not held
                 }
-            if _has_trials(splits["dev"]) and _has_trials(splits["val"]):
+            possible = min(_num_targets(splits["dev"]), _num_targets(splits["val"])) > 0
+            if possible and (more or _num_targets(splits["val"]) >= ENOUGH_TARGETS):
                 return splits
     raise RecipeError(_no_trials(sessions))
 
@@ -119,8 +121,9 @@ def _has_pair(sessions):
     return sum(map(len, sessions.values())) > 1
 
 
-def _has_trials(utterances):
-    return len(utterances) > 1 and any(len(ids) > 1 for ids in utterances.values())
+def _num_targets(utterances):
+    """Pairs of one speaker's utterances; none where there is no second speaker to compare with."""
+    return sum(math.comb(len(ids), 2) for ids in utterances.values()) * (len(utterances) > 1)
 
 
 def _no_trials(sessions):

@@ -1,0 +1,56 @@
+"""Run the recipe's scripts in this process, small enough for a test."""
+
+from pathlib import Path
+
+import speechbrain as sb
+
+import speaker_verification
+import train_speaker_embeddings
+from conftest import RECIPE
+from local.hparams import load_hparams
+
+PROTOTYPE = str(RECIPE / "hparams/prototype.yaml")
+ECAPA = str(RECIPE / "hparams/ecapa_tdnn.yaml")
+VERIFICATION = str(RECIPE / "hparams/verification.yaml")
+QUICK = ("--epochs", "2", "--batch_size", "8", "--num_workers", "0", "--noprogressbar")
+TINY_ECAPA = (
+    *("--channels", "[8,8,8,8,24]", "--attention_channels", "8", "--embedding_size", "16"),
+    *("--audio_length_num_frames", "16000", "--crops_per_utterance", "1"),
+)
+
+
+def data_options(small, shards=None):
+    """The options that every training needs."""
+    return [
+        *("--shard_folder", str(shards or small.shards), "--device", "cpu"),
+        *("--val_trials_path", str(small.corpus / "val_trials.txt")),
+        *("--dev_trials_path", str(small.corpus / "dev_trials.txt")),
+    ]
+
+
+def train(small, output, *options, hparams=PROTOTYPE, shards=None):
+    """Train as the command line does; returns the output folder."""
+    argv = [hparams, *data_options(small, shards), "--output_folder", str(output)]
+    train_speaker_embeddings.main([*argv, *QUICK, *options])
+    return Path(output)
+
+
+def verify(run, shards, lists, score_file, *options):
+    """Score as the command line does; returns the lines of the score list."""
+    argv = [VERIFICATION, "--device", "cpu", "--checkpoint", str(run), "--num_workers", "0"]
+    argv += ["--shards_dirs_to_evaluate", ",".join(map(str, shards))]
+    argv += ["--trial_lists", ",".join(map(str, lists)), "--score_file", str(score_file)]
+    speaker_verification.main([*argv, *options])
+    return Path(score_file).read_text().splitlines()
+
+
+def make_brain(small, output, *options, hparams=PROTOTYPE):
+    """A SpeakerBrain that is about to fit."""
+    argv = [hparams, *data_options(small), "--output_folder", str(output), *QUICK, *options]
+    path, run_opts, overrides = sb.parse_arguments(argv)
+    loaded = load_hparams(path, overrides, run_opts)
+    brain = train_speaker_embeddings.SpeakerBrain(
+        loaded["modules"], loaded["opt_class"], loaded, run_opts, loaded["checkpointer"]
+    )
+    brain.on_fit_start()
+    return brain

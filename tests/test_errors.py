@@ -1,0 +1,193 @@
+"""What goes wrong on the command line is one line on stderr, exit code 1 and no traceback."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from running import ECAPA, VERIFICATION, train, verify
+
+from conftest import RECIPE
+from local.atomic import atomic_file, atomic_folder
+from local.errors import RecipeError, one_line_errors
+from shard_writing import member_pair, write_tar
+
+
+def one_line(capsys, call, *args, **kwargs):
+    """Run a script that is to fail; returns its line on stderr."""
+    with pytest.raises(SystemExit) as stop:
+        call(*args, **kwargs)
+    assert stop.value.code == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(lines) == 1 and lines[0].startswith("error: ")
+    return lines[0]
+
+
+def test_no_shards(small, tmp_path, capsys):
+    (tmp_path / "shards/train").mkdir(parents=True)
+    message = one_line(capsys, train, small, tmp_path / "run", shards=tmp_path / "shards")
+    assert f"{tmp_path}/shards/train: expected shards named shard-*.tar" in message
+
+
+def test_truncated_shard(small, own_shards, tmp_path, capsys):
+    shard = own_shards / "dev/shard-000000.tar"
+    shard.write_bytes(shard.read_bytes()[:100_000])
+    message = one_line(capsys, train, small, tmp_path / "run", shards=own_shards)
+    assert "dev/shard-000000.tar: truncated" in message
+
+
+def test_val_speaker_beyond_the_classes(small, own_shards, tmp_path, capsys):
+    write_tar(own_shards / "val/shard-000001.tar", member_pair(0, "new/x/0", 6))
+    message = one_line(capsys, train, small, tmp_path / "run", shards=own_shards)
+    assert "class_idx of new/x/0 is 6: expected 0 to 5" in message
+
+
+def test_unreadable_audio_in_a_shard(small, own_shards, tmp_path, capsys):
+    speaker = min(path.name for path in (small.corpus / "train").iterdir())
+    pair = member_pair(0, f"{speaker}/x/0", 0, audio=b"not audio")
+    write_tar(own_shards / "train/shard-000001.tar", pair)
+    message = one_line(
+        capsys, train, small, tmp_path / "run", "--num_workers", "2", shards=own_shards
+    )
+    assert f"{speaker}/x/0: unreadable audio" in message
+
+
+def test_trial_without_utterance(small, tmp_path, capsys):
+    trials = tmp_path / "trials.txt"
+    trials.write_text("1 a/x/0 a/y/0\n0 a/x/0 b/x/0\n")
+    message = one_line(capsys, train, small, tmp_path / "run", "--val_trials_path", str(trials))
+    assert f"{trials}: 3 of its utterances are in no shard, e.g. a/x/0, a/y/0, b/x/0" in message
+
+
+@pytest.mark.parametrize("line", ["1 only/one/id", "0 a/x/0 a/y/0"])
+def test_bad_trial_list(small, tmp_path, capsys, line):
+    (tmp_path / "trials.txt").write_text(f"{line}\n")
+    options = ("--dev_trials_path", str(tmp_path / "trials.txt"))
+    assert "trials.txt:1: " in one_line(capsys, train, small, tmp_path / "run", *options)
+
+
+def test_dev_list_without_labels(small, tmp_path, capsys):
+    text = (small.corpus / "dev_trials.txt").read_text()
+    text = "".join("-1" + line[1:] for line in text.splitlines(keepends=True))
+    (tmp_path / "trials.txt").write_text(text)
+    options = ("--dev_trials_path", str(tmp_path / "trials.txt"))
+    message = one_line(capsys, train, small, tmp_path / "run", *options)
+    assert "0 target and 0 non-target trials: an EER needs both kinds" in message
+
+
+def test_unknown_key(small, tmp_path, capsys):
+    message = one_line(capsys, train, small, tmp_path, "--learning_rat", "1")
+    assert "--learning_rat: unknown key" in message and "did you mean learning_rate?" in message
+
+
+def test_stray_argument(small, tmp_path, capsys):
+    message = one_line(capsys, train, small, tmp_path, "stray")
+    assert "--noprogressbar" not in message and "found '0 stray'" in message
+
+
+def test_missing_key(tmp_path, capsys):
+    from running import PROTOTYPE
+
+    import train_speaker_embeddings
+
+    message = one_line(capsys, train_speaker_embeddings.main, [PROTOTYPE])
+    assert "give --shard_folder, --val_trials_path, --dev_trials_path" in message
+
+
+def test_missing_and_broken_hparams(small, tmp_path, capsys):
+    message = one_line(capsys, train, small, tmp_path, hparams="nowhere.yaml")
+    assert "nowhere.yaml: no such hparams file" in message
+    (tmp_path / "broken.yaml").write_text("a: [1\n")
+    message = one_line(capsys, train, small, tmp_path, hparams=str(tmp_path / "broken.yaml"))
+    assert "broken.yaml or its options: not valid YAML" in message
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_cuda_where_there_is_none(small, tmp_path, capsys):
+    message = one_line(capsys, train, small, tmp_path, "--device", "cuda")
+    assert "--device cuda: no CUDA device here" in message
+    message = one_line(capsys, verify, tmp_path, [], [], tmp_path, "--device", "cuda:0")
+    assert "--device cuda:0: no CUDA device here" in message
+
+
+def test_output_folder_that_cannot_be_made(small, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    message = one_line(capsys, train, small, tmp_path / "file" / "run")
+    assert "cannot be made (Not a directory)" in message
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_output_folder_not_writable(small, tmp_path, capsys):
+    (tmp_path / "run").mkdir(mode=0o500)
+    assert "not writable" in one_line(capsys, train, small, tmp_path / "run")
+
+
+def test_one_speaker(small, own_shards, tmp_path, capsys):
+    shutil.rmtree(own_shards / "train")
+    write_tar(own_shards / "train/shard-000000.tar", member_pair(0, "a/x/0", 0))
+    message = one_line(capsys, train, small, tmp_path / "run", shards=own_shards)
+    assert "found 1 speaker: expected at least two" in message
+
+
+def test_no_trained_network(small, tmp_path, capsys):
+    lists = [small.corpus / "dev_trials.txt"]
+    message = one_line(capsys, verify, tmp_path, [small.shards / "dev"], lists, tmp_path / "s.txt")
+    assert "no trained network here" in message
+
+
+def test_the_same_utterance_in_two_folders(small, own_shards, tmp_path, capsys):
+    folders, lists = [small.shards / "dev", own_shards / "dev"], [small.corpus / "dev_trials.txt"]
+    message = one_line(capsys, verify, tmp_path, folders, lists, tmp_path / "s.txt")
+    assert "is in both" in message
+
+
+def test_no_traceback_unless_asked_for(tmp_path):
+    command = [sys.executable, str(RECIPE / "speaker_verification.py"), VERIFICATION]
+    command += ["--checkpoint", "x", "--shards_dirs_to_evaluate", str(tmp_path)]
+    command += ["--trial_lists", "x", "--score_file", "x"]
+    short, long = (
+        subprocess.run([*command, *extra], capture_output=True, text=True)
+        for extra in ((), ("--debug",))
+    )
+    assert short.returncode == long.returncode == 1
+    assert short.stderr.startswith("error: ") and short.stderr.count("\n") == 1
+    assert "Traceback" in long.stderr
+
+
+def test_interrupt():
+    with pytest.raises(SystemExit) as stop, one_line_errors():
+        raise KeyboardInterrupt
+    assert stop.value.code == 130
+
+
+def test_other_exceptions_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError), one_line_errors():
+        _ = 1 / 0
+
+
+def test_a_failed_file_or_folder_leaves_what_was_there(tmp_path):
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/old").touch()
+    with pytest.raises(RecipeError), atomic_file(tmp_path / "file") as fout:
+        fout.write("new")
+        raise RecipeError
+    with pytest.raises(RecipeError), atomic_folder(tmp_path / "folder") as folder:
+        (folder / "new").touch()
+        raise RecipeError
+    assert (tmp_path / "file").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder", "old"]
+
+
+def test_value_of_the_wrong_kind(small, tmp_path, capsys):
+    message = one_line(capsys, train, small, tmp_path, "--epochs", "many")
+    assert "--epochs: expected a number, as 30 in" in message and "found 'many'" in message
+    message = one_line(capsys, train, small, tmp_path, "--channels", "8", hparams=ECAPA)
+    assert "ecapa_tdnn.yaml: Invalid argument to class" in message
+
+
+def test_small_numbers_in_scientific_notation(small, tmp_path):
+    run = train(small, tmp_path, "--learning_rate", "1e-3", "--epochs", "1")
+    assert "lr: 1.0000e-03" in (run / "train_log.txt").read_text()

@@ -1,0 +1,108 @@
+"""Networks and features against plain torch, and their promises about batches."""
+
+import pytest
+import speechbrain as sb
+import torch
+import torchaudio
+from running import ECAPA, PROTOTYPE, TINY_ECAPA, make_brain
+
+from local.dataset import Batch
+from speaker_models.mfcc import Mfcc
+from speaker_models.prototype import Prototype
+
+
+class PlainPrototype(torch.nn.Module):
+    """The network of the format description, written in plain torch, one utterance at a time."""
+
+    def __init__(self, n_speakers):
+        super().__init__()
+        self.embedding = torch.nn.Sequential(torch.nn.Conv1d(40, 128, 3), torch.nn.ReLU())
+        self.prediction = torch.nn.Sequential(
+            torch.nn.Linear(128, n_speakers), torch.nn.LogSoftmax(dim=1)
+        )
+
+    def forward(self, wavs):
+        mfcc = torchaudio.transforms.MFCC(n_mfcc=40)
+        features = torch.stack([mfcc(wav) for wav in wavs])
+        return self.prediction(self.embedding(features).mean(dim=2))
+
+
+def random_batches(count, size=8, classes=6):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(count):
+        # Loud and quiet utterances in one batch.
+        level = torch.rand(size, 1, generator=generator) ** 4
+        signals = (torch.rand(size, 48000, generator=generator) - 0.5) * level
+        labels = torch.randint(0, classes, (size,), generator=generator)
+        yield Batch([f"a/x/{number}" for number in range(size)], signals, labels)
+
+
+def test_prototype_trains_as_plain_torch_does(small, tmp_path):
+    brain = make_brain(small, tmp_path)
+    plain = PlainPrototype(n_speakers=6)
+    plain.embedding[0].load_state_dict(brain.modules.embedding_model.convolution.state_dict())
+    plain.prediction[0].load_state_dict(brain.modules.classifier.linear.state_dict())
+    optimizer = torch.optim.Adam(plain.parameters(), lr=3e-3)
+    brain.on_stage_start(sb.Stage.TRAIN, epoch=1)
+    brain.modules.train()
+    for batch in random_batches(3):
+        expected = torch.nn.functional.nll_loss(plain(batch.signals), batch.classes)
+        optimizer.zero_grad()
+        expected.backward()
+        optimizer.step()
+        assert brain.fit_batch(batch).item() == pytest.approx(expected.item(), rel=1e-5)
+    brain.bar.close()
+    assert brain.modules.embedding_model.convolution.weight.detach().numpy() == pytest.approx(
+        plain.embedding[0].weight.detach().numpy(), abs=1e-5
+    )
+
+
+def test_prototype_has_the_published_size(small, tmp_path):
+    brain = make_brain(small, tmp_path, "--n_speakers", "100")
+    count = {
+        name: sum(parameter.numel() for parameter in module.parameters())
+        for name, module in brain.modules.items()
+    }
+    assert count["embedding_model"] == 15_488 and count["classifier"] == 12_900
+    assert sum(count.values()) == 28_388
+
+
+def test_features_do_not_depend_on_the_company_in_the_batch():
+    quiet = 1e-4 * torch.randn(1, 16000, generator=torch.Generator().manual_seed(0))
+    loud = torch.ones(1, 16000)
+    loud[:, ::2] = -1
+    alone, together = Mfcc()(quiet), Mfcc()(torch.cat([quiet, loud]))
+    assert torch.allclose(alone[0], together[0], atol=1e-4)
+    assert torch.allclose(alone[0], torchaudio.transforms.MFCC(n_mfcc=40)(quiet[0]).T, atol=1e-4)
+
+
+def test_prototype_leaves_padding_out():
+    features = torch.randn(2, 100, 40, generator=torch.Generator().manual_seed(0))
+    network = Prototype()
+    padded = network(features, lengths=torch.tensor([1.0, 0.6]))
+    assert torch.allclose(padded[0], network(features[:1])[0], atol=1e-6)
+    assert torch.allclose(padded[1], network(features[1:, :60])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("hparams, options", [(PROTOTYPE, ()), (ECAPA, TINY_ECAPA)])
+def test_embeddings_do_not_depend_on_the_company_in_the_batch(small, tmp_path, hparams, options):
+    brain = make_brain(small, tmp_path, *options, hparams=hparams)
+    brain.modules.eval()
+    (batch,) = random_batches(1, size=4)
+    with torch.no_grad():
+        together, _ = brain.compute_forward(batch, sb.Stage.VALID)
+        for row in range(4):
+            one = Batch(batch.ids[:1], batch.signals[row : row + 1], batch.classes[:1])
+            alone, _ = brain.compute_forward(one, sb.Stage.VALID)
+            assert torch.allclose(alone[0], together[row], rtol=1e-4, atol=1e-5)
+
+
+def test_ecapa_learns_by_angular_margin(small, tmp_path):
+    brain = make_brain(small, tmp_path, *TINY_ECAPA, hparams=ECAPA)
+    cost = brain.hparams.compute_cost
+    cosine = torch.tensor([[[0.6, 0.1]]])
+    angle = torch.acos(torch.tensor(0.6)) + 0.2
+    logits = 30 * torch.stack([torch.cos(angle), torch.tensor(0.1)])
+    expected = -torch.log_softmax(logits, dim=0)[0]
+    loss = cost(cosine, torch.tensor([[0]]))
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)

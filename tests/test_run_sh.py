@@ -1,0 +1,121 @@
+"""run.sh from end to end, as a new user calls it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, shared
+
+
+def run_sh(*arguments, cwd=None, **environment):
+    # The environment that runs the tests serves run.sh as well.
+    env = {**os.environ, "VENV_DIR": sys.prefix, "DATA_FOLDER": "", **environment}
+    command = [str(ROOT / "run.sh"), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+
+
+def check_end(answer, out):
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    run_folder, score_list, val, dev = answer.stdout.splitlines()[-4:]
+    assert run_folder == f"run folder: {out}/prototype"
+    assert score_list == f"score list: {out}/prototype/scores.txt"
+    assert re.match(r"val, known speakers: +EER [\d.]+% \(convex hull, 95 % interval ", val)
+    assert re.match(r"dev, unseen speakers: +EER [\d.]+% \(convex hull, 95 % interval ", dev)
+    return float(re.search(r"EER ([\d.]+)%", dev)[1])
+
+
+def test_synthetic(tmp_path):
+    quick = ("--", "--epochs", "2", "--crops_per_utterance", "2")
+    arguments = ("--corpus", "synthetic", "--output_folder", "out", *quick)
+    check_end(run_sh(*arguments, cwd=tmp_path), tmp_path / "out")
+    content = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    again = run_sh(*arguments, cwd=tmp_path)
+    check_end(again, tmp_path / "out")
+    for word in ("shards are there already", "this run is complete", "scored already"):
+        assert word in again.stdout
+    changed = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    assert {path.name for path in changed if changed[path] != content.get(path)} <= {
+        "corpus.source",
+        "out",
+    }
+    other = run_sh(
+        "--corpus", "voices", "--output_folder", "out", "--stop_stage", "1", cwd=tmp_path
+    )
+    assert other.returncode == 1 and "holds synthetic, seed 123, not voices" in other.stderr
+
+
+def test_stages_one_by_one(tmp_path):
+    options = ("--corpus", "synthetic", "--output_folder", tmp_path)
+    for stage, made in enumerate(("corpus/tiny_meta.csv", "shards/dev"), start=1):
+        assert not (tmp_path / made).exists()
+        answer = run_sh(*options, "--stage", stage, "--stop_stage", stage)
+        assert answer.returncode == 0, answer.stderr
+        assert (tmp_path / made).exists()
+        assert re.findall(r"^== stage (\d)", answer.stdout, re.MULTILINE) == [str(stage)]
+
+
+@pytest.mark.parametrize("data", [shared("tiny-librispeech")])
+def test_real_speech_in_the_tiny_voxceleb_layout(data, tmp_path):
+    answer = run_sh("--data_folder", data, "--output_folder", tmp_path, "--", "--epochs", "4")
+    assert "crops an epoch, so that 30 epochs have at least 600 steps" in answer.stdout
+    assert check_end(answer, tmp_path) < 25
+    scores = (tmp_path / "prototype/scores.txt").read_text().splitlines()
+    trials = [
+        line.replace(".wav", "").split()[1:]
+        for name in ("dev_trials.txt", "eval_trials_no_gt.txt")
+        for line in (data / name).read_text().splitlines()
+    ]
+    assert [line.split()[1:] for line in scores] == trials and len(trials) == 21_045
+
+
+@pytest.mark.parametrize("data", [shared("arabic-speakers")])
+def test_own_folder_of_speakers(data, tmp_path):
+    quick = ("--", "--epochs", "2")
+    options = ("--corpus", "folder", "--data_folder", data, "--output_folder", tmp_path)
+    check_end(run_sh(*options, *quick), tmp_path)
+
+
+def test_existing_shards_are_used_where_they_lie(small, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "tiny-voxceleb").mkdir()
+    for name in ("val_trials.txt", "dev_trials.txt"):
+        (data / "tiny-voxceleb" / name).write_bytes((small.corpus / name).read_bytes())
+    (data / "tiny-voxceleb-shards").symlink_to(small.shards)
+    # As .env would have it: DATA_FOLDER alone means tiny-voxceleb.
+    options = ("--output_folder", tmp_path / "out", "--stop_stage", "2")
+    answer = run_sh(*options, DATA_FOLDER=str(data))
+    assert answer.returncode == 0, answer.stderr
+    assert "== stage 1: corpus tiny-voxceleb" in answer.stdout
+    assert f"using the shards in {small.shards}" in answer.stdout
+    assert Path(tmp_path / "out/shards").resolve() == small.shards
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--corpus", "nonsense"), "--corpus nonsense: expected tiny-voxceleb"),
+        (("--stage", "5"), "--stage 5: expected 1 to 4"),
+        (("--hparams", "none.yaml"), "none.yaml: no such file"),
+        (("--learning_rate", "1"), "unknown option --learning_rate"),
+        (("--stage",), "--stage needs a value"),
+        (("--corpus", "folder"), "--corpus folder: give --data_folder"),
+        (("--data_folder", "/nowhere"), "--data_folder /nowhere: no such folder"),
+    ],
+)
+def test_wrong_options(tmp_path, arguments, message):
+    answer = run_sh("--output_folder", tmp_path, *arguments)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("error: ") and answer.stderr.count("\n") == 1
+    assert message in answer.stderr
+
+
+def test_help():
+    answer = run_sh("--help")
+    assert answer.returncode == 0 and answer.stdout.startswith("Usage: ./run.sh")
+    options = re.findall(r"^    --(\w+)", (ROOT / "run.sh").read_text().split("case")[1], re.M)
+    assert all(f"--{option}" in answer.stdout for option in options)
