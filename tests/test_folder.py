@@ -251,7 +251,7 @@ def test_8khz_stereo_becomes_16khz_mono(tree, corpus, capsys):
 
 
 def test_every_format_is_read_and_others_are_named(tree, corpus, capsys):
-    names = ["a.flac", "b.ogg", "c.mp3", "d.aiff", "e.au", "f.WAV", "g.caf", "h.w64"]
+    names = ["a.flac", "b.ogg", "c.mp3", "d.aiff", "e.au", "f.WAV", "g.rf64", "h.w64"]
     for name in names:
         write_audio(tree / "s0" / "formats" / name)
     opus = {"rate": 48000, "format": "OGG", "subtype": "OPUS"}

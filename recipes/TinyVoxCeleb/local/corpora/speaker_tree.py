@@ -84,7 +84,8 @@ def find_speakers(data_folder):
         raise RecipeError(f"{data_folder}: no such folder; expected one with a folder a speaker")
     ignored = Counter()
     # A link to a folder above the data would lead through the whole disk and back here.
-    seen = {os.path.realpath(folder) for folder in (data_folder, *data_folder.absolute().parents)}
+    place = data_folder.resolve()
+    seen = {str(folder) for folder in (place, *place.parents)}
     found = [path.relative_to(data_folder) for path in _walk(data_folder, seen, ignored)]
     files = [path for path in found if len(path.parts) > 1]
     notes = [_ignored_line(ignored)] if ignored else []
