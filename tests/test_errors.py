@@ -112,6 +112,13 @@ def test_cuda_where_there_is_none(small, tmp_path, capsys):
     assert "--device cuda:0: no CUDA device here" in message
 
 
+def test_run_options_that_are_not_served(small, tmp_path, capsys, monkeypatch):
+    message = one_line(capsys, train, small, tmp_path, "--ckpt_interval_steps", "5")
+    assert "checkpoints are made at the end of each epoch only" in message
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "in one so far" in one_line(capsys, train, small, tmp_path)
+
+
 def test_output_folder_that_cannot_be_made(small, tmp_path, capsys):
     (tmp_path / "file").touch()
     message = one_line(capsys, train, small, tmp_path / "file" / "run")

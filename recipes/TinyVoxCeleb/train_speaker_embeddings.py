@@ -33,6 +33,7 @@ from local.trials import read_trials
 logger = sb.utils.logger.get_logger(__name__)
 
 RECIPE = Path(__file__).resolve().parent
+MAY_CHANGE = ("epochs", "patience", "num_workers")  # when a run carries on
 
 
 class SpeakerBrain(sb.Brain):
@@ -142,23 +143,10 @@ class SpeakerBrain(sb.Brain):
         norm.eval()
 
 
-def dataio_prep(hparams, run_opts):
-    """Check data and trial lists against each other, and wrap the data in DataLoaders.
+def dataio_prep(hparams):
+    """Check data and trial lists against each other; wrap the data of each split in a DataLoader.
 
-    Arguments
-    ---------
-    hparams : dict
-    run_opts : RunOptions
-
-    Returns
-    -------
-    (dict of str to DataLoader, dict of Stage to TrialList, list of str)
-        The loaders of train, val and dev; the trial lists; the speaker of each class.
-
-    Raises
-    ------
-    RecipeError
-        Val classes that are not training classes; trials on utterances that are in no shard.
+    Returns the loaders by split, the trial lists by stage, and the speaker of each class.
     """
     speakers = speakers_by_class(hparams["train_index"])
     check_classes(hparams["val_index"], speakers)
@@ -167,34 +155,30 @@ def dataio_prep(hparams, run_opts):
         trials[stage] = read_trials(hparams[f"{split}_trials_path"])
         check_covered(trials[stage], (sample.key for sample in hparams[f"{split}_index"].samples))
         check_both_kinds(trials[stage].labels, trials[stage].path)
-    pin = "cuda" in (run_opts.device or "")  # page-locked memory speeds up the copy to a GPU
+    # Page-locked memory is faster to copy to a GPU; it means nothing without one.
+    options = {"batch_size": None, "pin_memory": torch.cuda.is_available()}
     loaders = {
-        split: DataLoader(hparams[f"{split}_data"], batch_size=None, pin_memory=pin)
-        for split in ("train", "val", "dev")
+        split: DataLoader(hparams[f"{split}_data"], **options) for split in ("train", "val", "dev")
     }
     return loaders, trials, speakers
 
 
 def main(argv):
-    """Parse, prepare, fit, test, leave the network."""
+    """Parse, prepare, fit, test, and leave the network."""
     hparams_file, run_opts, overrides = sb.parse_arguments(argv)
     sb.utils.distributed.ddp_init_group(run_opts)
     with one_line_errors(run_opts.debug):
         hparams = load_hparams(hparams_file, overrides, run_opts)
         _, overrides = read_hparams(hparams_file, overrides)
         overrides["n_speakers"] = hparams["n_speakers"]
-        output_folder = Path(hparams["output_folder"])
-        inference = output_folder / "inference"
-        resolved = check_output_folder(
-            output_folder, hparams_file, overrides, may_change=("epochs", "patience", "num_workers")
-        )
-        loaders, trials, speakers = dataio_prep(hparams, run_opts)
-        if is_trained_with(inference, resolved):
-            print(f"{output_folder}: this run is complete")
+        folder = Path(hparams["output_folder"])
+        resolved = check_output_folder(folder, hparams_file, overrides, MAY_CHANGE)
+        loaders, trials, speakers = dataio_prep(hparams)
+        if is_trained_with(folder / "inference", resolved):
+            print(f"{folder}: this run is complete")
             return
-        sb.create_experiment_directory(
-            output_folder, hparams_file, overrides, log_config=RECIPE / "hparams/log_config.yaml"
-        )
+        log_config = RECIPE / "hparams/log_config.yaml"
+        sb.create_experiment_directory(folder, hparams_file, overrides, log_config)
         brain = SpeakerBrain(
             modules=hparams["modules"],
             opt_class=hparams["opt_class"],
@@ -206,16 +190,10 @@ def main(argv):
         brain.train_sampler = hparams["train_data"]  # fit tells it the epoch
         brain.fit(hparams["epoch_counter"], loaders["train"], loaders["val"], progressbar=False)
         brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
-        run_on_main(
-            write_inference_bundle,
-            kwargs={
-                "folder": inference,
-                "hparams_file": output_folder / "hyperparams.yaml",
-                "checkpoint": hparams["checkpointer"].find_checkpoint(min_key="val_eer"),
-                "speakers": speakers,
-                "code": RECIPE / "speaker_models",
-            },
-        )
+
+        best = brain.checkpointer.find_checkpoint(min_key="val_eer")
+        source = (folder / "hyperparams.yaml", best, speakers, RECIPE / "speaker_models")
+        run_on_main(write_inference_bundle, args=[folder / "inference", *source])
 
 
 if __name__ == "__main__":

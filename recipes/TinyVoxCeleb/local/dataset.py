@@ -1,10 +1,7 @@
-"""From shards to batches: order, crop, partition over workers, resume.
+"""From shards to batches: order, crop, equal lengths.
 
-Both datasets are passed to a DataLoader with ``batch_size=None``: they yield whole batches and run
-their own decoding workers. Every worker walks all shards (a second reader of a file finds it in the
-page cache) and decodes each `num_workers`-th utterance only, which the loader puts together again
-in turn. So each utterance comes once an epoch, and in the same order, whatever the number of
-workers is and however few shards there are.
+Both datasets are passed to a DataLoader with ``batch_size=None``: they yield whole batches and have
+decoding workers of their own.
 
 Authors
  * The TinyVoxCeleb authors 2026
@@ -20,8 +17,7 @@ import torch
 import webdataset as wds
 
 from local.audio import decode, random_crops, repeat_to
-from local.errors import RecipeError
-from local.shards import read_shards
+from local.decoding import decode_shards
 
 
 @dataclass
@@ -98,7 +94,6 @@ class CropBatches(torch.utils.data.IterableDataset):
         self.shuffle_buffer = shuffle_buffer
         self.num_workers = num_workers
         self.epoch = 0
-        self.skip_batches = 0
 
     def set_epoch(self, epoch):
         """Choose the epoch that the next pass gives; Brain.fit calls this."""
@@ -113,11 +108,10 @@ class CropBatches(torch.utils.data.IterableDataset):
         rng = random.Random(f"{self.seed} {self.epoch}")
         shards = rng.sample(self.index.shards, len(self.index.shards))
         ahead = 2 * self.batch_size // self.crops_per_utterance
-        decoded = _decode(shards, self._crops, self.num_workers, ahead=ahead)
+        decoded = decode_shards(shards, self._crops, self.num_workers, ahead=ahead)
         crops = itertools.chain.from_iterable(decoded)
         shuffled = wds.shuffle(self.shuffle_buffer, initial=self.shuffle_buffer, rng=rng)(crops)
-        batches = batched(shuffled, self.batch_size)
-        for group in itertools.islice(batches, self.skip_batches, None):
+        for group in batched(shuffled, self.batch_size):
             yield _collate(group)
 
     def _crops(self, sample, encoded):
@@ -152,7 +146,9 @@ class UtteranceBatches(torch.utils.data.IterableDataset):
         return sum(1 for _ in self._equal_lengths(lengths, length=int))
 
     def __iter__(self):
-        whole = _decode(self.index.shards, self._whole, self.num_workers, ahead=self.batch_size)
+        whole = decode_shards(
+            self.index.shards, self._whole, self.num_workers, ahead=self.batch_size
+        )
         for group in self._equal_lengths(whole, length=lambda item: len(item[1])):
             yield _collate(group)
 
@@ -170,42 +166,6 @@ class UtteranceBatches(torch.utils.data.IterableDataset):
             elif sum(map(len, waiting.values())) >= max_waiting:
                 yield waiting.pop(max(waiting, key=lambda key: (len(waiting[key]), key)))
         yield from waiting.values()
-
-
-class _DecodingStream(torch.utils.data.IterableDataset):
-    """What one worker decodes of a pass over the shards: each `num_workers`-th utterance."""
-
-    def __init__(self, shards, decoder):
-        self.shards = shards
-        self.decoder = decoder
-
-    def __iter__(self):
-        worker = torch.utils.data.get_worker_info()
-        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        try:
-            for sample, encoded in itertools.islice(read_shards(self.shards), first, None, step):
-                yield self.decoder(sample, encoded)
-        except RecipeError as error:
-            yield error  # raised in the main process, without the worker's traceback around it
-
-
-def _decode(shards, decoder, num_workers, ahead):
-    """Decode all utterances in the order of the shards, about `ahead` of them in advance."""
-    loader = wds.WebLoader(
-        _DecodingStream(shards, decoder),
-        batch_size=None,
-        num_workers=num_workers,
-        prefetch_factor=max(2, -(-ahead // num_workers)) if num_workers else None,
-        collate_fn=_as_it_is,
-    )
-    for item in loader:
-        if isinstance(item, RecipeError):
-            raise item
-        yield item
-
-
-def _as_it_is(item):
-    return item
 
 
 def batched(items, size):

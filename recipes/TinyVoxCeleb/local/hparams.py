@@ -38,14 +38,10 @@ def load_hparams(path, overrides, run_opts):
     Raises
     ------
     RecipeError
-        No such file; not YAML; an unknown key; a key that must be given and is not; a CUDA device
-        where there is none.
+        No such file; not YAML; an unknown key; a key that must be given and is not; a value of the
+        wrong kind; run options that this recipe cannot serve, such as CUDA where there is none.
     """
-    if run_opts.device and "cuda" in run_opts.device and not torch.cuda.is_available():
-        raise RecipeError(
-            f"--device {run_opts.device}: no CUDA device here (torch {torch.__version__}): use "
-            "--device cpu, or install the CUDA build of torch on a machine with a GPU"
-        )
+    _check_run_options(run_opts)
     text, given = read_hparams(path, overrides)
     # Said when SpeechBrain's loggers are imported; nothing here draws spectrograms.
     logging.getLogger("speechbrain.utils.train_logger").addFilter(
@@ -61,6 +57,21 @@ def load_hparams(path, overrides, run_opts):
         # HyperPyYAML puts what it was making before the message of what went wrong.
         reason = ": ".join(str(part).splitlines()[0] for part in error.args)
         raise RecipeError(f"{path}: {reason}; check the values of its keys") from error
+
+
+def _check_run_options(run_opts):
+    if run_opts.device and "cuda" in run_opts.device and not torch.cuda.is_available():
+        raise RecipeError(
+            f"--device {run_opts.device}: no CUDA device here (torch {torch.__version__}): use "
+            "--device cpu, or install the CUDA build of torch on a machine with a GPU"
+        )
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RecipeError("torchrun with several processes: this recipe runs in one so far")
+    if run_opts.ckpt_interval_minutes > 0 or run_opts.ckpt_interval_steps > 0:
+        raise RecipeError(
+            "--ckpt_interval_minutes, --ckpt_interval_steps: checkpoints are made at the end of "
+            "each epoch only, so that a resumed run gives the same result; leave them out"
+        )
 
 
 def read_hparams(path, overrides):

@@ -1,0 +1,114 @@
+"""Every command of the READMEs is run, as it stands, in a fresh copy of the project."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+from local.corpora.synthetic import prepare_synthetic
+
+BENCHMARK = (
+    "python ../../benchmarks/results.py --data_folder tiny-librispeech "
+    "--also tiny-librispeech-channels --output_folder results/seeds"
+)
+ELSEWHERE = {
+    "./test.sh": "it is what runs this test",
+    "scripts/download_data.sh": "test_scripts.py runs it against a stand-in for the cluster",
+    "tensorboard --logdir results/voices": "a server; test_training.py reads the curves back",
+    "./run.sh --corpus tiny-voxceleb": "test_run_sh.py runs it with data",
+    BENCHMARK: "test_benchmark_of_the_results runs it with other data",
+}
+# What makes a command small enough for a test.
+QUICK = ["--epochs", "1", "--crops_per_utterance", "2", "--num_workers", "0"]
+TINY = ["--channels", "[8,8,8,8,24]", "--batch_size", "32", "--audio_length_num_frames", "16000"]
+
+
+def commands(readme):
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """The tracked files, somewhere else, and a folder of own recordings."""
+    folder = tmp_path_factory.mktemp("clone") / "TinyVoxCeleb"
+    for name in ("run.sh", "scripts", "recipes", "requirements.txt", "requirements_cpu.txt"):
+        source = ROOT / name
+        ignore = shutil.ignore_patterns("results", "__pycache__")
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            folder.mkdir(exist_ok=True)
+            shutil.copy(source, folder / name)
+    corpus = tmp_path_factory.mktemp("corpus") / "corpus"
+    prepare_synthetic(corpus, num_train_speakers=6, num_dev_speakers=4, utterances_per_speaker=5)
+    for split in ("train", "val", "dev"):
+        shutil.copytree(corpus / split, folder / "my_recordings", dirs_exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """As on a machine without Debian's packages: the voices give way to artificial ones."""
+    bin_folder = tmp_path_factory.mktemp("bin")
+    for name in ("apt-get", "sudo"):
+        (bin_folder / name).write_text("#!/bin/sh\nexit 1\n")
+        (bin_folder / name).chmod(0o755)
+    path = f"{bin_folder}:{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "VENV_DIR": sys.prefix, "DATA_FOLDER": ""}
+
+
+def run(command, cwd, environment):
+    if command.startswith("./run.sh"):
+        command = f"{command} -- {' '.join(QUICK)}"
+    elif "train_speaker_embeddings.py" in command:
+        command = f"{command} {' '.join([*QUICK, *TINY])}"
+    command = command.replace("results/voices", "results/synthetic")
+    options = {"shell": True, "cwd": cwd, "env": environment, "capture_output": True, "text": True}
+    answer = subprocess.run(command, **options)
+    assert answer.returncode == 0, f"{command}\n{answer.stdout}{answer.stderr}"
+    return answer.stdout
+
+
+def test_commands_of_the_readme(clone, environment):
+    found = commands("README.md")
+    assert found[:2] == ["./run.sh", "./test.sh"]
+    for command in found:
+        if command not in ELSEWHERE:
+            output = run(command, clone, environment)
+            assert "ARTIFICIAL voices" in output or "--corpus folder" in command
+
+
+def test_commands_of_the_recipe(clone, environment):
+    if not (clone / "recipes/TinyVoxCeleb/results/synthetic/corpus").exists():
+        run("./run.sh", clone, environment)
+    found = commands("recipes/TinyVoxCeleb/README.md")
+    assert sum(command.startswith("python ") for command in found) >= 3
+    for command in found:
+        if command not in ELSEWHERE:
+            run(command, clone / "recipes/TinyVoxCeleb", environment)
+
+
+def test_nothing_is_claimed_to_run_elsewhere_in_vain():
+    found = commands("README.md") + commands("recipes/TinyVoxCeleb/README.md")
+    assert set(ELSEWHERE) <= set(found)
+
+
+def test_benchmark_of_the_results(small, tmp_path):
+    command = [sys.executable, str(ROOT / "benchmarks/results.py"), "--data_folder", small.corpus]
+    command += ["--also", small.corpus, "--output_folder", tmp_path, "--hparams", "prototype"]
+    command += ["--seeds", "1", "2", "--", *QUICK]
+    env = {**os.environ, "VENV_DIR": sys.prefix}
+    answer = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    head, _, row = answer.stdout.splitlines()
+    assert head == "| network | training | dev EER, corpus | dev EER, corpus |"
+    assert re.fullmatch(
+        r"\| prototype \| [\d.]+ min(?: \| [\d.]+ % \([\d.]+, [\d.]+\); 95 %: [\d.]+ to [\d.]+){2} \|",
+        row,
+    )
