@@ -126,9 +126,6 @@ if runs 3 "training $(basename "$hparams")"; then
     data=(--shard_folder "$out/shards" --val_trials_path "$out/corpus/val_trials.txt"
         --dev_trials_path "$out/corpus/dev_trials.txt" --output_folder "$run_folder")
     crops=$(python -m local.crops "$hparams" "${data[@]}" "${overrides[@]}")
-    if ((crops > 1)); then
-        echo "each utterance gives $crops random crops an epoch, so that 30 epochs have at least 600 steps"
-    fi
     python train_speaker_embeddings.py "$hparams" --device "$device" "${data[@]}" \
         --crops_per_utterance "$crops" "${overrides[@]}"
 fi

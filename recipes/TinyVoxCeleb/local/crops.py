@@ -49,16 +49,22 @@ def enough_crops(num_utterances, batch_size, crops_per_utterance=1):
 
 
 def main(argv):
-    """Print the number."""
+    """Print the number; say so where it was raised."""
     path, _, overrides = sb.parse_arguments(argv)
     with one_line_errors():
         text, given = read_hparams(path, overrides)
         hparams = settings(resolve_references(text, given).getvalue())
-        asked = int(hparams["crops_per_utterance"])
+        crops = asked = int(hparams["crops_per_utterance"])
         if "crops_per_utterance" not in given:  # else somebody knows better
             index = index_shards(Path(hparams["shard_folder"]) / "train")
-            asked = enough_crops(len(index), int(hparams["batch_size"]), asked)
-        print(asked)
+            crops = enough_crops(len(index), int(hparams["batch_size"]), asked)
+        if crops > asked:
+            print(
+                f"{len(index)} training utterances give few steps an epoch: each gives {crops} "
+                f"random crops, so that {EPOCHS} epochs have at least {STEPS} optimiser steps",
+                file=sys.stderr,
+            )
+        print(crops)
 
 
 if __name__ == "__main__":
