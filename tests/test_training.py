@@ -168,3 +168,9 @@ def test_divergence_is_one_line(small, tmp_path, capsys):
     assert stop.value.code == 1
     assert "the training has diverged; lower learning_rate" in capsys.readouterr().err
     assert not (tmp_path / "inference").exists()
+
+
+def test_debug_mode_is_short_and_leaves_no_network(small, tmp_path):
+    run = train(small, tmp_path, "--debug", "--epochs", "9")
+    assert len(rows(run)) == 2
+    assert not (run / "inference").exists() and list((run / "save").iterdir()) == []

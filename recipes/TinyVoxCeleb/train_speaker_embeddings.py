@@ -5,8 +5,7 @@ To run this recipe:
 > python train_speaker_embeddings.py hparams/prototype.yaml --shard_folder SHARDS \
 >     --val_trials_path val_trials.txt --dev_trials_path dev_trials.txt
 
-A run that is started again carries on from its last checkpoint. It leaves the network in
-<output_folder>/inference, for speaker_verification.py and SpeechBrain's inference interfaces.
+Started again, it carries on from its last checkpoint. The network is left in inference/.
 
 Authors
  * The TinyVoxCeleb authors 2026
@@ -37,10 +36,7 @@ MAY_CHANGE = ("epochs", "patience", "num_workers")  # when a run carries on
 
 
 class SpeakerBrain(sb.Brain):
-    """Trains by classifying the training speakers, validates by verification trials.
-
-    `trials` holds the trial list of Stage.VALID and of Stage.TEST.
-    """
+    """Trains by classifying the training speakers, validates by the `trials` of each stage."""
 
     def compute_forward(self, batch, stage):
         """From waveforms to embeddings (batch, 1, dim) and class scores (batch, 1, speakers)."""
@@ -187,13 +183,16 @@ def main(argv):
             checkpointer=hparams["checkpointer"],
         )
         brain.trials = trials
+        if brain.debug:  # a few epochs, but of as many batches as the trials need
+            brain.debug_batches = max(len(loaders["val"]), len(loaders["dev"]))
         brain.train_sampler = hparams["train_data"]  # fit tells it the epoch
         brain.fit(hparams["epoch_counter"], loaders["train"], loaders["val"], progressbar=False)
         brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
 
-        best = brain.checkpointer.find_checkpoint(min_key="val_eer")
-        source = (folder / "hyperparams.yaml", best, speakers, RECIPE / "speaker_models")
-        run_on_main(write_inference_bundle, args=[folder / "inference", *source])
+        if not brain.debug:
+            best = brain.checkpointer.find_checkpoint(min_key="val_eer")
+            source = (folder / "hyperparams.yaml", best, speakers, RECIPE / "speaker_models")
+            run_on_main(write_inference_bundle, args=[folder / "inference", *source])
 
 
 if __name__ == "__main__":
