@@ -33,7 +33,7 @@ def commands(readme):
     return [line for block in blocks for line in block.splitlines()]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def clone(tmp_path_factory):
     """The tracked files, somewhere else, and a folder of own recordings."""
     folder = tmp_path_factory.mktemp("clone") / "TinyVoxCeleb"
@@ -52,7 +52,7 @@ def clone(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def environment(tmp_path_factory):
     """As on a machine without Debian's packages: the voices give way to artificial ones."""
     bin_folder = tmp_path_factory.mktemp("bin")
@@ -75,18 +75,13 @@ def run(command, cwd, environment):
     return answer.stdout
 
 
-def test_commands_of_the_readme(clone, environment):
+def test_commands(clone, environment):
     found = commands("README.md")
     assert found[:2] == ["./run.sh", "./test.sh"]
     for command in found:
         if command not in ELSEWHERE:
             output = run(command, clone, environment)
             assert "ARTIFICIAL voices" in output or "--corpus folder" in command
-
-
-def test_commands_of_the_recipe(clone, environment):
-    if not (clone / "recipes/TinyVoxCeleb/results/synthetic/corpus").exists():
-        run("./run.sh", clone, environment)
     found = commands("recipes/TinyVoxCeleb/README.md")
     assert sum(command.startswith("python ") for command in found) >= 3
     for command in found:
@@ -102,11 +97,11 @@ def test_nothing_is_claimed_to_run_elsewhere_in_vain():
 def test_benchmark_of_the_results(small, tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks/results.py"), "--data_folder", small.corpus]
     command += ["--also", small.corpus, "--output_folder", tmp_path, "--hparams", "prototype"]
-    command += ["--seeds", "1", "2", "--", *QUICK]
+    command += ["--seeds", "1", "--", *QUICK]
     env = {**os.environ, "VENV_DIR": sys.prefix}
     answer = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     head, _, row = answer.stdout.splitlines()
     assert head == "| network | training | dev EER, corpus | dev EER, corpus |"
-    result = r"[\d.]+ % \([\d.]+, [\d.]+\); 95 %: [\d.]+ to [\d.]+"
+    result = r"[\d.]+ % \([\d.]+\); 95 %: [\d.]+ to [\d.]+"
     assert re.fullmatch(rf"\| prototype \| [\d.]+ min \| {result} \| {result} \|", row)
