@@ -108,11 +108,13 @@ class SpeakerBrain(sb.Brain):
             return
         self.centre_embeddings()
         eer = equal_error_rate(scores, trials.labels).convex_hull
-        self.log_stats(
-            {"epoch": epoch, "lr": self.learning_rate},
-            train_stats=self.train_stats,
-            valid_stats={**self.mean_stats(), "eer": eer},
+        valid_stats = {**self.mean_stats(), "eer": eer}
+        logger.info(
+            "train loss {loss:.3f}, accuracy {accuracy:.1%}".format(**self.train_stats)
+            + "; val loss {loss:.3f}, accuracy {accuracy:.1%}, EER {eer:.2%}".format(**valid_stats)
         )
+        meta = {"epoch": epoch, "lr": self.learning_rate}
+        self.log_stats(meta, train_stats=self.train_stats, valid_stats=valid_stats)
         self.hparams.epoch_counter.update_metric(eer)
         self.checkpointer.save_and_keep_only(
             name=f"epoch_{epoch:04d}.step_{self.optimizer_step:09d}.val-eer_{eer:.4f}",
@@ -128,7 +130,7 @@ class SpeakerBrain(sb.Brain):
     def log_stats(self, meta, **stats):
         """Write statistics to the train log, the CSV and TensorBoard."""
         for train_logger in self.hparams.train_loggers:
-            train_logger.log_stats(meta, **stats)
+            train_logger.log_stats(meta, **stats, verbose=False)
 
     def centre_embeddings(self):
         """Let mean_var_norm_emb hold the mean of this epoch's validation embeddings."""
@@ -151,10 +153,10 @@ def dataio_prep(hparams):
         trials[stage] = read_trials(hparams[f"{split}_trials_path"])
         check_covered(trials[stage], (sample.key for sample in hparams[f"{split}_index"].samples))
         check_both_kinds(trials[stage].labels, trials[stage].path)
-    # Page-locked memory is faster to copy to a GPU; it means nothing without one.
-    options = {"batch_size": None, "pin_memory": torch.cuda.is_available()}
+    pin = torch.cuda.is_available()  # page-locked memory is faster to copy to a GPU
     loaders = {
-        split: DataLoader(hparams[f"{split}_data"], **options) for split in ("train", "val", "dev")
+        split: DataLoader(hparams[f"{split}_data"], batch_size=None, pin_memory=pin)
+        for split in ("train", "val", "dev")
     }
     return loaders, trials, speakers
 
