@@ -40,6 +40,10 @@ recipe=$here/recipes/TinyVoxCeleb
 if [[ -z ${DATA_FOLDER+set} && -f $here/.env ]]; then # the environment goes before .env
     # shellcheck disable=SC1091
     source "$here/.env"
+    if [[ -n ${DATA_FOLDER:-} ]]; then # as for download_data.sh, it counts from here
+        DATA_FOLDER=$(cd "$here" && realpath -m "$DATA_FOLDER")
+    fi
+    if [[ -n ${VENV_DIR:-} ]]; then export VENV_DIR; fi
 fi
 
 corpus='' data_folder='' output_folder='' hparams=hparams/prototype.yaml device=cpu
@@ -74,6 +78,7 @@ case $corpus in
 tiny-voxceleb | folder | voices | synthetic) ;;
 *) fail "--corpus $corpus: expected tiny-voxceleb, folder, voices or synthetic" ;;
 esac
+[[ $device =~ ^(cpu|cuda(:[0-9]+)?)$ ]] || fail "--device $device: expected cpu or cuda"
 [[ -f $hparams ]] || hparams=$recipe/$hparams
 [[ -f $hparams ]] || fail "--hparams ${hparams#"$recipe/"}: no such file"
 hparams=$(realpath "$hparams")
@@ -81,6 +86,7 @@ hparams=$(realpath "$hparams")
 
 set_output() {
     out=$(realpath -m "${output_folder:-$recipe/results/$corpus}")
+    [[ $out != *,* ]] || fail "--output_folder $out: expected a path without commas"
     run_folder=$out/$(basename "$hparams" .yaml)
     scores=$run_folder/scores.txt
 }
@@ -91,6 +97,15 @@ runs() { # whether stage $1 is to run; says so
     echo "== stage $1: $2"
 }
 
+fall_back() {
+    corpus=synthetic
+    set_output
+    echo "#################################################################################"
+    echo "# The voices could not be fetched: going on with ARTIFICIAL voices. The numbers #"
+    echo "# below say that the recipe works here, and nothing about real speakers.        #"
+    echo "#################################################################################"
+}
+
 # shellcheck source=scripts/setup_virtual_environment.sh
 "$here/scripts/setup_virtual_environment.sh"
 # shellcheck disable=SC1091
@@ -98,16 +113,20 @@ cd "$here" # from where a relative VENV_DIR counts
 source "${VENV_DIR:-venv}/bin/activate"
 cd "$recipe"
 
+# An earlier call fell back: its stages go on, and its output folder stays what it is.
+if [[ -z $asked && $corpus == voices && ! -e $out/corpus.source ]] && ((stage > 1)) &&
+    [[ -e $recipe/results/synthetic/corpus.source ]]; then
+    fall_back
+elif [[ -z $asked && $corpus == voices && -n $output_folder && -e $out/corpus.source ]] &&
+    grep -q ^synthetic "$out/corpus.source"; then
+    fall_back
+fi
+
 if runs 1 "corpus $corpus"; then
     status=0
     python -m local.corpora --corpus "$corpus" --data_folder "$data_folder" --out "$out" || status=$?
     if ((status == 3)) && [[ -z $asked ]]; then
-        corpus=synthetic
-        set_output
-        echo "#################################################################################"
-        echo "# The voices could not be fetched: going on with ARTIFICIAL voices. The numbers #"
-        echo "# below say that the recipe works here, and nothing about real speakers.        #"
-        echo "#################################################################################"
+        fall_back
         python -m local.corpora --corpus "$corpus" --out "$out"
     elif ((status)); then
         exit "$status"
@@ -130,25 +149,41 @@ if runs 3 "training $(basename "$hparams")"; then
         --crops_per_utterance "$crops" "${overrides[@]}"
 fi
 
-verify() { # shard folders, trial lists, score list
-    if [[ $3 -nt $run_folder/inference/hyperparams.yaml ]]; then
+scored() { # trial lists, shard folders, score list: whether it is complete and newer than all else
+    local lists folders changed trials
+    IFS=, read -ra lists <<<"$1"
+    IFS=, read -ra folders <<<"$2"
+    [[ -f $3 ]] || return 1
+    changed=$(find -L "${lists[@]}" "${folders[@]}" "$run_folder/inference" -newer "$3" -print -quit)
+    trials=$(cat "${lists[@]}" | grep -c '[^[:blank:]]')
+    [[ -z $changed ]] && ((trials == $(wc -l <"$3")))
+}
+
+verify() { # trial lists, shard folders, score list
+    if scored "$@"; then
         echo "scored already: $3"
     else
         python speaker_verification.py hparams/verification.yaml --device "$device" \
-            --checkpoint "$run_folder" --shards_dirs_to_evaluate "$1" --trial_lists "$2" --score_file "$3"
+            --checkpoint "$run_folder" --trial_lists "$1" --shards_dirs_to_evaluate "$2" --score_file "$3"
     fi
 }
 
+if [[ " ${overrides[*]} " == *" --debug "* ]] && runs 4 "verification: none, as --debug leaves no network"; then
+    exit 0
+fi
+
 if runs 4 verification; then
-    verify "$out/shards/val" "$out/corpus/val_trials.txt" "$run_folder/val_scores.txt"
-    folders=$out/shards/dev lists=$out/corpus/dev_trials.txt
+    verify "$out/corpus/val_trials.txt" "$out/shards/val" "$run_folder/val_scores.txt"
+    lists=$out/corpus/dev_trials.txt folders=$out/shards/dev
     if [[ -d $out/shards/eval && -f $out/corpus/eval_trials_no_gt.txt ]]; then
-        folders+=,$out/shards/eval lists+=,$out/corpus/eval_trials_no_gt.txt
+        lists+=,$out/corpus/eval_trials_no_gt.txt folders+=,$out/shards/eval
     fi
-    verify "$folders" "$lists" "$scores"
+    verify "$lists" "$folders" "$scores"
+    val=$(grep EER "$run_folder/val_scores_eer.txt")
+    dev=$(grep ^dev_trials "$run_folder/scores_eer.txt")
     echo
     echo "run folder: $run_folder"
     echo "score list: $scores"
-    echo "val, known speakers:  $(grep -h EER "${scores%scores.txt}val_scores_eer.txt" | cut -d: -f2-)"
-    echo "dev, unseen speakers: $(grep -h dev_trials "${scores%.txt}_eer.txt" | cut -d: -f2-)"
+    echo "val, known speakers:  ${val#*: }"
+    echo "dev, unseen speakers: ${dev#*: }"
 fi

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import speechbrain as sb
-
 import speaker_verification
 import train_speaker_embeddings
 from conftest import RECIPE
-from local.hparams import load_hparams
+from local.hparams import load_hparams, parse_arguments
 
 PROTOTYPE = str(RECIPE / "hparams/prototype.yaml")
 ECAPA = str(RECIPE / "hparams/ecapa_tdnn.yaml")
@@ -47,8 +45,8 @@ def verify(run, shards, lists, score_file, *options):
 def make_brain(small, output, *options, hparams=PROTOTYPE):
     """A SpeakerBrain that is about to fit."""
     argv = [hparams, *data_options(small), "--output_folder", str(output), *QUICK, *options]
-    path, run_opts, overrides = sb.parse_arguments(argv)
-    loaded = load_hparams(path, overrides, run_opts)
+    path, run_opts, overrides = parse_arguments(argv)
+    loaded, _ = load_hparams(path, overrides, run_opts)
     brain = train_speaker_embeddings.SpeakerBrain(
         loaded["modules"], loaded["opt_class"], loaded, run_opts, loaded["checkpointer"]
     )

@@ -58,7 +58,9 @@ def test_trial_without_utterance(small, tmp_path, capsys):
     trials = tmp_path / "trials.txt"
     trials.write_text("1 a/x/0 a/y/0\n0 a/x/0 b/x/0\n")
     message = one_line(capsys, train, small, tmp_path / "run", "--val_trials_path", str(trials))
-    assert f"{trials}: 3 of its utterances are in no shard, e.g. a/x/0, a/y/0, b/x/0" in message
+    assert (
+        "2 of 2 trials name utterances that are in no shard, 3 in all, first a/x/0, a/y" in message
+    )
 
 
 @pytest.mark.parametrize("line", ["1 only/one/id", "0 a/x/0 a/y/0"])
@@ -84,7 +86,7 @@ def test_unknown_key(small, tmp_path, capsys):
 
 def test_stray_argument(small, tmp_path, capsys):
     message = one_line(capsys, train, small, tmp_path, "stray")
-    assert "--noprogressbar" not in message and "found '0 stray'" in message
+    assert "--num_workers: expected a whole number" in message and "'0 stray'" in message
 
 
 def test_missing_key(tmp_path, capsys):
@@ -190,7 +192,7 @@ def test_a_failed_file_or_folder_leaves_what_was_there(tmp_path):
 
 def test_value_of_the_wrong_kind(small, tmp_path, capsys):
     message = one_line(capsys, train, small, tmp_path, "--epochs", "many")
-    assert "--epochs: expected a number, as 30 in" in message and "found 'many'" in message
+    assert "--epochs: expected a whole number from 1 (30 in" in message and "'many'" in message
     message = one_line(capsys, train, small, tmp_path, "--channels", "8", hparams=ECAPA)
     assert "ecapa_tdnn.yaml: Invalid argument to class" in message
 
@@ -198,3 +200,37 @@ def test_value_of_the_wrong_kind(small, tmp_path, capsys):
 def test_small_numbers_in_scientific_notation(small, tmp_path):
     run = train(small, tmp_path, "--learning_rate", "1e-3", "--epochs", "1")
     assert "lr: 1.0000e-03" in (run / "train_log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--batch_size", "0"), "--batch_size: expected a whole number from 1"),
+        (("--batch_size", "2.5"), "--batch_size: expected a whole number from 1"),
+        (("--n_speakers", "2"), "--n_speakers: made by"),
+        (("--audio_length_num_frames", "100"), "crop of 100 audio samples"),
+        (("--device", "nonsense"), "--device nonsense: expected cpu or cuda"),
+        (("--precision", "fp16"), "--precision fp16: a CPU has none"),
+        (("--test_only",), "no checkpoint to test"),
+    ],
+)
+def test_values_that_cannot_be(small, tmp_path, capsys, options, message):
+    assert message in one_line(capsys, train, small, tmp_path / "run", *options)
+
+
+@pytest.mark.parametrize("name", ["a #1: b=c", "2024", "with blank", "{x}"])
+def test_output_folders_of_any_name(small, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    train(small, name, "--epochs", "1")
+    assert (tmp_path / name / "inference/hyperparams.yaml").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    lists = [small.corpus / "dev_trials.txt"]
+    assert verify(name, [small.shards / "dev"], lists, f"{name}/scores.txt")
+
+
+def test_score_file_that_cannot_be_written(small, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    lists = [small.corpus / "dev_trials.txt"]
+    score_file = tmp_path / "file/scores.txt"
+    message = one_line(capsys, verify, tmp_path, [small.shards / "dev"], lists, score_file)
+    assert "scores.txt: its folder cannot be made (" in message

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from conftest import RECIPE
 from local.checkpointer import AtomicCheckpointer
+from local.shards import index_shards
+from shard_writing import member_pair, write_tar
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +147,9 @@ def test_half_a_checkpoint_is_removed(tmp_path):
     half_deleted.mkdir()
     (half_deleted / "CKPT.yaml").write_text("end-of-epoch: true\nunixtime: 1.0\n")
     again = AtomicCheckpointer(tmp_path, {"a": network, "b": network})
-    assert [path.name for path in tmp_path.iterdir()] == ["CKPT+epoch_0002"]
+    assert len(list(tmp_path.iterdir())) == 4  # nothing is touched before it is needed
     assert again.recover_if_possible().path == good
+    assert [path.name for path in tmp_path.iterdir()] == ["CKPT+epoch_0002"]
 
 
 def test_early_stopping(small, tmp_path):
@@ -162,6 +166,29 @@ def test_a_run_with_other_hyperparameters_is_not_touched(run, small, capsys):
     assert "holds a run with learning_rate: 0.003, now it is 0.1" in message
 
 
+def test_a_run_keeps_to_its_data_and_run_options(run, small, own_shards, tmp_path, capsys):
+    kept = shutil.copytree(run, tmp_path / "kept")
+    with pytest.raises(SystemExit):
+        train(small, kept, "--precision", "bf16")
+    assert "holds a run with run_options" in capsys.readouterr().err
+    speaker = index_shards(small.shards / "train").samples[0]
+    more = member_pair(0, f"{speaker.speaker_id}/new/0", speaker.class_idx)
+    write_tar(own_shards / "train/shard-000001.tar", more)
+    train(small, tmp_path / "other", shards=own_shards)
+    shutil.rmtree(own_shards / "train")
+    shutil.copytree(small.shards / "train", own_shards / "train")
+    with pytest.raises(SystemExit):
+        train(small, tmp_path / "other", shards=own_shards)
+    assert "holds a run with train_content" in capsys.readouterr().err
+
+
+def test_one_folder_under_two_spellings(small, tmp_path, monkeypatch, capsys):
+    train(small, tmp_path / "run", "--epochs", "1")
+    monkeypatch.chdir(tmp_path)
+    train(small, "./run", "--epochs", "1")
+    assert "this run is complete" in capsys.readouterr().out
+
+
 def test_divergence_is_one_line(small, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         train(small, tmp_path, "--learning_rate", "1e30")
@@ -170,7 +197,10 @@ def test_divergence_is_one_line(small, tmp_path, capsys):
     assert not (tmp_path / "inference").exists()
 
 
-def test_debug_mode_is_short_and_leaves_no_network(small, tmp_path):
+def test_debug_mode_is_short_and_leaves_nothing(small, tmp_path):
     run = train(small, tmp_path, "--debug", "--epochs", "9")
-    assert len(rows(run)) == 2
-    assert not (run / "inference").exists() and list((run / "save").iterdir()) == []
+    assert "best epoch 2, dev trials" in (run / "log.txt").read_text()
+    assert list((run / "save").iterdir()) == []
+    assert not {"inference", "train_log.csv", "experiment.yaml", "tensorboard"} & {
+        path.name for path in run.iterdir()
+    }

@@ -2,8 +2,9 @@
 
 import pytest
 
+from local.corpora.layout import utterance_key
 from local.errors import RecipeError
-from local.trials import make_trials, read_trials, utterance_key, write_trials
+from local.trials import make_trials, read_trials, write_trials
 
 
 def write(folder, text):
@@ -15,7 +16,8 @@ def write(folder, text):
 def test_reads_ids_with_and_without_extension(tmp_path):
     trials = read_trials(write(tmp_path, "1 a/x/0.wav\ta/y-_/1\n\n-1  d045  eval/wav/2749.wav \n"))
     assert trials.labels.tolist() == [1, -1]
-    assert trials.enrol == ["a/x/0", "d045"] and trials.test == ["a/y-_/1", "2749"]
+    # As in the list without ".wav": score lists repeat them.
+    assert trials.enrol == ["a/x/0", "d045"] and trials.test == ["a/y-_/1", "eval/wav/2749"]
     assert trials.has_labels and trials.speakers() is None
 
 

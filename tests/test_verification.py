@@ -1,5 +1,6 @@
 """From a run folder to scores, EER and picture; the bundle in SpeechBrain's own interfaces."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -103,7 +104,7 @@ def test_bundle_in_speechbrain_interfaces_from_elsewhere(run, small, tmp_path, n
     )
     command = [sys.executable, "-c", LOAD, str(run / "inference"), str(first), str(second)]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    found = eval(answer.stdout.splitlines()[-1].replace("true", "True").replace("false", "False"))
+    found = json.loads(answer.stdout.splitlines()[-1])
     speakers = {path.name for path in (small.corpus / "train").iterdir()}
     assert found["shape"] == [1, 1, 16 if network == "ecapa" else 128]
     assert found["moved"] and found["classes"] == 6 and found["label"] in speakers

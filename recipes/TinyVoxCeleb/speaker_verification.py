@@ -15,14 +15,12 @@ Authors
 import sys
 from pathlib import Path
 
-import speechbrain as sb
-
-from local.atomic import atomic_file
+from local.atomic import atomic_file, check_writable
 from local.dataset import UtteranceBatches
 from local.det import plot_det
 from local.embeddings import embed, load_encoder
 from local.errors import RecipeError, one_line_errors
-from local.hparams import load_hparams
+from local.hparams import load_hparams, parse_arguments
 from local.metrics import equal_error_rate
 from local.scoring import check_covered, cosine_scores, write_scores
 from local.shards import index_shards
@@ -73,8 +71,10 @@ def report(lists, scores, hparams):
     """
     score_file = Path(hparams["score_file"])
     lines, curves = [], {}
-    for trials, of_list in zip(lists, scores, strict=True):
-        name = Path(trials.path).stem
+    names = [Path(trials.path).stem for trials in lists]
+    for name, trials, of_list in zip(names, lists, scores, strict=True):
+        if names.count(name) > 1:
+            name = trials.path
         if not trials.has_labels:
             lines.append(f"{name}: {len(trials)} trials scored; without labels there is no EER")
             continue
@@ -99,13 +99,14 @@ def report(lists, scores, hparams):
 
 def main(argv):
     """Parse, read, embed, score, report."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(argv)
+    hparams_file, run_opts, overrides = parse_arguments(argv)
     with one_line_errors(run_opts.debug):
-        hparams = load_hparams(hparams_file, overrides, run_opts)
+        hparams, _ = load_hparams(hparams_file, overrides, run_opts)
         lists, indices = read_lists(
             str(hparams["trial_lists"]).split(","),
             str(hparams["shards_dirs_to_evaluate"]).split(","),
         )
+        check_writable(hparams["score_file"])  # now, not after all the embeddings
         encoder = load_encoder(hparams["checkpoint"], run_opts.device)
         embeddings = {}
         for index in indices:
@@ -114,9 +115,10 @@ def main(argv):
             )
             embeddings |= embed(encoder, batches, f"embedding {index.shards[0].parent.name}")
         scores = [cosine_scores(embeddings, trials) for trials in lists]
+        report(lists, scores, hparams)
+        # Last: a score list that is there tells that all the rest is.
         write_scores(hparams["score_file"], zip(lists, scores, strict=True))
         print(f"score list: {hparams['score_file']} ({sum(map(len, lists))} trials)")
-        report(lists, scores, hparams)
 
 
 if __name__ == "__main__":

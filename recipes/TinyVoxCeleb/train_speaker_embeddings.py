@@ -22,8 +22,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from local.errors import RecipeError, one_line_errors
-from local.hparams import check_output_folder, load_hparams, read_hparams
-from local.inference_bundle import is_trained_with, write_inference_bundle
+from local.experiment import check_experiment, is_same_experiment, record_experiment
+from local.hparams import load_hparams, parse_arguments
+from local.inference_bundle import write_inference_bundle
 from local.metrics import check_both_kinds, equal_error_rate
 from local.scoring import check_covered, cosine_scores
 from local.shards import check_classes, speakers_by_class
@@ -32,7 +33,7 @@ from local.trials import read_trials
 logger = sb.utils.logger.get_logger(__name__)
 
 RECIPE = Path(__file__).resolve().parent
-MAY_CHANGE = ("epochs", "patience", "num_workers")  # when a run carries on
+LOG_CONFIG = RECIPE / "hparams/log_config.yaml"
 
 
 class SpeakerBrain(sb.Brain):
@@ -129,7 +130,7 @@ class SpeakerBrain(sb.Brain):
 
     def log_stats(self, meta, **stats):
         """Write statistics to the train log, the CSV and TensorBoard."""
-        for train_logger in self.hparams.train_loggers:
+        for train_logger in [] if self.debug else self.hparams.train_loggers:
             train_logger.log_stats(meta, **stats, verbose=False)
 
     def centre_embeddings(self):
@@ -163,38 +164,34 @@ def dataio_prep(hparams):
 
 def main(argv):
     """Parse, prepare, fit, test, and leave the network."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(argv)
+    hparams_file, run_opts, overrides = parse_arguments(argv)
     sb.utils.distributed.ddp_init_group(run_opts)
     with one_line_errors(run_opts.debug):
-        hparams = load_hparams(hparams_file, overrides, run_opts)
-        _, overrides = read_hparams(hparams_file, overrides)
-        overrides["n_speakers"] = hparams["n_speakers"]
-        folder = Path(hparams["output_folder"])
-        resolved = check_output_folder(folder, hparams_file, overrides, MAY_CHANGE)
+        hparams, overrides = load_hparams(hparams_file, overrides, run_opts)
+        overrides |= {key: hparams[key] for key in ("n_speakers", "train_content")}
+        folder, inference = (Path(hparams["output_folder"], sub) for sub in ("", "inference"))
+        experiment = check_experiment(folder, hparams_file, overrides, run_opts)
         loaders, trials, speakers = dataio_prep(hparams)
-        if is_trained_with(folder / "inference", resolved):
+        if is_same_experiment(inference, experiment):
             print(f"{folder}: this run is complete")
             return
-        log_config = RECIPE / "hparams/log_config.yaml"
-        sb.create_experiment_directory(folder, hparams_file, overrides, log_config)
-        brain = SpeakerBrain(
-            modules=hparams["modules"],
-            opt_class=hparams["opt_class"],
-            hparams=hparams,
-            run_opts=run_opts,
-            checkpointer=hparams["checkpointer"],
-        )
+        sb.create_experiment_directory(folder, hparams_file, overrides, LOG_CONFIG)
+        parts = {key: hparams[key] for key in ("modules", "opt_class", "checkpointer")}
+        brain = SpeakerBrain(**parts, hparams=hparams, run_opts=run_opts)
         brain.trials = trials
-        if brain.debug:  # a few epochs, but of as many batches as the trials need
+        if brain.debug:  # two epochs, but of as many batches as the trials need
             brain.debug_batches = max(len(loaders["val"]), len(loaders["dev"]))
+        else:
+            run_on_main(record_experiment, args=[folder, experiment])
         brain.train_sampler = hparams["train_data"]  # fit tells it the epoch
         brain.fit(hparams["epoch_counter"], loaders["train"], loaders["val"], progressbar=False)
+        if not brain.checkpointer.list_checkpoints():
+            raise RecipeError(f"{folder}: no checkpoint to test: train it without --test_only")
         brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
-
         if not brain.debug:
             best = brain.checkpointer.find_checkpoint(min_key="val_eer")
-            source = (folder / "hyperparams.yaml", best, speakers, RECIPE / "speaker_models")
-            run_on_main(write_inference_bundle, args=[folder / "inference", *source])
+            bundle = [inference, experiment, best, speakers, RECIPE / "speaker_models"]
+            run_on_main(write_inference_bundle, args=bundle)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import os
 import shutil
 from pathlib import Path
 
+from local.errors import RecipeError
+
 
 def _temporary(path):
     return path.with_name(f".{path.name}.partial")
@@ -80,3 +82,24 @@ def atomic_folder(path):
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_writable(path):
+    """Check that a file can be written, before the work whose result it is to hold.
+
+    Arguments
+    ---------
+    path : str or Path
+
+    Raises
+    ------
+    RecipeError
+        If its folder cannot be made or written to, or if it is a folder itself.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(f"{path}: its folder cannot be made ({error.strerror})") from None
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise RecipeError(f"{path}: cannot be written there; choose another place")

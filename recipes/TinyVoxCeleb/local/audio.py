@@ -34,8 +34,8 @@ def decode(encoded, sample, *, start=0, num_frames=-1):
     Raises
     ------
     RecipeError
-        For audio that is unreadable, empty, not mono, shorter than its JSON tells or of another
-        sample rate.
+        For audio that is unreadable, empty, not mono, of another length or sample rate than its
+        JSON tells, or not finite.
     """
     try:
         with sf.SoundFile(io.BytesIO(encoded)) as audio:
@@ -55,6 +55,8 @@ def decode(encoded, sample, *, start=0, num_frames=-1):
         raise RecipeError(
             f"{sample.sample_id}: unreadable audio ({error}); write the shards anew without it"
         ) from None
+    if not np.isfinite(signal).all():
+        raise RecipeError(f"{sample.sample_id}: the audio holds NaN; write the shards without it")
     if not len(signal):
         raise RecipeError(
             f"{sample.sample_id}: the audio is empty; write the shards anew without it"

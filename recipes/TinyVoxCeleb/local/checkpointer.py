@@ -17,7 +17,8 @@ class AtomicCheckpointer(Checkpointer):
 
     Its parent writes the metadata that makes a folder a checkpoint before the parameters: a run
     killed meanwhile would resume from half a checkpoint. Here a folder is filled under another name
-    and renamed. What a killed run left, half written or half deleted, is removed at the start.
+    and renamed. What a killed run left, half written or half deleted, is removed when the next one
+    looks for a checkpoint.
 
     Arguments
     ---------
@@ -25,9 +26,10 @@ class AtomicCheckpointer(Checkpointer):
         See speechbrain.utils.checkpoints.Checkpointer.
     """
 
-    def __init__(self, checkpoints_dir, recoverables=None, **kwargs):
-        super().__init__(checkpoints_dir, recoverables, **kwargs)
-        self._remove_leftovers()
+    def recover_if_possible(self, *args, **kwargs):
+        """See Checkpointer.recover_if_possible."""
+        self._remove_leftovers()  # not before: the command may yet turn out to be wrong
+        return super().recover_if_possible(*args, **kwargs)
 
     @main_process_only
     def _remove_leftovers(self):

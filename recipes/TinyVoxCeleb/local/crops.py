@@ -12,11 +12,10 @@ import math
 import sys
 from pathlib import Path
 
-import speechbrain as sb
 from hyperpyyaml import resolve_references
 
 from local.errors import one_line_errors
-from local.hparams import read_hparams, settings
+from local.hparams import parse_arguments, read_hparams, settings
 from local.shards import index_shards
 
 EPOCHS = 30
@@ -50,7 +49,7 @@ def enough_crops(num_utterances, batch_size, crops_per_utterance=1):
 
 def main(argv):
     """Print the number; say so where it was raised."""
-    path, _, overrides = sb.parse_arguments(argv)
+    path, _, overrides = parse_arguments(argv)
     with one_line_errors():
         text, given = read_hparams(path, overrides)
         hparams = settings(resolve_references(text, given).getvalue())

@@ -18,6 +18,9 @@ import webdataset as wds
 
 from local.audio import decode, random_crops, repeat_to
 from local.decoding import decode_shards
+from local.errors import RecipeError
+
+MIN_CROP_FRAMES = 1600  # 0.1 s: a few frames of features
 
 
 @dataclass
@@ -86,6 +89,11 @@ class CropBatches(torch.utils.data.IterableDataset):
         shuffle_buffer=1000,
         num_workers=0,
     ):
+        if min(batch_size, crops_per_utterance) < 1 or crop_frames < MIN_CROP_FRAMES:
+            raise RecipeError(
+                f"batch_size {batch_size}, crops_per_utterance {crops_per_utterance}, crop of "
+                f"{crop_frames} audio samples: expected at least 1, 1 and {MIN_CROP_FRAMES}"
+            )
         self.index = index
         self.crop_frames = crop_frames
         self.batch_size = batch_size

@@ -38,7 +38,7 @@ def load_encoder(checkpoint, device=None):
             return EncoderClassifier.from_hparams(
                 source=folder,
                 overrides={"pretrained_path": folder},  # right even if the run was moved
-                run_opts={"device": device or "cpu"},
+                run_opts={"device": device} if device else None,
             )
     raise RecipeError(
         f"{checkpoint}: no trained network here: expected the output folder of a complete run, "

@@ -5,18 +5,52 @@ Authors
 """
 
 import difflib
+import itertools
+import json
 import logging
 import os
 import re
 from pathlib import Path
 
+import speechbrain as sb
 import torch
 import yaml
-from hyperpyyaml import load_hyperpyyaml, resolve_references
+from hyperpyyaml import load_hyperpyyaml
 
 from local.errors import RecipeError
 
-_NUMBER = re.compile(r"[-+]?[\d.]+")
+_INTEGER, _NUMBER = re.compile(r"[-+]?\d+"), re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
+_TEXT_KEY = re.compile(r"--(\w*_(folder|path|file|lists|evaluate)|checkpoint)")
+_MAY_BE_ZERO = ("num_workers", "random_seed", "num_bootstrap")
+
+
+def parse_arguments(argv):
+    """As speechbrain.parse_arguments, for paths of any spelling.
+
+    SpeechBrain makes YAML of the options, to which ``" #"`` begins a comment and ``": "`` a
+    mapping, and splits them at every ``=``.
+
+    Arguments
+    ---------
+    argv : list of str
+
+    Returns
+    -------
+    (str, RunOptions, str)
+        The hparams file, SpeechBrain's run options, and the overrides as YAML text.
+
+    Example
+    -------
+    >>> parse_arguments(["proto.yaml", "--output_folder", "runs/a #1=b", "--epochs=3"])[2]
+    'output_folder: "runs/a #1\\\\u003db"\\nepochs: 3'
+    """
+    words = []
+    for word in argv:
+        words += word.split("=", 1) if word.startswith("--") else [word]
+    for place, (key, value) in enumerate(itertools.pairwise(words), start=1):
+        if _TEXT_KEY.fullmatch(key) and not value.startswith("--"):
+            words[place] = json.dumps(value).replace("=", "\\u003d")
+    return sb.parse_arguments(words)
 
 
 def load_hparams(path, overrides, run_opts):
@@ -27,13 +61,14 @@ def load_hparams(path, overrides, run_opts):
     path : str
         The hparams file.
     overrides : str
-        YAML text, as `speechbrain.parse_arguments` gives it.
+        YAML text, as `parse_arguments` gives it.
     run_opts : speechbrain.utils.run_opts.RunOptions
-        Its device is checked too.
+        Checked too.
 
     Returns
     -------
-    dict
+    (dict, dict)
+        The hyperparameters, and the overrides among them as they were understood.
 
     Raises
     ------
@@ -48,7 +83,7 @@ def load_hparams(path, overrides, run_opts):
         lambda record: "torchvision" not in record.getMessage()
     )
     try:
-        return load_hyperpyyaml(text, given)
+        return load_hyperpyyaml(text, given), given
     except OSError as error:  # the checkpointer makes its folder
         raise RecipeError(
             f"output_folder: {error.filename} cannot be made ({error.strerror}): choose another"
@@ -60,11 +95,20 @@ def load_hparams(path, overrides, run_opts):
 
 
 def _check_run_options(run_opts):
-    if run_opts.device and "cuda" in run_opts.device and not torch.cuda.is_available():
-        raise RecipeError(
-            f"--device {run_opts.device}: no CUDA device here (torch {torch.__version__}): use "
-            "--device cpu, or install the CUDA build of torch on a machine with a GPU"
-        )
+    if run_opts.device:
+        try:
+            device = torch.device(run_opts.device)
+        except RuntimeError:
+            raise RecipeError(f"--device {run_opts.device}: expected cpu or cuda") from None
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            raise RecipeError(
+                f"--device {run_opts.device}: no CUDA device here (torch {torch.__version__} sees "
+                f"{torch.cuda.device_count()}): use --device cpu, or a machine with a GPU and the "
+                "CUDA build of torch"
+            )
+    on_cpu = run_opts.device == "cpu" or not torch.cuda.is_available()
+    if on_cpu and "fp16" in (run_opts.precision, run_opts.eval_precision):
+        raise RecipeError("--precision fp16: a CPU has none; use bf16 or fp32")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RecipeError("torchrun with several processes: this recipe runs in one so far")
     if run_opts.ckpt_interval_minutes > 0 or run_opts.ckpt_interval_steps > 0:
@@ -85,7 +129,7 @@ def read_hparams(path, overrides):
     Returns
     -------
     (str, dict)
-        The text of the file, and the overrides.
+        The text of the file, and the overrides; paths among them are absolute.
 
     Raises
     ------
@@ -102,84 +146,61 @@ def read_hparams(path, overrides):
         raise RecipeError(f"{path} or its options: not valid YAML: {error}") from None
     if not isinstance(given, dict):
         raise RecipeError(f"expected options as --key value, found {overrides.strip()!r}")
-    # PyYAML takes 1e-3 for text.
-    given = {
-        key: float(value) if re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", str(value)) else value
-        for key, value in given.items()
-    }
+    for key in given:
+        if key.endswith(("_folder", "_path")):
+            given[key] = os.path.abspath(given[key])
     _check_keys(path, text, given)
     return text, given
 
 
 def _check_keys(path, text, given):
-    keys = re.findall(r"^([A-Za-z_]\w*):", text, flags=re.MULTILINE)
-    for key in given:
-        if key not in keys:
-            near = difflib.get_close_matches(key, keys, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(keys)}"
+    known = settings(text)
+    for key, value in given.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             raise RecipeError(f"--{key}: unknown key of {path}: {hint}")
-    for key, default in settings(text).items():
-        if _NUMBER.fullmatch(default) and isinstance(given.get(key), str):
-            raise RecipeError(
-                f"--{key}: expected a number, as {default} in {path}, found {given[key]!r}"
-            )
-    required = re.findall(r"^(\w+): !PLACEHOLDER", text, flags=re.MULTILINE)
-    missing = [f"--{key}" for key in required if given.get(key) is None]
+        default = known[key]
+        if default.startswith(("!apply", "!new", "!name")) or key in ("modules", "train_loggers"):
+            raise RecipeError(f"--{key}: made by {path}, not an option; edit the file")
+        if _NUMBER.fullmatch(default):
+            whole = _INTEGER.fullmatch(default) is not None
+            given[key] = _number(value, whole)
+            least = 0 if key in _MAY_BE_ZERO or not whole else 1
+            if given[key] is None or given[key] < least:
+                kind = f"a whole number from {least}" if whole else "a number, not negative"
+                raise RecipeError(
+                    f"--{key}: expected {kind} ({default} in {path}), found {value!r}"
+                )
+    missing = [key for key, default in known.items() if default == "!PLACEHOLDER"]
+    missing = [f"--{key}" for key in missing if given.get(key) is None]
     if missing:
         raise RecipeError(f"{path}: give {', '.join(missing)} on the command line")
 
 
-def check_output_folder(folder, path, overrides, may_change):
-    """Check that a run can be written, and that a run already there is the same experiment.
-
-    Arguments
-    ---------
-    folder : str
-        The run's output folder.
-    path : str
-        The hparams file.
-    overrides : dict
-        Of its keys.
-    may_change : iterable of str
-        Keys that a continued run may have otherwise.
-
-    Returns
-    -------
-    str
-        The resolved hyperparameters, as YAML text.
-
-    Raises
-    ------
-    RecipeError
-        The folder is not writable, or holds a run with other hyperparameters.
-    """
-    folder = Path(folder)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise RecipeError(f"output_folder {folder}: not writable; choose another")
-    with open(path, encoding="utf-8") as fin:
-        text = fin.read()
-    resolved = resolve_references(text, overrides).getvalue()
-    earlier = folder / "hyperparams.yaml"
-    if earlier.is_file():
-        then = settings(earlier.read_text(encoding="utf-8"))
-        changed = {key: yaml.safe_load(then[key]) for key in may_change if key in then}
-        now = settings(resolve_references(text, {**overrides, **changed}).getvalue())
-        for key in sorted(now.keys() | then.keys()):
-            if now.get(key) != then.get(key):
-                raise RecipeError(
-                    f"{folder} holds a run with {key}: {then.get(key)}, now it is {now.get(key)}: "
-                    "choose another --output_folder, or remove this one"
-                )
-    return resolved
+def _number(value, whole):
+    """A number, also from text such as 1e-3, which YAML takes for text; else None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    if not whole:
+        return number
+    return int(number) if number.is_integer() else None
 
 
 def without_comments(text):
-    """YAML text without its comments."""
-    return re.sub(r"(^|\s)#.*", "", text, flags=re.MULTILINE)
+    """YAML text without its comments; a # in quotes is none."""
+    return re.sub(
+        r"""('(?:[^']|'')*'|"(?:[^"\\]|\\.)*")|(?:^|(?<=\s))#.*""",
+        lambda match: match[1] or "",
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def settings(resolved):
-    """The value of each top-level key of a resolved hparams file, as text.
+    """The value of each top-level key of an hparams file, as text.
 
     Arguments
     ---------
@@ -191,8 +212,8 @@ def settings(resolved):
 
     Example
     -------
-    >>> settings("# comment\\nepochs: 30 # of 3 s crops\\nmodules:\\n  a: 1\\n")
-    {'epochs': '30', 'modules': 'a: 1'}
+    >>> settings("# comment\\nepochs: 30 # of 3 s crops\\nmodules:\\n  a: ' #1'\\n")
+    {'epochs': '30', 'modules': "a: ' #1'"}
     """
     text = without_comments(resolved)
     blocks = re.findall(r"^(\w+):((?:.|\n)*?)(?=^\w|\Z)", text, flags=re.MULTILINE)

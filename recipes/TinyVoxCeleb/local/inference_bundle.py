@@ -12,7 +12,8 @@ from speechbrain.dataio.encoder import CategoricalEncoder
 
 from local.atomic import atomic_folder
 from local.errors import RecipeError
-from local.hparams import settings, without_comments
+from local.experiment import record_experiment
+from local.hparams import without_comments
 
 NETWORK = (
     "compute_features",
@@ -21,7 +22,6 @@ NETWORK = (
     "classifier",
     "mean_var_norm_emb",
 )
-TRAINED_WITH = "training_hyperparams.yaml"
 
 HEADER = """\
 # Made by training. To load it:
@@ -44,15 +44,15 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 TRAINED"""
 
 
-def write_inference_bundle(folder, hparams_file, checkpoint, speakers, code):
+def write_inference_bundle(folder, experiment, checkpoint, speakers, code):
     """Write a trained network as a folder from which SpeechBrain's inference interfaces load it.
 
     Arguments
     ---------
     folder : str or Path
         The folder to make; an old one is replaced.
-    hparams_file : str or Path
-        The resolved hyperparameters of the run.
+    experiment : str
+        The resolved hyperparameters of the run; a record of them goes into the folder.
     checkpoint : speechbrain.utils.checkpoints.Checkpoint
         Gives the parameters.
     speakers : list of str
@@ -67,10 +67,10 @@ def write_inference_bundle(folder, hparams_file, checkpoint, speakers, code):
     """
     folder = Path(folder).absolute()
     yaml = YAML()
-    resolved = yaml.load(without_comments(Path(hparams_file).read_text(encoding="utf-8")))
+    resolved = yaml.load(without_comments(experiment))
     missing = [key for key in NETWORK if key not in resolved]
     if missing:
-        raise RecipeError(f"{hparams_file}: {', '.join(missing)} is missing; define it")
+        raise RecipeError(f"the hparams file lacks {', '.join(missing)}: define it")
     trained = [key for key in NETWORK if key in checkpoint.paramfiles]
     with atomic_folder(folder) as target:
         with open(target / "hyperparams.yaml", "w", encoding="utf-8") as fout:
@@ -90,25 +90,7 @@ def write_inference_bundle(folder, hparams_file, checkpoint, speakers, code):
         encoder.save(target / "label_encoder.ckpt")
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(code, target / Path(code).name, ignore=ignore)
-        shutil.copy(hparams_file, target / TRAINED_WITH)
-
-
-def is_trained_with(folder, resolved):
-    """Whether a bundle is there and was trained with these hyperparameters.
-
-    Arguments
-    ---------
-    folder : str or Path
-        The bundle.
-    resolved : str
-        Resolved hyperparameters, as `check_output_folder` returns them.
-
-    Returns
-    -------
-    bool
-    """
-    record = Path(folder) / TRAINED_WITH
-    return record.is_file() and settings(record.read_text(encoding="utf-8")) == settings(resolved)
+        record_experiment(target, experiment)
 
 
 def _quoted(path):

@@ -7,6 +7,7 @@ Authors
 import numpy as np
 
 from local.atomic import atomic_file
+from local.corpora.layout import utterance_key
 from local.errors import RecipeError
 
 
@@ -22,14 +23,19 @@ def check_covered(trials, keys):
     Raises
     ------
     RecipeError
-        How many utterances are in no shard, and the first five.
+        How many trials name utterances that are in no shard, and the first five of these.
     """
     keys = set(keys)
-    missing = sorted({*trials.enrol, *trials.test} - keys)
+    missing, count = {}, 0
+    for pair in zip(trials.enrol, trials.test, strict=True):
+        absent = [name for name in pair if utterance_key(name) not in keys]
+        missing |= dict.fromkeys(absent)
+        count += bool(absent)
     if missing:
         raise RecipeError(
-            f"{trials.path}: {len(missing)} of its utterances are in no shard, e.g. "
-            f"{', '.join(missing[:5])}; name the shards that hold them, or mend the list"
+            f"{trials.path}: {count} of {len(trials)} trials name utterances that are in no shard, "
+            f"{len(missing)} in all, first {', '.join(list(missing)[:5])}; name the shards that "
+            "hold them, or mend the list"
         )
 
 
@@ -71,8 +77,8 @@ def cosine_scores(embeddings, trials):
         )
     norms = np.linalg.norm(matrix, axis=1, keepdims=True)
     matrix /= np.maximum(norms, np.finfo(np.float64).tiny)
-    enrol = np.array([rows[key] for key in trials.enrol])
-    test = np.array([rows[key] for key in trials.test])
+    sides = (trials.enrol, trials.test)
+    enrol, test = (np.array([rows[utterance_key(name)] for name in side]) for side in sides)
     # Row by row, in blocks: memory stays flat where a full matrix of all pairs would not.
     scores = np.empty(len(trials))
     for start in range(0, len(trials), 65536):

@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from local.atomic import atomic_file
+from local.corpora.layout import utterance_key
 from local.errors import RecipeError
-
-EVAL_PREFIX = "eval/wav/"
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class TrialList:
     labels : numpy.ndarray
         1, 0 or -1 (unknown), shape (trials,).
     enrol : list of str
-        The first id of each trial, normalised by `utterance_key`.
+        The first id of each trial as the list has it, without ".wav".
     test : list of str
         The second id of each trial.
     path : str
@@ -53,35 +52,15 @@ class TrialList:
         -------
         (list of str, list of str) or None
         """
-        if not all("/" in key for key in (*self.enrol, *self.test)):
+        keys = [[utterance_key(name) for name in side] for side in (self.enrol, self.test)]
+        if not all("/" in key for side in keys for key in side):
             return None
-        return tuple([key.split("/")[0] for key in side] for side in (self.enrol, self.test))
+        return tuple([key.split("/")[0] for key in side] for side in keys)
 
     @property
     def has_labels(self):
         """Whether at least one trial tells its label."""
         return bool((self.labels >= 0).any())
-
-
-def utterance_key(identifier):
-    """The one spelling under which shards, trial lists and score lists name an utterance.
-
-    Arguments
-    ---------
-    identifier : str
-        "speaker/session/utterance" or a hash, with or without ".wav" (or ".flac"); evaluation
-        files may carry the "eval/wav/" that their path in the shards has.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> utterance_key("id10012/0AXjxNXiEzo/00001.wav"), utterance_key("eval/wav/d045")
-    ('id10012/0AXjxNXiEzo/00001', 'd045')
-    """
-    return identifier.removesuffix(".wav").removesuffix(".flac").removeprefix(EVAL_PREFIX)
 
 
 def read_trials(path):
@@ -122,8 +101,8 @@ def read_trials(path):
                     f"{path}:{number}: malformed trial {line.strip()!r}: expected 'label id1 id2' "
                     "with label 1 (same speaker), 0 (different) or -1 (unknown)"
                 )
-            label, first, second = int(fields[0]), *map(utterance_key, fields[1:])
-            _check_label(label, first, second, f"{path}:{number}")
+            label, first, second = int(fields[0]), *(x.removesuffix(".wav") for x in fields[1:])
+            _check_label(label, utterance_key(first), utterance_key(second), f"{path}:{number}")
             labels.append(label)
             enrol.append(first)
             test.append(second)
@@ -190,7 +169,8 @@ def make_trials(utterances, *, num_trials, seed, sex=None):
     targets = [pair for ids in utterances.values() for pair in itertools.combinations(ids, 2)]
     speakers = list(itertools.combinations(sorted(utterances), 2))
     if sex:
-        speakers = [(a, b) for a, b in speakers if sex.get(a) == sex.get(b)] or speakers
+        same = [(a, b) for a, b in speakers if a in sex and sex[a] == sex.get(b)]
+        speakers = same or speakers
     sizes = [len(utterances[a]) * len(utterances[b]) for a, b in speakers]
     half = min(num_trials // 2, len(targets), sum(sizes))
     if half == 0:

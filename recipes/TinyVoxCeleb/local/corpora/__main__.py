@@ -58,6 +58,8 @@ def prepare(corpus, data_folder, out, seed):
             f"{out} holds {record.read_text(encoding='utf-8')}, not {source}: choose another "
             "--output_folder, or remove this one"
         )
+    if (out / "corpus").is_dir():
+        print(f"using {out / 'corpus'} as it was prepared earlier; remove it to prepare it anew")
     if corpus == "tiny-voxceleb":
         prepare_tiny_voxceleb(data_folder, out / "corpus", out / "shards")
     elif corpus == "folder":

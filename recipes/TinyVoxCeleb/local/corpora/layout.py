@@ -16,7 +16,29 @@ import soundfile as sf
 from local.atomic import atomic_file
 
 SAMPLE_RATE = 16000
+EVAL_PREFIX = "eval/wav/"
 META_COLUMNS = ("id", "gender", "nationality", "set", "idx")
+
+
+def utterance_key(identifier):
+    """The one spelling under which shards, trial lists and score lists name an utterance.
+
+    Arguments
+    ---------
+    identifier : str
+        "speaker/session/utterance" or a hash, with or without ".wav" (or ".flac"); evaluation
+        files may carry the "eval/wav/" that their path in the shards has.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> utterance_key("id10012/0AXjxNXiEzo/00001.wav"), utterance_key("eval/wav/d045")
+    ('id10012/0AXjxNXiEzo/00001', 'd045')
+    """
+    return identifier.removesuffix(".wav").removesuffix(".flac").removeprefix(EVAL_PREFIX)
 
 
 def write_utterance(corpus, split, utterance_id, signal):

@@ -43,11 +43,11 @@ def prepare_tiny_voxceleb(data_folder, corpus_folder, shard_folder, skip_prep=Fa
             "your own recordings, one folder a speaker, use --corpus folder"
         )
     places = [tree.parent / "tiny-voxceleb-shards", tree / "tiny-voxceleb-shards"]
-    shards = next((place for place in places if any(place.glob("train/shard-*.tar"))), None)
+    shards = next((place for place in places if _is_complete(place)), None)
     if shards is None and not (tree / "train").is_dir():
         raise RecipeError(
-            f"{data_folder}: found neither tiny-voxceleb-shards/train/shard-*.tar nor an audio "
-            f"tree {tree / 'train'}"
+            f"{data_folder}: found neither shards in tiny-voxceleb-shards/train, val and dev nor "
+            f"an audio tree {tree / 'train'}"
         )
     if shards is None and not (tree / "tiny_meta.csv").is_file():
         raise RecipeError(f"{tree}/tiny_meta.csv not found: shards cannot be written without it")
@@ -55,6 +55,10 @@ def prepare_tiny_voxceleb(data_folder, corpus_folder, shard_folder, skip_prep=Fa
     if shards is not None:
         _link(shard_folder, shards)
         print(f"shards found: {shards}")
+
+
+def _is_complete(place):
+    return all(any(place.glob(f"{split}/shard-*.tar")) for split in ("train", "val", "dev"))
 
 
 def _link(link, target):

@@ -44,7 +44,7 @@ EXCLUDED = (
     "ktuberling-ru",  # two voices, by the pitch and the dates of its files
     *("tuxpaint-fr", "tuxpaint-ca", "tuxpaint-pt_BR", "tuxpaint-ml"),
     "ktuberling-sr@*",  # copies of ktuberling-sr
-    "tuxpaint-be",  # the same person as ktuberling-ru
+    "tuxpaint-be",  # one of the voices of ktuberling-ru
 )
 MAX_UTTERANCES = 40  # a voice, so that the voices stay balanced
 MIN_UTTERANCES = 4  # a voice: two to train on, two for a target trial

@@ -9,7 +9,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-from local.shards.classes import check_classes, count_speakers, speakers_by_class
+from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class
 from local.shards.reading import index_shards, read_shards
 from local.shards.schema import Sample, ShardIndex
 from local.shards.writing import write_shards
@@ -19,6 +19,7 @@ __all__ = [
     "ShardIndex",
     "check_classes",
     "count_speakers",
+    "fingerprint",
     "index_shards",
     "read_shards",
     "speakers_by_class",

@@ -4,6 +4,8 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import zlib
+
 from local.errors import RecipeError
 
 
@@ -67,6 +69,21 @@ def count_speakers(index):
     int
     """
     return len(speakers_by_class(index))
+
+
+def fingerprint(index):
+    """A number for the content of shards, however they are cut and ordered.
+
+    Arguments
+    ---------
+    index : ShardIndex
+
+    Returns
+    -------
+    str
+    """
+    lines = sorted(f"{sample.sample_id} {sample.num_frames}" for sample in index.samples)
+    return f"{len(lines)} utterances, crc {zlib.crc32(chr(10).join(lines).encode()):08x}"
 
 
 def check_classes(index, speakers):

@@ -61,14 +61,15 @@ def _index_shard(shard):
         with tarfile.open(shard, "r:") as archive:
             members = (member for member in archive if member.isreg())
             for key, group in itertools.groupby(members, lambda member: split_key(member.name)[0]):
-                files = {split_key(member.name)[1]: member for member in group}
-                audio = [suffix for suffix in files if suffix in AUDIO_TYPES]
-                if len(audio) != 1 or "json" not in files:
+                files = sorted(group, key=lambda member: split_key(member.name)[1])
+                types = [split_key(member.name)[1] for member in files]
+                if types not in (["flac", "json"], ["json", "wav"]):
                     raise RecipeError(
-                        f"{shard}: {key} comes as {', '.join(sorted(files))}: expected a pair of "
-                        "audio (wav or flac) and json, one after the other"
+                        f"{shard}: {key} comes as {', '.join(types)}: expected a pair of audio "
+                        "(wav or flac) and json, one after the other"
                     )
-                yield _parse(archive.extractfile(files["json"]).read(), f"{shard}: {key}.json")
+                text = archive.extractfile(files[types.index("json")]).read()
+                yield _parse(text, f"{shard}: {key}.json")
             # An archive ends with blocks of zeros; one cut between two members has none.
             complete = shard.stat().st_size >= archive.offset + tarfile.BLOCKSIZE
     except (tarfile.TarError, EOFError) as error:
@@ -87,6 +88,9 @@ def _parse(text, where):
         raise RecipeError(f"{where}: the field {error} is missing") from None
     except (ValueError, TypeError) as error:
         raise RecipeError(f"{where}: not the JSON of a sample ({error})") from None
+    names = (sample.sample_id, sample.speaker_id, sample.youtube_id, sample.utterance_id)
+    if not all(isinstance(name, str) for name in names):
+        raise RecipeError(f"{where}: sample_id and its parts are {names}: expected text")
     if sample.sampling_rate != SAMPLE_RATE:
         raise RecipeError(
             f"{where}: sampling_rate is {sample.sampling_rate}, expected {SAMPLE_RATE}: convert "

@@ -7,7 +7,7 @@ Authors
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from local.trials import utterance_key
+from local.corpora.layout import utterance_key
 
 AUDIO_TYPES = ("wav", "flac")
 SPLITS = ("train", "val", "dev", "eval")

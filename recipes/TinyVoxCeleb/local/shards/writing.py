@@ -93,7 +93,7 @@ def _write_split(folder, split, paths, classes, size):
 def _read_classes(meta):
     if not meta.is_file():
         raise RecipeError(f"{meta}: no such metadata file: expected a CSV with columns id and idx")
-    with open(meta, encoding="utf-8-sig", newline="") as fin:
+    with open(meta, encoding="utf-8-sig", errors="surrogateescape", newline="") as fin:
         reader = csv.DictReader(fin, skipinitialspace=True)
         missing = {"id", "idx"} - set(reader.fieldnames or [])
         if missing:
