@@ -21,12 +21,14 @@ Options
                         tiny-voxceleb, and so does DATA_FOLDER in .env
   --output_folder DIR   gets everything that is made (recipes/TinyVoxCeleb/results/NAME)
   --hparams FILE        the experiment (hparams/prototype.yaml)
+  --run NAME            the run's folder in the output folder (the name of the hparams file); a
+                        variant of an experiment on the same data needs a name of its own
   --device cpu|cuda     where to train and score (cpu)
   --stage N             first stage (1)
   --stop_stage M        last stage (4)
   -h, --help            this text
 
-Everything after -- goes to training, e.g. ./run.sh -- --learning_rate 0.001 --epochs 60
+Everything after -- goes to training, e.g. ./run.sh --run slow -- --learning_rate 0.001
 EOF
 }
 
@@ -46,11 +48,11 @@ if [[ -z ${DATA_FOLDER+set} && -f $here/.env ]]; then # the environment goes bef
     if [[ -n ${VENV_DIR:-} ]]; then export VENV_DIR; fi
 fi
 
-corpus='' data_folder='' output_folder='' hparams=hparams/prototype.yaml device=cpu
+corpus='' data_folder='' output_folder='' hparams=hparams/prototype.yaml run='' device=cpu
 stage=1 stop_stage=4
 while (($#)); do
     case $1 in
-    --corpus | --data_folder | --output_folder | --hparams | --device | --stage | --stop_stage)
+    --corpus | --data_folder | --output_folder | --hparams | --run | --device | --stage | --stop_stage)
         [[ $# -ge 2 ]] || fail "$1 needs a value; see ./run.sh --help"
         declare "${1#--}=$2"
         shift 2
@@ -67,9 +69,17 @@ while (($#)); do
     esac
 done
 overrides=("$@")
+[[ -z $* || $1 == --* ]] || fail "after --: expected options of the training as --key value, found $1"
+for word in "$@"; do
+    case ${word%%=*} in
+    --output_folder | --device) fail "$word belongs before --; see ./run.sh --help (--run names a run)" ;;
+    --shard_folder | --val_trials_path | --dev_trials_path) fail "$word is set by run.sh" ;;
+    esac
+done
 
 [[ $stage =~ ^[1-4]$ ]] || fail "--stage $stage: expected 1 to 4"
 [[ $stop_stage =~ ^[1-4]$ ]] || fail "--stop_stage $stop_stage: expected 1 to 4"
+((stage <= stop_stage)) || fail "--stage $stage is after --stop_stage $stop_stage"
 data_folder=${data_folder:-${DATA_FOLDER:-}}
 asked=$corpus
 corpus=${corpus:-${data_folder:+tiny-voxceleb}}
@@ -87,7 +97,7 @@ hparams=$(realpath "$hparams")
 set_output() {
     out=$(realpath -m "${output_folder:-$recipe/results/$corpus}")
     [[ $out != *,* ]] || fail "--output_folder $out: expected a path without commas"
-    run_folder=$out/$(basename "$hparams" .yaml)
+    run_folder=$out/${run:-$(basename "$hparams" .yaml)}
     scores=$run_folder/scores.txt
 }
 set_output
@@ -112,6 +122,11 @@ fall_back() {
 cd "$here" # from where a relative VENV_DIR counts
 source "${VENV_DIR:-venv}/bin/activate"
 cd "$recipe"
+
+if [[ $device == cuda* ]]; then # now, not after the corpus and the shards
+    python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' ||
+        fail "--device $device: no CUDA device here; use --device cpu"
+fi
 
 # An earlier call fell back: its stages go on, and its output folder stays what it is.
 if [[ -z $asked && $corpus == voices && ! -e $out/corpus.source ]] && ((stage > 1)) &&
@@ -140,6 +155,8 @@ if runs 2 shards; then
         python -m local.shards --in "$out/corpus" --meta "$out/corpus/tiny_meta.csv" --out "$out/shards"
     fi
 fi
+
+((stop_stage < 3)) || [[ -d $out/shards/train ]] || fail "no shards in $out/shards: run stages 1 and 2 first"
 
 if runs 3 "training $(basename "$hparams")"; then
     data=(--shard_folder "$out/shards" --val_trials_path "$out/corpus/val_trials.txt"
@@ -173,6 +190,7 @@ if [[ " ${overrides[*]} " == *" --debug "* ]] && runs 4 "verification: none, as 
 fi
 
 if runs 4 verification; then
+    [[ -d $run_folder/inference ]] || fail "no trained network in $run_folder: run stage 3 first"
     verify "$out/corpus/val_trials.txt" "$out/shards/val" "$run_folder/val_scores.txt"
     lists=$out/corpus/dev_trials.txt folders=$out/shards/dev
     if [[ -d $out/shards/eval && -f $out/corpus/eval_trials_no_gt.txt ]]; then
@@ -184,6 +202,7 @@ if runs 4 verification; then
     echo
     echo "run folder: $run_folder"
     echo "score list: $scores"
+    echo "DET curve:  $run_folder/scores_det.png"
     echo "val, known speakers:  ${val#*: }"
     echo "dev, unseen speakers: ${dev#*: }"
 fi

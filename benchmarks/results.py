@@ -91,10 +91,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_folder", type=Path, required=True, help="to train and test on")
     parser.add_argument("--also", type=Path, help="its dev trials are scored as well")
-    parser.add_argument("--output_folder", type=Path, required=True)
-    parser.add_argument("--hparams", nargs="+", default=["prototype", "ecapa_tdnn"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--output_folder", type=Path, required=True, help="keeps what was made")
+    names = ["prototype", "ecapa_tdnn"]
+    parser.add_argument("--hparams", nargs="+", default=names, help="of hparams/, without .yaml")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], help="one run each")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("overrides", nargs="*", help="after --: goes to training")
     args = parser.parse_args()
     for name in ("data_folder", "also", "output_folder"):

@@ -137,6 +137,15 @@ def test_interval_holds_the_eer_repeats_and_narrows_with_speakers():
     assert np.diff(equal_error_rate(*many).interval)[0] < 0.5 * width
 
 
+def test_no_interval_from_few_speakers_or_without_errors():
+    scores, labels, speakers = by_speakers(4, 0)
+    assert "too little for an interval" in str(equal_error_rate(scores, labels, speakers))
+    scores, labels, speakers = by_speakers(20, 0)
+    perfect = equal_error_rate(labels.astype(float), labels, speakers)
+    assert perfect.convex_hull == 0 and "too little for an interval" in str(perfect)
+    assert str(perfect).endswith("trials of 20 speakers")
+
+
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     truth = equal_error_rate(*by_speakers(2000, 99)[:2]).convex_hull
     intervals = [equal_error_rate(*by_speakers(30, seed)).interval for seed in range(20)]

@@ -89,6 +89,18 @@ def test_commands(clone, environment):
             run(command, clone / "recipes/TinyVoxCeleb", environment)
 
 
+def test_experiments_name_themselves():
+    for path in (ROOT / "recipes/TinyVoxCeleb/hparams").glob("*.yaml"):
+        if "log_config" not in path.name:
+            assert f"hparams/{path.name} " in path.read_text(encoding="utf-8").split("\n\n")[0]
+
+
+def test_results_are_given():
+    text = (ROOT / "recipes/TinyVoxCeleb/README.md").read_text(encoding="utf-8")
+    for network in ("prototype", "ecapa_tdnn"):
+        assert re.search(rf"^\| {network} \| [\d.]+ min(?: \| [\d.]+ % .*){{2}} \|$", text, re.M)
+
+
 def test_nothing_is_claimed_to_run_elsewhere_in_vain():
     found = commands("README.md") + commands("recipes/TinyVoxCeleb/README.md")
     assert set(ELSEWHERE) <= set(found)

@@ -20,11 +20,12 @@ def run_sh(*arguments, cwd=None, **environment):
 
 def check_end(answer, out):
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    run_folder, score_list, val, dev = answer.stdout.splitlines()[-4:]
+    run_folder, score_list, det_curve, val, dev = answer.stdout.splitlines()[-5:]
     assert run_folder == f"run folder: {out}/prototype"
     assert score_list == f"score list: {out}/prototype/scores.txt"
+    assert Path(det_curve.removeprefix("DET curve:  ")).read_bytes().startswith(b"\x89PNG")
     assert re.match(r"val, known speakers: +EER [\d.]+% \(convex hull, 95 % interval ", val)
-    assert re.match(r"dev, unseen speakers: +EER [\d.]+% \(convex hull, 95 % interval ", dev)
+    assert re.match(r"dev, unseen speakers: EER [\d.]+% \(convex hull, (95 %|too little)", dev)
     return float(re.search(r"EER ([\d.]+)%", dev)[1])
 
 
@@ -35,13 +36,27 @@ def test_synthetic(tmp_path):
     content = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     again = run_sh(*arguments, cwd=tmp_path)
     check_end(again, tmp_path / "out")
-    for word in ("shards are there already", "this run is complete", "scored already"):
+    for word in (
+        "as it was prepared earlier",
+        "shards are there already",
+        "this run is complete",
+        "scored already",
+    ):
         assert word in again.stdout
     changed = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     assert {path.name for path in changed if changed[path] != content.get(path)} <= {
         "corpus.source",
         "out",
     }
+    # A list that has changed is scored anew; an interrupted report is made again.
+    trials = tmp_path / "out/corpus/dev_trials.txt"
+    trials.write_text("".join(trials.read_text().splitlines(keepends=True)[:100]))
+    (tmp_path / "out/prototype/val_scores.txt").unlink()
+    (tmp_path / "out/prototype/val_scores_eer.txt").unlink()
+    third = run_sh(*arguments[:4], "--stage", "4", cwd=tmp_path)
+    check_end(third, tmp_path / "out")
+    assert "scored already" not in third.stdout
+    assert len((tmp_path / "out/prototype/scores.txt").read_text().splitlines()) == 100
     other = run_sh(
         "--corpus", "voices", "--output_folder", "out", "--stop_stage", "1", cwd=tmp_path
     )
@@ -79,16 +94,23 @@ def test_own_folder_of_speakers(data, tmp_path):
     check_end(run_sh(*options, *quick), tmp_path)
 
 
-def test_existing_shards_are_used_where_they_lie(small, tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "tiny-voxceleb").mkdir()
+def test_existing_shards_are_used_where_dotenv_says(small, tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "run.sh").write_bytes((ROOT / "run.sh").read_bytes())
+    (project / "run.sh").chmod(0o755)
+    for name in ("scripts", "recipes"):
+        (project / name).symlink_to(ROOT / name)
+    (project / ".env").write_text("SCIENCE_USERNAME=me\nDATA_FOLDER=data\n")
+    tree = project / "data" / "tiny-voxceleb"
+    tree.mkdir(parents=True)
     for name in ("val_trials.txt", "dev_trials.txt"):
-        (data / "tiny-voxceleb" / name).write_bytes((small.corpus / name).read_bytes())
-    (data / "tiny-voxceleb-shards").symlink_to(small.shards)
-    # As .env would have it: DATA_FOLDER alone means tiny-voxceleb.
-    options = ("--output_folder", tmp_path / "out", "--stop_stage", "2")
-    answer = run_sh(*options, DATA_FOLDER=str(data))
+        (tree / name).write_bytes((small.corpus / name).read_bytes())
+    (project / "data" / "tiny-voxceleb-shards").symlink_to(small.shards)
+    env = {key: value for key, value in os.environ.items() if key != "DATA_FOLDER"}
+    command = [project / "run.sh", "--output_folder", tmp_path / "out", "--stop_stage", "2"]
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    answer = subprocess.run(command, env={**env, "VENV_DIR": sys.prefix}, **options)
     assert answer.returncode == 0, answer.stderr
     assert "== stage 1: corpus tiny-voxceleb" in answer.stdout
     assert f"using the shards in {small.shards}" in answer.stdout
@@ -103,6 +125,11 @@ def test_existing_shards_are_used_where_they_lie(small, tmp_path):
         (("--hparams", "none.yaml"), "none.yaml: no such file"),
         (("--learning_rate", "1"), "unknown option --learning_rate"),
         (("--stage",), "--stage needs a value"),
+        (("--stage", "3", "--stop_stage", "2"), "--stage 3 is after --stop_stage 2"),
+        (("--", "epochs", "2"), "expected options of the training as --key value, found epochs"),
+        (("--", "--output_folder", "x"), "--output_folder belongs before --"),
+        (("--device", "gpu"), "--device gpu: expected cpu or cuda"),
+        (("--corpus", "synthetic", "--stage", "3"), "run stages 1 and 2 first"),
         (("--corpus", "folder"), "--corpus folder: give --data_folder"),
         (("--data_folder", "/nowhere"), "--data_folder /nowhere: no such folder"),
     ],

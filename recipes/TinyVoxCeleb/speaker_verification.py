@@ -99,7 +99,7 @@ def report(lists, scores, hparams):
 
 def main(argv):
     """Parse, read, embed, score, report."""
-    hparams_file, run_opts, overrides = parse_arguments(argv)
+    hparams_file, run_opts, overrides = parse_arguments(argv, __doc__)
     with one_line_errors(run_opts.debug):
         hparams, _ = load_hparams(hparams_file, overrides, run_opts)
         lists, indices = read_lists(

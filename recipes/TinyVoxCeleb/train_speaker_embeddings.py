@@ -68,7 +68,8 @@ class SpeakerBrain(sb.Brain):
         if stage != sb.Stage.TRAIN:
             return
         torch.manual_seed(self.hparams.random_seed + epoch)
-        self.learning_rate, _ = self.hparams.lr_annealing(epoch)
+        rate, _ = self.hparams.lr_annealing(epoch)
+        self.learning_rate = float(f"{rate:.6g}")  # the scheduler computes in single precision
         sb.nnet.schedulers.update_learning_rate(self.optimizer, self.learning_rate)
         self.bar = tqdm(
             total=len(self.hparams.train_data),
@@ -164,7 +165,7 @@ def dataio_prep(hparams):
 
 def main(argv):
     """Parse, prepare, fit, test, and leave the network."""
-    hparams_file, run_opts, overrides = parse_arguments(argv)
+    hparams_file, run_opts, overrides = parse_arguments(argv, __doc__)
     sb.utils.distributed.ddp_init_group(run_opts)
     with one_line_errors(run_opts.debug):
         hparams, overrides = load_hparams(hparams_file, overrides, run_opts)

@@ -8,8 +8,11 @@ import shutil
 
 from speechbrain.utils.checkpoints import CKPT_PREFIX, Checkpoint, Checkpointer, ckpt_recency
 from speechbrain.utils.distributed import ddp_barrier, if_main_process, main_process_only
+from speechbrain.utils.logger import get_logger
 
 UNFINISHED = ".unfinished-"
+
+logger = get_logger(__name__)
 
 
 class AtomicCheckpointer(Checkpointer):
@@ -29,7 +32,10 @@ class AtomicCheckpointer(Checkpointer):
     def recover_if_possible(self, *args, **kwargs):
         """See Checkpointer.recover_if_possible."""
         self._remove_leftovers()  # not before: the command may yet turn out to be wrong
-        return super().recover_if_possible(*args, **kwargs)
+        chosen = super().recover_if_possible(*args, **kwargs)
+        if chosen is not None:
+            logger.info(f"loaded the checkpoint {chosen.path.name}")
+        return chosen
 
     @main_process_only
     def _remove_leftovers(self):

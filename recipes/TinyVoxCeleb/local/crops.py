@@ -49,7 +49,7 @@ def enough_crops(num_utterances, batch_size, crops_per_utterance=1):
 
 def main(argv):
     """Print the number; say so where it was raised."""
-    path, _, overrides = parse_arguments(argv)
+    path, _, overrides = parse_arguments(argv, __doc__)
     with one_line_errors():
         text, given = read_hparams(path, overrides)
         hparams = settings(resolve_references(text, given).getvalue())

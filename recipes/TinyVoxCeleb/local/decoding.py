@@ -9,6 +9,7 @@ Authors
 """
 
 import itertools
+import signal
 
 import torch
 import webdataset as wds
@@ -46,6 +47,7 @@ def decode_shards(shards, decoder, num_workers, ahead):
         num_workers=num_workers,
         prefetch_factor=max(2, -(-ahead // num_workers)) if num_workers else None,
         collate_fn=_as_it_is,
+        worker_init_fn=_leave_interrupts_to_the_main_process if num_workers else None,
     )
     for item in loader:
         if isinstance(item, RecipeError):
@@ -68,6 +70,10 @@ class _DecodingStream(torch.utils.data.IterableDataset):
                 yield self.decoder(sample, encoded)
         except RecipeError as error:
             yield error  # raised in the main process, without the worker's traceback around it
+
+
+def _leave_interrupts_to_the_main_process(_):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _as_it_is(item):

@@ -13,8 +13,8 @@ from sklearn.metrics import DetCurveDisplay
 from local.atomic import atomic_file
 from local.metrics import convex_hull, roc
 
-CLIP = (1e-9, 1 - 1e-9)  # the normal deviate of 0 and 1 is infinite
 LIMITS = (0.0005, 0.6)  # error rates outside are of no interest to a verification system
+CLIP = (LIMITS[0], 1 - 1e-9)
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
@@ -38,7 +38,8 @@ def plot_det(path, results):
     axes = figure.add_subplot()
     for number, (name, (scores, labels, eer)) in enumerate(results.items()):
         colour = f"C{number}"
-        false_alarm, miss = roc(scores, labels)
+        # Rates below the axes run along them: without errors the picture would be empty.
+        false_alarm, miss = (rates.clip(*CLIP) for rates in roc(scores, labels))
         curve = DetCurveDisplay(fpr=false_alarm, fnr=miss)
         curve.plot(ax=axes, name=f"{name}: EER {eer.convex_hull:.2%}", color=colour)
         hull = convex_hull(scores, labels)
@@ -52,7 +53,7 @@ def plot_det(path, results):
             label="its convex hull",
         )
         point = norm.ppf(max(eer.convex_hull, LIMITS[0]))
-        axes.plot(point, point, marker="o", color=colour, linestyle="none")
+        axes.plot(point, point, marker="o", color=colour, linestyle="none", clip_on=False)
     axes.plot(norm.ppf(LIMITS), norm.ppf(LIMITS), color="0.8", linewidth=0.8, zorder=0)
     axes.set(
         xlabel="False alarm rate (%)",

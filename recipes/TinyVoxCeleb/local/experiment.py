@@ -56,7 +56,7 @@ def check_experiment(folder, path, overrides, run_opts):
         return f"{resolved}\nrun_options: {json.dumps(options)}\n"
 
     record = folder / RECORD
-    if record.is_file():
+    if record.is_file() and any(folder.glob("save/CKPT+*")):  # else nothing has come of it yet
         then = settings(record.read_text(encoding="utf-8"))
         changed = {key: yaml.safe_load(then[key]) for key in MAY_CHANGE if key in then}
         now = settings(resolve(**changed))

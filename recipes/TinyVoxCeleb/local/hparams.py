@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import sys
 from pathlib import Path
 
 import speechbrain as sb
@@ -24,7 +25,7 @@ _TEXT_KEY = re.compile(r"--(\w*_(folder|path|file|lists|evaluate)|checkpoint)")
 _MAY_BE_ZERO = ("num_workers", "random_seed", "num_bootstrap")
 
 
-def parse_arguments(argv):
+def parse_arguments(argv, description=""):
     """As speechbrain.parse_arguments, for paths of any spelling.
 
     SpeechBrain makes YAML of the options, to which ``" #"`` begins a comment and ``": "`` a
@@ -33,6 +34,8 @@ def parse_arguments(argv):
     Arguments
     ---------
     argv : list of str
+    description : str
+        Printed, with the keys of the hparams file, for --help or where there are no arguments.
 
     Returns
     -------
@@ -44,6 +47,16 @@ def parse_arguments(argv):
     >>> parse_arguments(["proto.yaml", "--output_folder", "runs/a #1=b", "--epochs=3"])[2]
     'output_folder: "runs/a #1\\\\u003db"\\nepochs: 3'
     """
+    if not argv or {"-h", "--help"} & set(argv):
+        print(description.strip())
+        for path in filter(os.path.isfile, argv):
+            print(f"\nOptions, the keys of {path}:")
+            for key, default in settings(Path(path).read_text(encoding="utf-8")).items():
+                if not _is_made(key, default):
+                    print(f"  --{key} {default}")
+        print("\nOptions of SpeechBrain: --device, --precision, --noprogressbar, --debug, ...")
+        print("With an hparams file and --help, its keys and their values are listed.")
+        sys.exit(0 if argv else 1)
     words = []
     for word in argv:
         words += word.split("=", 1) if word.startswith("--") else [word]
@@ -161,7 +174,7 @@ def _check_keys(path, text, given):
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             raise RecipeError(f"--{key}: unknown key of {path}: {hint}")
         default = known[key]
-        if default.startswith(("!apply", "!new", "!name")) or key in ("modules", "train_loggers"):
+        if _is_made(key, default):
             raise RecipeError(f"--{key}: made by {path}, not an option; edit the file")
         if _NUMBER.fullmatch(default):
             whole = _INTEGER.fullmatch(default) is not None
@@ -176,6 +189,10 @@ def _check_keys(path, text, given):
     missing = [f"--{key}" for key in missing if given.get(key) is None]
     if missing:
         raise RecipeError(f"{path}: give {', '.join(missing)} on the command line")
+
+
+def _is_made(key, default):
+    return key in ("modules", "train_loggers") or default.startswith(("!apply", "!new", "!name"))
 
 
 def _number(value, whole):

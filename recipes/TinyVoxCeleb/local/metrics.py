@@ -12,6 +12,8 @@ from sklearn.metrics import roc_curve
 
 from local.errors import RecipeError
 
+MIN_SPEAKERS = 5  # below, resampling them says nothing
+
 
 @dataclass(frozen=True)
 class EqualErrorRate:
@@ -24,9 +26,12 @@ class EqualErrorRate:
     interpolated : float
         EER where the straight lines between the points of the ROC cross the diagonal.
     interval : tuple of float
-        95 % interval of `convex_hull`, from a bootstrap over speakers; NaN where it was not asked.
+        95 % interval of `convex_hull`, from a bootstrap over speakers; NaN where it was not asked
+        for, where there are fewer than 5 speakers, or where every resample gave the same.
     num_target, num_nontarget : int
         Counts of trials.
+    num_speakers : int
+        Speakers in these trials; 0 where they are not known.
     """
 
     convex_hull: float
@@ -34,13 +39,19 @@ class EqualErrorRate:
     interval: tuple
     num_target: int
     num_nontarget: int
+    num_speakers: int = 0
 
     def __str__(self):
         low, high = self.interval
-        interval = "" if np.isnan(low) else f", 95 % interval {low:.2%} to {high:.2%}"
+        interval = speakers = ""
+        if self.num_speakers:
+            known = f"95 % interval {low:.2%} to {high:.2%}"
+            interval = f", {'too little for an interval' if np.isnan(low) else known}"
+            speakers = f" of {self.num_speakers} speakers"
         return (
             f"EER {self.convex_hull:.2%} (convex hull{interval}), {self.interpolated:.2%} "
             f"(interpolated); {self.num_target} target and {self.num_nontarget} non-target trials"
+            f"{speakers}"
         )
 
 
@@ -84,16 +95,22 @@ def equal_error_rate(scores, labels, speakers=None, num_bootstrap=200, seed=0):
     if not np.isfinite(scores).all():
         raise RecipeError(f"{(~np.isfinite(scores)).sum()} of {len(scores)} scores are not finite")
     check_both_kinds(labels, "trials")
-    interval = (np.nan, np.nan)
-    if speakers is not None:
-        interval = _bootstrap(scores, labels, known, speakers, num_bootstrap, seed)
     scores, labels = scores[known], labels[known]
+    interval, num_speakers = (np.nan, np.nan), 0
+    if speakers is not None:
+        first, second = (np.asarray(side)[known] for side in speakers)
+        names, rows = np.unique(np.concatenate([first, second]), return_inverse=True)
+        num_speakers = len(names)
+        if num_speakers >= MIN_SPEAKERS:
+            pairs = np.split(rows, 2)
+            interval = _bootstrap(scores, labels, pairs, num_speakers, num_bootstrap, seed)
     return EqualErrorRate(
         convex_hull=_crossing(*convex_hull(scores, labels)),
         interpolated=_crossing(*roc(scores, labels)),
         interval=interval,
         num_target=int((labels == 1).sum()),
         num_nontarget=int((labels == 0).sum()),
+        num_speakers=num_speakers,
     )
 
 
@@ -183,21 +200,18 @@ def _crossing(false_alarm, miss):
     return float(false_alarm[before] + part * (false_alarm[after] - false_alarm[before]))
 
 
-def _bootstrap(scores, labels, known, speakers, num_bootstrap, seed):
-    first, second = (np.asarray(side)[known] for side in speakers)
-    scores, labels = scores[known], labels[known]
-    names, rows = np.unique(np.concatenate([first, second]), return_inverse=True)
-    first, second = np.split(rows, 2)
+def _bootstrap(scores, labels, pairs, num_speakers, num_bootstrap, seed):
+    first, second = pairs
     rng = np.random.default_rng(seed)
     rates = []
     for _ in range(num_bootstrap):
-        times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)))
+        times = rng.multinomial(num_speakers, np.full(num_speakers, 1 / num_speakers))
         # A target trial lies within one speaker, a non-target trial between two.
         weights = np.where(first == second, times[first], times[first] * times[second])
         drawn = weights > 0
         if len(np.unique(labels[drawn])) == 2:
             hull = convex_hull(scores[drawn], labels[drawn], weights[drawn].astype(float))
             rates.append(_crossing(*hull))
-    if not rates:
+    if len(set(rates)) < 2:
         return (np.nan, np.nan)
     return tuple(float(bound) for bound in np.percentile(rates, [2.5, 97.5]))

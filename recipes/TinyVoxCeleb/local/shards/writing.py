@@ -61,9 +61,11 @@ def write_shards(tree, meta, out, size=5000, seed=123):
     if size < 1:
         raise RecipeError(f"--size is {size}: expected at least one sample a shard")
     classes = _read_classes(Path(meta))
+    kept = [split for split in splits if (out / split).is_dir()]
+    if kept:
+        print(f"shards are there already: {', '.join(kept)} in {out} (remove them to write anew)")
     for split in splits:
-        if (out / split).is_dir():
-            print(f"{split}: shards are there already, {out / split} (remove it to write anew)")
+        if split in kept:
             continue
         paths = _audio_files(tree, split)
         np.random.default_rng(seed=seed).shuffle(paths)
@@ -74,6 +76,7 @@ def write_shards(tree, meta, out, size=5000, seed=123):
 def _write_split(folder, split, paths, classes, size):
     count = -(-len(paths) // size)
     width = max(4, len(str(size - 1)))
+    speakers, frames = set(), 0
     progress = tqdm(total=len(paths), desc=f"{split} shards", unit="utt", dynamic_ncols=True)
     for number in range(count):
         chunk = paths[number * size : (number + 1) * size]
@@ -86,8 +89,12 @@ def _write_split(folder, split, paths, classes, size):
                 # TarWriter sorts the files of one call by extension: two calls keep audio first.
                 writer.write({"__key__": key, path.suffix[1:].lower(): path.read_bytes()})
                 writer.write({"__key__": key, "json": json.dumps(asdict(sample)).encode()})
+                speakers.add(sample.speaker_id)
+                frames += sample.num_frames
                 progress.update()
     progress.close()
+    who = "unnamed" if split == "eval" else f"{len(speakers)}"
+    print(f"{split}: {len(paths)} utterances, {frames / SAMPLE_RATE / 3600:.2f} h, {who} speakers")
 
 
 def _read_classes(meta):
