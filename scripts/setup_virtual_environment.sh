@@ -170,6 +170,9 @@ case "$*" in
     *) die "unknown arguments: $*; the only one is --dev." ;;
 esac
 
+for file in requirements.txt requirements_cpu.txt requirements_dev.txt; do
+    [ -f "$file" ] || die "$file is missing from $PWD; check the project out again."
+done
 find_python
 if ! is_complete; then
     take_lock

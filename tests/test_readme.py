@@ -37,7 +37,8 @@ def commands(readme):
 def clone(tmp_path_factory):
     """The tracked files, somewhere else, and a folder of own recordings."""
     folder = tmp_path_factory.mktemp("clone") / "TinyVoxCeleb"
-    for name in ("run.sh", "scripts", "recipes", "requirements.txt", "requirements_cpu.txt"):
+    requirements = (path.name for path in ROOT.glob("requirements*.txt"))
+    for name in ("run.sh", "scripts", "recipes", *requirements):
         source = ROOT / name
         ignore = shutil.ignore_patterns("results", "__pycache__")
         if source.is_dir():

@@ -99,7 +99,7 @@ def test_existing_shards_are_used_where_dotenv_says(small, tmp_path):
     project.mkdir()
     (project / "run.sh").write_bytes((ROOT / "run.sh").read_bytes())
     (project / "run.sh").chmod(0o755)
-    for name in ("scripts", "recipes"):
+    for name in ("scripts", "recipes", *(path.name for path in ROOT.glob("requirements*.txt"))):
         (project / name).symlink_to(ROOT / name)
     (project / ".env").write_text("SCIENCE_USERNAME=me\nDATA_FOLDER=data\n")
     tree = project / "data" / "tiny-voxceleb"
