@@ -48,6 +48,11 @@ def test_synthetic(tmp_path):
         "corpus.source",
         "out",
     }
+    variant = run_sh(
+        *arguments[:4], "--run", "slow", *quick, "--learning_rate", "0.001", cwd=tmp_path
+    )
+    assert "prepared earlier" in variant.stdout
+    assert variant.stdout.splitlines()[-5] == f"run folder: {tmp_path}/out/slow"
     # A list that has changed is scored anew; an interrupted report is made again.
     trials = tmp_path / "out/corpus/dev_trials.txt"
     trials.write_text("".join(trials.read_text().splitlines(keepends=True)[:100]))
