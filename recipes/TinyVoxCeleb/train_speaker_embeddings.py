@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a speaker embedding network on shards of speech.
+r"""Train a speaker embedding network on shards of speech.
 
 To run this recipe:
 > python train_speaker_embeddings.py hparams/prototype.yaml --shard_folder SHARDS \

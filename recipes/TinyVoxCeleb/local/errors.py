@@ -34,7 +34,7 @@ def one_line_errors(debug=False):
     try:
         yield
     except KeyboardInterrupt:
-        sys.exit(_say("interrupted; the same command carries on", 130))
+        sys.exit(_say("\ninterrupted; the same command carries on", 130))
     except BrokenPipeError:  # e.g. `... | head`: the reader has what it wants
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
