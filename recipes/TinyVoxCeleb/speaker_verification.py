@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-r"""Turn trial lists into a score list by cosine scoring, and compute the EER where labels are known.
+r"""Turn trial lists into a score list by cosine scoring; compute the EER where labels are known.
 
 To run this recipe:
 > python speaker_verification.py hparams/verification.yaml --checkpoint RUN_FOLDER \

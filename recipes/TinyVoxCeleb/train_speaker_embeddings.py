@@ -68,8 +68,7 @@ class SpeakerBrain(sb.Brain):
         if stage != sb.Stage.TRAIN:
             return
         torch.manual_seed(self.hparams.random_seed + epoch)
-        rate, _ = self.hparams.lr_annealing(epoch)
-        self.learning_rate = float(f"{rate:.6g}")  # the scheduler computes in single precision
+        self.learning_rate, _ = self.hparams.lr_annealing(epoch)
         sb.nnet.schedulers.update_learning_rate(self.optimizer, self.learning_rate)
         self.bar = tqdm(
             total=len(self.hparams.train_data),
@@ -115,7 +114,7 @@ class SpeakerBrain(sb.Brain):
             "train loss {loss:.3f}, accuracy {accuracy:.1%}".format(**self.train_stats)
             + "; val loss {loss:.3f}, accuracy {accuracy:.1%}, EER {eer:.2%}".format(**valid_stats)
         )
-        meta = {"epoch": epoch, "lr": self.learning_rate}
+        meta = {"epoch": epoch, "lr": float(f"{self.learning_rate:.6g}")}  # computed as float32
         self.log_stats(meta, train_stats=self.train_stats, valid_stats=valid_stats)
         self.hparams.epoch_counter.update_metric(eer)
         self.checkpointer.save_and_keep_only(
