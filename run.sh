@@ -118,8 +118,8 @@ fall_back() {
 
 # shellcheck source=scripts/setup_virtual_environment.sh
 "$here/scripts/setup_virtual_environment.sh"
-# shellcheck disable=SC1091
 cd "$here" # from where a relative VENV_DIR counts
+# shellcheck disable=SC1091
 source "${VENV_DIR:-venv}/bin/activate"
 cd "$recipe"
 
@@ -167,12 +167,12 @@ if runs 3 "training $(basename "$hparams")"; then
 fi
 
 scored() { # trial lists, shard folders, score list: whether it is complete and newer than all else
-    local lists folders changed trials
-    IFS=, read -ra lists <<<"$1"
-    IFS=, read -ra folders <<<"$2"
+    local list_files shard_folders changed trials
+    IFS=, read -ra list_files <<<"$1"
+    IFS=, read -ra shard_folders <<<"$2"
     [[ -f $3 ]] || return 1
-    changed=$(find -L "${lists[@]}" "${folders[@]}" "$run_folder/inference" -newer "$3" -print -quit)
-    trials=$(cat "${lists[@]}" | grep -c '[^[:blank:]]')
+    changed=$(find -L "${list_files[@]}" "${shard_folders[@]}" "$run_folder/inference" -newer "$3" -print -quit)
+    trials=$(cat "${list_files[@]}" | grep -c '[^[:blank:]]')
     [[ -z $changed ]] && ((trials == $(wc -l <"$3")))
 }
 
