@@ -33,10 +33,13 @@ def call(*command, cwd=ROOT):
 
 
 def dev_eer(score_file):
-    """Percentage and interval of the dev trials that speaker_verification.py has reported."""
+    """Percentage and interval of the dev trials that speaker_verification.py has reported.
+
+    Where there were too few speakers for an interval, its bounds are None.
+    """
     text = score_file.with_name(f"{score_file.stem}_eer.txt").read_text(encoding="utf-8")
-    pattern = r"dev_trials: EER ([\d.]+)% \(convex hull, 95 % interval ([\d.]+)% to ([\d.]+)%\)"
-    return [float(number) for number in re.search(pattern, text).groups()]
+    pattern = r"dev_trials: EER ([\d.]+)% \(convex hull(?:, 95 % interval ([\d.]+)% to ([\d.]+)%)?"
+    return [number and float(number) for number in re.search(pattern, text).groups()]
 
 
 def measure(args, hparams, seed):
@@ -77,12 +80,12 @@ def table(args):
         minutes = statistics.mean(run["seconds"] for run in runs) / 60
         cells = []
         for number in range(len(lists)):
-            eers = [run["eer"][number][0] for run in runs]
-            low, high = (
-                statistics.mean(run["eer"][number][side] for run in runs) for side in (1, 2)
-            )
-            each = ", ".join(f"{eer:.1f}" for eer in eers)
-            cells.append(f"{statistics.mean(eers):.1f} % ({each}); 95 %: {low:.1f} to {high:.1f}")
+            eers, lows, highs = zip(*(run["eer"][number] for run in runs), strict=True)
+            cell = f"{statistics.mean(eers):.1f} % ({', '.join(f'{eer:.1f}' for eer in eers)})"
+            if None not in lows:
+                low, high = statistics.mean(lows), statistics.mean(highs)
+                cell += f"; 95 %: {low:.1f} to {high:.1f}"
+            cells.append(cell)
         yield f"| {hparams} | {minutes:.1f} min | {' | '.join(cells)} |"
 
 

@@ -117,5 +117,5 @@ def test_benchmark_of_the_results(small, tmp_path):
     assert answer.returncode == 0, answer.stderr
     head, _, row = answer.stdout.splitlines()
     assert head == "| network | training | dev EER, corpus | dev EER, corpus |"
-    result = r"[\d.]+ % \([\d.]+\); 95 %: [\d.]+ to [\d.]+"
+    result = r"[\d.]+ % \([\d.]+\)"  # four speakers are too few for an interval
     assert re.fullmatch(rf"\| prototype \| [\d.]+ min \| {result} \| {result} \|", row)
