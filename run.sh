@@ -101,6 +101,10 @@ set_output() {
     scores=$run_folder/scores.txt
 }
 set_output
+if ((stage == 1)) && [[ $corpus == folder || $corpus == tiny-voxceleb ]]; then
+    [[ -n $data_folder ]] || fail "--corpus $corpus: give --data_folder"
+    [[ -d $data_folder ]] || fail "--data_folder $data_folder: no such folder"
+fi
 
 runs() { # whether stage $1 is to run; says so
     ((stage <= $1 && $1 <= stop_stage)) || return 1
@@ -116,6 +120,17 @@ fall_back() {
     echo "#################################################################################"
 }
 
+if [[ -z $asked && $corpus == voices && ! -e $out/corpus.source ]] && ((stage > 1)) &&
+    [[ -e $recipe/results/synthetic/corpus.source ]]; then
+    fall_back # as an earlier call did
+elif [[ -z $asked && $corpus == voices && -n $output_folder && -e $out/corpus.source ]] &&
+    grep -q ^synthetic "$out/corpus.source"; then
+    fall_back
+fi
+if ((stage > 2)); then
+    [[ -d $out/shards/train ]] || fail "no shards in $out/shards: run stages 1 and 2 first"
+fi
+
 # shellcheck source=scripts/setup_virtual_environment.sh
 "$here/scripts/setup_virtual_environment.sh"
 cd "$here" # from where a relative VENV_DIR counts
@@ -126,15 +141,6 @@ cd "$recipe"
 if [[ $device == cuda* ]]; then # now, not after the corpus and the shards
     python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' ||
         fail "--device $device: no CUDA device here; use --device cpu"
-fi
-
-# An earlier call fell back: its stages go on, and its output folder stays what it is.
-if [[ -z $asked && $corpus == voices && ! -e $out/corpus.source ]] && ((stage > 1)) &&
-    [[ -e $recipe/results/synthetic/corpus.source ]]; then
-    fall_back
-elif [[ -z $asked && $corpus == voices && -n $output_folder && -e $out/corpus.source ]] &&
-    grep -q ^synthetic "$out/corpus.source"; then
-    fall_back
 fi
 
 if runs 1 "corpus $corpus"; then
@@ -155,8 +161,6 @@ if runs 2 shards; then
         python -m local.shards --in "$out/corpus" --meta "$out/corpus/tiny_meta.csv" --out "$out/shards"
     fi
 fi
-
-((stop_stage < 3)) || [[ -d $out/shards/train ]] || fail "no shards in $out/shards: run stages 1 and 2 first"
 
 if runs 3 "training $(basename "$hparams")"; then
     data=(--shard_folder "$out/shards" --val_trials_path "$out/corpus/val_trials.txt"

@@ -3,4 +3,4 @@
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 scripts/setup_virtual_environment.sh --dev
-exec "${VENV_DIR:-venv}/bin/python" -m pytest -n 2 --dist worksteal "$@"
+exec "${VENV_DIR:-venv}/bin/python" -m pytest -n 2 --maxschedchunk 1 "$@"

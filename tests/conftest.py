@@ -45,3 +45,8 @@ def shared(name):
         marks=pytest.mark.skipif(not folder.is_dir(), reason=f"no {name} beside this checkout"),
         id=name,
     )
+
+
+def pytest_collection_modifyitems(items):
+    """The long tests first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in ("test_readme.py", "test_run_sh.py"))

@@ -120,10 +120,10 @@ def by_speakers(num_speakers, seed):
     """Scores with a strong effect of the speaker: trials that share one are alike."""
     rng = np.random.default_rng(seed)
     effect = rng.normal(size=num_speakers)
-    first = rng.integers(0, num_speakers, 4000)
-    second = np.where(rng.random(4000) < 0.5, first, rng.integers(0, num_speakers, 4000))
+    first = rng.integers(0, num_speakers, 2000)
+    second = np.where(rng.random(2000) < 0.5, first, rng.integers(0, num_speakers, 2000))
     labels = (first == second).astype(int)
-    scores = 2 * labels + effect[first] + effect[second] + 0.3 * rng.normal(size=4000)
+    scores = 2 * labels + effect[first] + effect[second] + 0.3 * rng.normal(size=2000)
     return scores, labels, (first.astype(str), second.astype(str))
 
 

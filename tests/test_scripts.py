@@ -276,7 +276,7 @@ def test_test_sh_runs_pytest_in_the_project_with_its_arguments(setup):
     script = shutil.copy(PROJECT / "test.sh", setup.project)
     result = run([script, "-k", "one or two"], **setup.environment())
     assert result.returncode == 5
-    arguments = ["-n", "2", "--dist", "worksteal", "-k", "one or two"]
+    arguments = ["-n", "2", "--maxschedchunk", "1", "-k", "one or two"]
     assert result.stdout.splitlines()[-1] == f"pytest {setup.project} {arguments}"
     assert "requirements_dev.txt" in setup.log.read_text()
 

@@ -109,7 +109,7 @@ def test_more_epochs_carry_a_run_on(small, tmp_path):
 
 @pytest.mark.parametrize("hparams, options", [(PROTOTYPE, ()), (ECAPA, TINY_ECAPA)])
 def test_killed_in_the_middle_of_an_epoch(small, tmp_path, hparams, options):
-    slow = (*options, "--epochs", "3", "--crops_per_utterance", "16")
+    slow = (*options, "--epochs", "3", "--crops_per_utterance", "10")
     whole = train(small, tmp_path / "whole", *slow, hparams=hparams)
     killed = tmp_path / "killed"
     argv = [hparams, *data_options(small), "--output_folder", str(killed), *QUICK, *slow]
