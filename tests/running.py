@@ -1,5 +1,6 @@
 """Run the recipe's scripts in this process, small enough for a test."""
 
+import logging
 from pathlib import Path
 
 import speaker_verification
@@ -29,8 +30,19 @@ def data_options(small, shards=None):
 def train(small, output, *options, hparams=PROTOTYPE, shards=None):
     """Train as the command line does; returns the output folder."""
     argv = [hparams, *data_options(small, shards), "--output_folder", str(output)]
-    train_speaker_embeddings.main([*argv, *QUICK, *options])
+    try:
+        train_speaker_embeddings.main([*argv, *QUICK, *options])
+    finally:
+        close_logs()
     return Path(output)
+
+
+def close_logs():
+    """Take the log files from the loggers, as the end of a process does."""
+    for logger in (logging.getLogger(), logging.getLogger("local")):
+        for handler in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
+            logger.removeHandler(handler)
+            handler.close()
 
 
 def verify(run, shards, lists, score_file, *options):
