@@ -25,7 +25,7 @@ from local.errors import RecipeError, one_line_errors
 from local.experiment import check_experiment, is_same_experiment, record_experiment
 from local.hparams import load_hparams, parse_arguments
 from local.inference_bundle import write_inference_bundle
-from local.metrics import check_both_kinds, equal_error_rate
+from local.metrics import check_both_kinds, equal_error_rate, evaluate, summary
 from local.scoring import check_covered, cosine_scores
 from local.shards import check_classes, speakers_by_class
 from local.trials import read_trials
@@ -102,13 +102,14 @@ class SpeakerBrain(sb.Brain):
         vectors = {key: vector.squeeze(0).numpy() for key, vector in self.embeddings.items()}
         scores = cosine_scores(vectors, trials)
         if stage == sb.Stage.TEST:
-            eer = equal_error_rate(scores, trials.labels, trials.speakers())
+            evaluation = evaluate(scores, trials.labels, trials.speakers())
             best = self.hparams.epoch_counter.current
-            logger.info(f"best epoch {best}, dev trials (unseen speakers): {eer}")
-            self.log_stats({"best epoch": best}, test_stats={"eer": eer.convex_hull})
+            logger.info(f"best epoch {best}, dev trials (unseen speakers): {summary(evaluation)}")
+            test_stats = {"eer": evaluation["metrics"]["eer"]["value"]}
+            self.log_stats({"best epoch": best}, test_stats=test_stats)
             return
         self.centre_embeddings()
-        eer = equal_error_rate(scores, trials.labels).convex_hull
+        eer = equal_error_rate(scores, trials.labels)
         valid_stats = {**self.mean_stats(), "eer": eer}
         logger.info(
             "train loss {loss:.3f}, accuracy {accuracy:.1%}".format(**self.train_stats)

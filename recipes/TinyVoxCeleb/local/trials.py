@@ -45,6 +45,10 @@ class TrialList:
     def __len__(self):
         return len(self.labels)
 
+    def pairs(self):
+        """The two columns of ids: (enrol, test)."""
+        return self.enrol, self.test
+
     def speakers(self):
         """The speaker ids of both sides, or None where the list has anonymous ids.
 
@@ -90,7 +94,7 @@ def read_trials(path):
     path = Path(path)
     if not path.is_file():
         raise RecipeError(f"{path}: no such trial list")
-    labels, enrol, test = [], [], []
+    labels, enrol, test, names = [], [], [], {}
     with open(path, encoding="utf-8", errors="surrogateescape") as fin:
         for number, line in enumerate(fin, start=1):
             fields = line.split()
@@ -104,8 +108,9 @@ def read_trials(path):
             label, first, second = int(fields[0]), *(x.removesuffix(".wav") for x in fields[1:])
             _check_label(label, utterance_key(first), utterance_key(second), f"{path}:{number}")
             labels.append(label)
-            enrol.append(first)
-            test.append(second)
+            # One text for all mentions of an utterance: millions of trials name few of them.
+            enrol.append(names.setdefault(first, first))
+            test.append(names.setdefault(second, second))
     if not labels:
         raise RecipeError(f"{path}: the trial list is empty")
     return TrialList(np.array(labels), enrol, test, str(path))

@@ -1,0 +1,112 @@
+"""Metrics of a score list: python -m local.metrics --scores SCORES --trials TRIALS [--meta CSV].
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from local.corpora.layout import utterance_key
+from local.errors import RecipeError, one_line_errors
+from local.metrics.breakdown import breakdown
+from local.metrics.evaluation import compare, evaluate
+from local.metrics.tables import breakdown_table, comparison_table, evaluation_table
+from local.score_list import scores_of
+from local.shards import index_shards
+from local.speakers import read_speakers
+from local.trials import read_trials
+
+
+def parse_arguments():
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m local.metrics", description=__doc__)
+    one = parser.add_mutually_exclusive_group(required=True)
+    one.add_argument("--scores", type=Path, help="a score list")
+    one.add_argument("--compare", type=Path, nargs="+", help="score lists, side by side")
+    parser.add_argument("--trials", required=True, help="lists with labels, separated by commas")
+    parser.add_argument("--meta", type=Path, help="tiny_meta.csv: errors by sex, nationality, …")
+    parser.add_argument("--shards", help="folders, separated by commas: errors by duration")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--num_bootstrap", type=int, default=200, help="resamples; 0: no intervals")
+    parser.add_argument("--seed", type=int, default=0, help="of the resamples")
+    return parser.parse_args()
+
+
+def lengths(trials, shard_folders):
+    """Audio samples of the two sides of each trial, None where no shards were named."""
+    if not shard_folders:
+        return None
+    indices = [index_shards(folder) for folder in shard_folders.split(",")]
+    frames = {sample.key: sample.num_frames for index in indices for sample in index.samples}
+    try:
+        sides = [[frames[utterance_key(name)] for name in side] for side in trials.pairs()]
+    except KeyError as error:
+        raise RecipeError(f"{trials.path}: {error} is in no shard of {shard_folders}") from None
+    return [np.array(side) for side in sides]
+
+
+def main():
+    """Read, compute, print."""
+    args = parse_arguments()
+    with one_line_errors():
+        lists = [read_trials(path) for path in args.trials.split(",")]
+        systems = args.compare or [args.scores]
+        scored = [scores_of(path, lists) for path in systems]
+        people = read_speakers(args.meta) if args.meta else None
+        options = {"num_bootstrap": args.num_bootstrap, "seed": args.seed}
+        results, labelled = [], [row for row, trials in enumerate(lists) if trials.has_labels]
+        if not labelled:
+            raise RecipeError(f"{args.trials}: no trial has a label: there is nothing to measure")
+        for row in labelled:
+            trials, speakers = lists[row], lists[row].speakers()
+            evaluations = [
+                evaluate(of_lists[row], trials.labels, speakers, where=str(path), **options)
+                for path, of_lists in zip(systems, scored, strict=True)
+            ]
+            result = {"trials": trials.path, "scores": [str(path) for path in systems]}
+            if args.compare:
+                of_systems = [of_lists[row] for of_lists in scored]
+                result["evaluations"] = evaluations
+                result["differences"] = compare(of_systems, trials.labels, speakers, **options)
+            else:
+                result["evaluation"] = evaluations[0]
+                result["breakdown"] = (
+                    []
+                    if speakers is None
+                    else breakdown(
+                        scored[0][row],
+                        trials.labels,
+                        speakers,
+                        people=people,
+                        num_frames=lengths(trials, args.shards),
+                        seed=args.seed,
+                    )
+                )
+            results.append(result)
+        if args.json:
+            print(json.dumps(results, indent=1))
+        else:
+            print("\n\n".join("\n".join(_text(result)) for result in results))
+
+
+def _text(result):
+    if "evaluation" in result:
+        yield f"{result['scores'][0]} on {result['trials']}"
+        yield from evaluation_table(result["evaluation"])
+        if result["breakdown"]:
+            yield "\nMiss and false alarm rates at the threshold of the EER of all trials"
+            yield from breakdown_table(result["breakdown"])
+    else:
+        yield result["trials"]
+        names = [f"{number} {Path(path).stem}" for number, path in enumerate(result["scores"], 1)]
+        yield from (f"{name}: {path}" for name, path in zip(names, result["scores"], strict=True))
+        yield from comparison_table(names, result["evaluations"], result["differences"])
+        yield "* a difference beyond the choice of speakers (its 95 % interval leaves out 0)"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Metrics as text.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from local.metrics.evaluation import P_TARGETS
+
+NAMES = {
+    "eer": "EER (convex hull)",
+    "eer_interpolated": "EER (interpolated)",
+    **{f"min_dcf_{p_target}": f"minDCF (p_target {p_target})" for p_target in P_TARGETS},
+    **{f"act_dcf_{p_target}": f"actual DCF (p_target {p_target})" for p_target in P_TARGETS},
+    "cllr": "Cllr (bits)",
+    "min_cllr": "minimum Cllr (bits)",
+    "auc": "AUC",
+}
+
+
+def number(metric, value):
+    """A value as people read it: EER in percent.
+
+    Example
+    -------
+    >>> number("eer", 0.0832), number("min_cllr", 0.2)
+    ('8.32 %', '0.200')
+    """
+    if value is None:
+        return "-"
+    return f"{value:.2%}".replace("%", " %") if metric.startswith("eer") else f"{value:.3f}"
+
+
+def span(metric, entry):
+    """The interval of a metric, "" where it has none."""
+    if entry["low"] is None:
+        return ""
+    return f"{number(metric, entry['low'])} to {number(metric, entry['high'])}"
+
+
+def evaluation_table(evaluation):
+    """Lines of all metrics with their intervals.
+
+    Arguments
+    ---------
+    evaluation : dict
+        From `evaluate`.
+
+    Yields
+    ------
+    str
+    """
+    trials, how = evaluation["trials"], evaluation["bootstrap"]
+    counts = f"{trials['target']} target and {trials['nontarget']} non-target trials"
+    yield f"{counts} of {trials['speakers']} speakers" if trials["speakers"] else counts
+    rows = [
+        (NAMES[name], number(name, entry["value"]), span(name, entry))
+        for name, entry in evaluation["metrics"].items()
+    ]
+    title = f"95 % interval, {how['resamples']} resamples of the speakers"
+    if not any(row[2] for row in rows):
+        title = "no interval: the speakers are too few, or unknown"
+    yield from columns([("", "", title), *rows])
+    if "cllr" not in evaluation["metrics"]:
+        yield "no Cllr and actual DCF: scores outside [0, 1] are no probabilities"
+
+
+def breakdown_table(entries):
+    """Lines of the groups of a breakdown.
+
+    Arguments
+    ---------
+    entries : list of dict
+        From `breakdown`.
+
+    Yields
+    ------
+    str
+    """
+    rows = [
+        ("by", "group", "target", "non-target", "speakers", "EER", "95 %", "miss", "false alarm")
+    ]
+    for entry in entries:
+        eer = entry["eer"]
+        row = [entry["by"], entry["group"]]
+        row += [str(entry[kind]) for kind in ("target", "nontarget", "speakers")]
+        row += [number("eer", eer and eer["value"]), span("eer", eer) if eer else ""]
+        rows.append((*row, *(number("eer", entry[kind]) for kind in ("miss", "false_alarm"))))
+    if entries:
+        yield from columns(rows)
+
+
+def comparison_table(names, evaluations, differences):
+    """Lines of the metrics of several systems, side by side.
+
+    Arguments
+    ---------
+    names : list of str
+        Of the systems.
+    evaluations : list of dict
+        From `evaluate`.
+    differences : list of dict
+        From `compare`.
+
+    Yields
+    ------
+    str
+    """
+    rows = [("", *names)]
+    for metric, label in NAMES.items():
+        found = [evaluation["metrics"].get(metric) for evaluation in evaluations]
+        if any(found):
+            rows.append((label, *(number(metric, entry and entry["value"]) for entry in found)))
+            rows.append(("  95 %", *(span(metric, entry) if entry else "" for entry in found)))
+            cells = [_difference(metric, of_system.get(metric)) for of_system in differences]
+            rows.append((f"  less {names[0]}", "", *cells))
+    yield from columns(rows)
+
+
+def _difference(metric, entry):
+    if entry is None:
+        return ""
+    sign = "+" if entry["value"] > 0 else ""
+    beyond = entry["low"] is not None and not entry["low"] <= 0 <= entry["high"]
+    interval = span(metric, entry)
+    return f"{sign}{number(metric, entry['value'])}" + (
+        f" ({interval}){' *' if beyond else ''}" if interval else ""
+    )
+
+
+def columns(rows):
+    """Align the cells of rows of text.
+
+    Example
+    -------
+    >>> list(columns([("a", "bbb"), ("cc", "")]))
+    ['a   bbb', 'cc']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
