@@ -7,7 +7,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from local.det import plot_det
 from local.errors import RecipeError
 from local.metrics import equal_error_rate
-from local.scoring import check_covered, cosine_scores, write_scores
+from local.scoring import check_covered, cosine_scores
 from local.trials import TrialList
 
 
@@ -36,17 +36,6 @@ def test_more_trials_than_a_block():
     trials = TrialList(np.full(70_000, -1), *([keys[row] for row in side] for side in rows.T))
     expected = cosine_similarity(np.stack(list(embeddings.values())))[tuple(rows.T)]
     assert cosine_scores(embeddings, trials) == pytest.approx(expected, abs=1e-6)
-
-
-def test_score_list(tmp_path):
-    trials = TrialList(np.array([1, -1]), ["a/x/0", "d045"], ["a/y/0", "2749"])
-    write_scores(tmp_path / "scores.txt", [(trials, np.array([1.0, -0.5])), (trials, np.zeros(2))])
-    assert (tmp_path / "scores.txt").read_text().splitlines() == [
-        "1.0 a/x/0 a/y/0",
-        "0.25 d045 2749",
-        "0.5 a/x/0 a/y/0",
-        "0.5 d045 2749",
-    ]
 
 
 def test_missing_utterances_are_counted_and_named():

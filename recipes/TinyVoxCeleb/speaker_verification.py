@@ -22,7 +22,8 @@ from local.embeddings import embed, load_encoder
 from local.errors import RecipeError, one_line_errors
 from local.hparams import load_hparams, parse_arguments
 from local.metrics import equal_error_rate
-from local.scoring import check_covered, cosine_scores, write_scores
+from local.score_list import write_scores
+from local.scoring import check_covered, cosine_scores
 from local.shards import index_shards
 from local.trials import read_trials
 
@@ -117,7 +118,8 @@ def main(argv):
         scores = [cosine_scores(embeddings, trials) for trials in lists]
         report(lists, scores, hparams)
         # Last: a score list that is there tells that all the rest is.
-        write_scores(hparams["score_file"], zip(lists, scores, strict=True))
+        unit = [(of_list + 1) / 2 for of_list in scores]
+        write_scores(hparams["score_file"], zip(lists, unit, strict=True))
         print(f"score list: {hparams['score_file']} ({sum(map(len, lists))} trials)")
 
 

@@ -4,13 +4,18 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import hashlib
+import io
+import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from ruamel.yaml import YAML
 from speechbrain.dataio.encoder import CategoricalEncoder
 
-from local.atomic import atomic_folder
+from local.atomic import atomic_file, atomic_folder
 from local.errors import RecipeError
 from local.experiment import record_experiment
 from local.hparams import without_comments
@@ -23,9 +28,12 @@ NETWORK = (
     "mean_var_norm_emb",
 )
 
+VERIFIER = ("speaker_verifier.py", "backends.py", "decisions.py")
+
 HEADER = """\
 # Made by training. To load it:
 #   EncoderClassifier.from_hparams(source=FOLDER) or SpeakerRecognition.from_hparams(source=FOLDER)
+# or, once a threshold has been fitted, as speaker_verifier.py tells.
 # The code of networks that are not SpeechBrain's lies beside this file. If the folder has moved,
 # add overrides={"pretrained_path": FOLDER}.
 pretrained_path: PRETRAINED_PATH
@@ -90,7 +98,67 @@ def write_inference_bundle(folder, experiment, checkpoint, speakers, code):
         encoder.save(target / "label_encoder.ckpt")
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(code, target / Path(code).name, ignore=ignore)
+        _copy_verifier(target)
         record_experiment(target, experiment)
+
+
+def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss, c_fa, fitted_on):
+    """Leave in an inference bundle what its `SpeakerVerifier` needs to decide.
+
+    ``decision.json`` names the file of the backend by its content, and is replaced last and at
+    once: a killed call leaves the old decision whole, and no verifier meets the backend of one fit
+    with the calibration of another. What is there already is not written again.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The inference folder of a run.
+    backend : Backend
+    calibration : Calibration
+    threshold : float
+        Log-likelihood ratio from which on a trial is accepted.
+    p_target, c_miss, c_fa : float
+        What the threshold was chosen for.
+    fitted_on : dict
+        Where the calibration was fitted: lists, counts of trials; JSON holds it.
+
+    Raises
+    ------
+    RecipeError
+        If the folder is not an inference bundle.
+    """
+    folder = Path(folder)
+    if not (folder / "hyperparams.yaml").is_file():
+        raise RecipeError(f"{folder}: not the inference folder of a run: no hyperparams.yaml in it")
+    arrays = io.BytesIO()
+    np.savez(arrays, **backend.to_arrays())
+    digest = hashlib.sha256(arrays.getvalue()).hexdigest()
+    decision = {
+        "scoring": backend.name,
+        "backend": f"backend-{digest}.npz",
+        "calibration": asdict(calibration),
+        "threshold": threshold,
+        "decision": {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa},
+        "fitted_on": fitted_on,
+    }
+    text = json.dumps(decision, indent=2, allow_nan=False) + "\n"
+    _copy_verifier(folder)  # runs of an earlier version have none, or an older one
+    _write_if_new(folder / decision["backend"], arrays.getvalue())
+    _write_if_new(folder / "decision.json", text.encode())
+    for path in folder.glob("backend-*.npz"):
+        if path.name != decision["backend"]:
+            path.unlink()
+
+
+def _copy_verifier(folder):
+    for name in VERIFIER:
+        _write_if_new(folder / name, Path(__file__).with_name(name).read_bytes())
+
+
+def _write_if_new(path, content):
+    if not path.is_file() or path.read_bytes() != content:
+        with atomic_file(path, "wb") as fout:
+            fout.write(content)
 
 
 def _quoted(path):

@@ -1,4 +1,4 @@
-"""From embeddings and trials to scores: cosine similarity, and the score list that holds it.
+"""From embeddings and trials to scores: cosine similarity, as training needs it.
 
 Authors
  * The TinyVoxCeleb authors 2026
@@ -6,7 +6,6 @@ Authors
 
 import numpy as np
 
-from local.atomic import atomic_file
 from local.corpora.layout import utterance_key
 from local.errors import RecipeError
 
@@ -85,20 +84,3 @@ def cosine_scores(embeddings, trials):
         block = slice(start, start + 65536)
         scores[block] = np.einsum("td,td->t", matrix[enrol[block]], matrix[test[block]])
     return scores.clip(-1.0, 1.0)
-
-
-def write_scores(path, scored):
-    """Write a score list: ``score id1 id2`` a line, the score mapped from [-1, 1] to [0, 1].
-
-    Arguments
-    ---------
-    path : str or Path
-    scored : iterable of (TrialList, numpy.ndarray)
-        Trial lists with their cosine scores, in the order in which they are to stand.
-    """
-    with atomic_file(path) as fout:
-        for trials, scores in scored:
-            columns = zip((scores + 1) / 2, trials.enrol, trials.test, strict=True)
-            fout.writelines(
-                f"{float(score)} {first} {second}\n" for score, first, second in columns
-            )

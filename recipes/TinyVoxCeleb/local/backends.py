@@ -1,0 +1,300 @@
+"""From vectors and trials to scores: cosine, score normalisation, PLDA.
+
+The rule of the field is kept by construction: a score follows from the two vectors of its trial and
+from what a `Backend` holds of the training data. No function here lets one evaluation trial, or
+its utterances, change the score of another.
+
+This file goes into the inference bundle, so it imports nothing of the recipe.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy.special import expit
+
+SCORINGS = ("cosine", "mean_subtracted", "z_norm", "t_norm", "s_norm", "as_norm", "plda")
+BLOCK = 2**21  # numbers held at a time, so that memory stays flat for any number of trials
+
+
+def unit_length(vectors, mean=0.0):
+    """Vectors minus a mean, scaled to length 1; a vector that equals the mean stays zero.
+
+    Arguments
+    ---------
+    vectors : numpy.ndarray
+        Shape (utterances, dim).
+    mean : numpy.ndarray, optional
+        Shape (dim,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, shape (utterances, dim).
+    """
+    centred = np.asarray(vectors, dtype=np.float64) - mean
+    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    return centred / np.maximum(norms, np.finfo(np.float64).tiny)
+
+
+def pair_products(vectors, enrol, test, weights=1.0):
+    """Weighted dot product of the two vectors of each trial, trial by trial in blocks.
+
+    Arguments
+    ---------
+    vectors : numpy.ndarray
+        Shape (utterances, dim).
+    enrol, test : numpy.ndarray
+        Rows of `vectors`, shape (trials,).
+    weights : numpy.ndarray, optional
+        Of the dimensions, shape (dim,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (trials,).
+    """
+    products = np.empty(len(enrol))
+    step = max(BLOCK // max(vectors.shape[1], 1), 1)
+    for start in range(0, len(enrol), step):
+        block = slice(start, start + step)
+        left, right = vectors[enrol[block]], vectors[test[block]]
+        products[block] = np.einsum("td,td->t", left * weights, right)
+    return products
+
+
+def cosine_scores(vectors, enrol, test, mean=0.0):
+    """Cosine similarity of the two sides of each trial, of vectors minus a mean where one is given.
+
+    Arguments
+    ---------
+    vectors : numpy.ndarray
+        Shape (utterances, dim).
+    enrol, test : numpy.ndarray
+        Rows of `vectors`, shape (trials,).
+    mean : numpy.ndarray, optional
+        Of training vectors, shape (dim,).
+
+    Returns
+    -------
+    numpy.ndarray
+        In [-1, 1], shape (trials,).
+
+    Example
+    -------
+    >>> vectors = np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]])
+    >>> cosine_scores(vectors, np.array([0, 0]), np.array([1, 2]))
+    array([1., 0.])
+    """
+    return pair_products(unit_length(vectors, mean), enrol, test).clip(-1.0, 1.0)
+
+
+def cohort_statistics(vectors, cohort, top_n=None):
+    """Mean and spread of the cosine of each utterance with a cohort of training speakers.
+
+    With `top_n` only the highest scores of each utterance count: its own nearest cohort, which is
+    what makes s-norm adaptive [1], [2].
+
+    Arguments
+    ---------
+    vectors : numpy.ndarray
+        Shape (utterances, dim).
+    cohort : numpy.ndarray
+        Shape (speakers, dim), two speakers at least.
+    top_n : int, optional
+        At least 2; a smaller cohort is used whole.
+
+    Returns
+    -------
+    (numpy.ndarray, numpy.ndarray)
+        Mean and sample standard deviation, shape (utterances,). Where there is no spread it is
+        given as 1, so that nothing is divided by zero.
+
+    References
+    ----------
+    [1] S. Cumani et al., "Comparison of speaker recognition approaches for real applications",
+    Interspeech 2011. [2] P. Matějka et al., "Analysis of score normalization in multilingual
+    speaker recognition", Interspeech 2017.
+    """
+    vectors, cohort = unit_length(vectors), unit_length(cohort).T
+    means, spreads = np.empty(len(vectors)), np.empty(len(vectors))
+    kept = min(top_n or cohort.shape[1], cohort.shape[1])
+    step = max(BLOCK // cohort.shape[1], 1)
+    for start in range(0, len(vectors), step):
+        block = slice(start, start + step)
+        scores = vectors[block] @ cohort
+        if kept < cohort.shape[1]:
+            scores = np.partition(scores, -kept, axis=1)[:, -kept:]
+        means[block], spreads[block] = scores.mean(axis=1), scores.std(axis=1, ddof=1)
+    return means, np.where(spreads > 1e-8, spreads, 1.0)
+
+
+def z_norm(scores, statistics, enrol, test):
+    """Scores as the enrolment utterance sees them: minus its cohort mean, over its spread.
+
+    Arguments
+    ---------
+    scores : numpy.ndarray
+        Shape (trials,).
+    statistics : (numpy.ndarray, numpy.ndarray)
+        Of each utterance, from `cohort_statistics`.
+    enrol, test : numpy.ndarray
+        Rows of the utterances, shape (trials,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (trials,).
+    """
+    means, spreads = statistics
+    return (scores - means[enrol]) / spreads[enrol]
+
+
+def t_norm(scores, statistics, enrol, test):
+    """Scores as the test utterance sees them [1]. Arguments as for `z_norm`.
+
+    References
+    ----------
+    [1] R. Auckenthaler, M. Carey, H. Lloyd-Thomas, "Score normalization for text-independent
+    speaker verification systems", Digital Signal Processing 2000.
+    """
+    return z_norm(scores, statistics, test, enrol)
+
+
+def s_norm(scores, statistics, enrol, test):
+    """The mean of z-norm and t-norm, the same from both sides [1]. Arguments as for `z_norm`.
+
+    References
+    ----------
+    [1] P. Kenny, "Bayesian speaker verification with heavy-tailed priors", Odyssey 2010.
+    """
+    sides = (norm(scores, statistics, enrol, test) for norm in (z_norm, t_norm))
+    return sum(sides) / 2
+
+
+def plda_scores(vectors, enrol, test, between):
+    """Log-likelihood ratios of a PLDA model in the space where it is diagonal [1].
+
+    There an utterance is its speaker's mean, with variance `between`, plus noise of variance 1,
+    independently in each dimension.
+
+    Arguments
+    ---------
+    vectors : numpy.ndarray
+        In that space, shape (utterances, dim).
+    enrol, test : numpy.ndarray
+        Rows of `vectors`, shape (trials,).
+    between : numpy.ndarray
+        Shape (dim,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Natural logarithms, shape (trials,).
+
+    References
+    ----------
+    [1] S. Ioffe, "Probabilistic linear discriminant analysis", ECCV 2006.
+    """
+    pair = 2 * between + 1  # the determinant of the covariance of two utterances of a speaker
+    own = (vectors**2) @ (between**2 / (pair * (between + 1))) / 2
+    constant = np.sum(np.log1p(between) - np.log(pair) / 2)
+    return constant - own[enrol] - own[test] + pair_products(vectors, enrol, test, between / pair)
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """One way of scoring, with all that it needs of the training data.
+
+    Arguments
+    ---------
+    name : str
+        One of `SCORINGS`.
+    mean : numpy.ndarray, optional
+        Of the training vectors, shape (dim,); for mean_subtracted and plda.
+    cohort : numpy.ndarray, optional
+        One vector a training speaker, shape (speakers, dim); for z-, t-, s- and as_norm.
+    top_n : int, optional
+        Cohort speakers that count for an utterance; for as_norm.
+    projection : numpy.ndarray, optional
+        Into the space of `plda_scores`, shape (dim, kept).
+    shift, between : numpy.ndarray, optional
+        Mean and between-speaker variances in that space, shape (kept,).
+
+    Example
+    -------
+    >>> backend = Backend("cosine")
+    >>> scores = backend.score(np.eye(2), np.array([0, 0]), np.array([0, 1]))
+    >>> backend.to_unit(scores)
+    array([1. , 0.5])
+    """
+
+    name: str
+    mean: np.ndarray | None = None
+    cohort: np.ndarray | None = None
+    top_n: int | None = None
+    projection: np.ndarray | None = None
+    shift: np.ndarray | None = None
+    between: np.ndarray | None = None
+
+    def score(self, vectors, enrol, test):
+        """Score trials; each depends on its own two vectors and the training data alone.
+
+        Arguments
+        ---------
+        vectors : numpy.ndarray
+            Shape (utterances, dim).
+        enrol, test : numpy.ndarray
+            Rows of `vectors`, shape (trials,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Higher means same speaker, float64, shape (trials,).
+        """
+        vectors, enrol, test = _used(vectors, enrol, test)
+        if self.name == "plda":
+            projected = unit_length(vectors, self.mean) @ self.projection - self.shift
+            return plda_scores(projected, enrol, test, self.between)
+        if self.name in ("cosine", "mean_subtracted"):
+            return cosine_scores(vectors, enrol, test, 0.0 if self.mean is None else self.mean)
+        normalise = {"z_norm": z_norm, "t_norm": t_norm}.get(self.name, s_norm)
+        statistics = cohort_statistics(vectors, self.cohort, self.top_n)
+        return normalise(cosine_scores(vectors, enrol, test), statistics, enrol, test)
+
+    def to_unit(self, scores):
+        """Map scores to [0, 1], keeping their order, for a score list that is not calibrated.
+
+        Cosines become (cosine + 1) / 2, normalised scores their sigmoid, and PLDA's ratios the
+        sigmoid of the ratio a dimension, because that of the ratio itself is 1 for many a trial.
+        """
+        if self.name in ("cosine", "mean_subtracted"):
+            return (scores + 1) / 2
+        return expit(scores / max(len(self.between), 1) if self.name == "plda" else scores)
+
+    def to_arrays(self):
+        """All fields as a dict of plain arrays, for `numpy.savez`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {key: np.asarray(value) for key, value in values.items() if value is not None}
+
+    @classmethod
+    def from_arrays(cls, arrays):
+        """The backend that `to_arrays` has taken apart."""
+        values = {key: arrays[key] for key in arrays}
+        values["name"] = str(values["name"])
+        if "top_n" in values:
+            values["top_n"] = int(values["top_n"])
+        return cls(**values)
+
+
+def _used(vectors, enrol, test):
+    """Only the utterances that occur in the trials, so that each of them costs once."""
+    enrol, test = np.asarray(enrol), np.asarray(test)
+    used = np.zeros(len(vectors), dtype=bool)
+    used[enrol] = used[test] = True
+    if used.all():
+        return vectors, enrol, test
+    places = np.cumsum(used) - 1
+    return vectors[used], places[enrol], places[test]

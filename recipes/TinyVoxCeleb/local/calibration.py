@@ -1,0 +1,223 @@
+"""Fit a calibration: from scores of labelled trials to log-likelihood ratios that can be trusted.
+
+It may be fitted on train, val or dev trials, never on other evaluation trials: those have no
+labels, and a trial without a label goes into no fit here.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import itertools
+import logging
+
+import numpy as np
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
+
+from local.decisions import Calibration
+from local.errors import RecipeError
+
+PENALTY = (
+    1e-4  # on the squared weights: moves ordinary fits by nothing, keeps separable ones finite
+)
+MIN_SPEAKERS = 4  # without the two of a trial, two are left: the fewest that have non-targets
+
+logger = logging.getLogger(__name__)
+
+
+def fit_calibration(scores, labels, quality=None, *, prior=0.5):
+    """Fit a calibration by logistic regression, weighing targets and non-targets by a prior [1].
+
+    Arguments
+    ---------
+    scores : array_like
+        Shape (trials,), or (trials, systems) to fuse several systems.
+    labels : array_like
+        1 for target, 0 for non-target; trials with -1 are left out. Shape (trials,).
+    quality : numpy.ndarray, optional
+        From `local.decisions.quality_measures`, shape (trials, measures).
+    prior : float
+        Weight of all targets together; the non-targets weigh the rest. It says where on the scale
+        the calibration is to be best, and is taken out of the ratios again.
+
+    Returns
+    -------
+    Calibration
+        A warning is logged if it turns the scores round.
+
+    Raises
+    ------
+    RecipeError
+        A score or measure that is not finite, no target or no non-target trial, a prior that is not
+        between 0 and 1.
+
+    References
+    ----------
+    [1] N. Brümmer et al., "Fusion of heterogeneous speaker recognition systems in the STBU
+    submission for the NIST SRE 2006", IEEE TASLP 2007.
+
+    Example
+    -------
+    >>> calibration = fit_calibration([2.0, 1.0, -1.0, -2.0], [1, 0, 1, 0])
+    >>> calibration(np.array([0.0])).round(3) + 0.0
+    array([0.])
+    """
+    columns, labels, low, high = _checked(scores, labels, quality, prior)
+    calibration = _fit(columns, labels, low, high, prior)
+    if len(calibration.weights) - len(low) == 1 and calibration.weights[0] < 0:
+        logger.warning(
+            "calibration: targets score lower than non-targets, so the scores are turned round; "
+            "are the labels right?"
+        )
+    return calibration
+
+
+def cross_validated_llrs(scores, labels, speakers, quality=None, *, prior=0.5, num_folds=5, seed=0):
+    """Calibrate labelled trials by themselves, without any speaker in both fit and result.
+
+    Speakers are dealt into folds. A trial between folds a and b gets its ratio from a calibration
+    fitted on the trials that have no speaker of a or b.
+
+    Arguments
+    ---------
+    scores, labels, quality, prior
+        As for `fit_calibration`.
+    speakers : pair of sequences of str
+        The speakers of the two sides of each trial.
+    num_folds : int
+        At most one a speaker.
+    seed : int
+        Of the dealing.
+
+    Returns
+    -------
+    numpy.ndarray
+        Log-likelihood ratios, shape (trials,).
+
+    Raises
+    ------
+    RecipeError
+        As for `fit_calibration`; unknown speakers, fewer than four, or a fold that leaves no target
+        or no non-target trial to fit on.
+    """
+    if speakers is None:
+        raise RecipeError(
+            "calibration: the trials do not tell their speakers, so none can be kept out"
+        )
+    columns, labels, low, high = _checked(scores, labels, quality, prior)
+    names, sides = np.unique(np.concatenate(speakers), return_inverse=True)
+    num_folds = min(max(num_folds, MIN_SPEAKERS), len(names))
+    if num_folds < MIN_SPEAKERS:
+        raise RecipeError(
+            f"calibration: the trials have {len(names)} speakers, and to keep those of a trial out "
+            f"of its fit takes {MIN_SPEAKERS} or more; use a list with more speakers"
+        )
+    fold = np.random.default_rng(seed).permutation(len(names)) % num_folds
+    enrol, test = np.split(fold[sides], 2)
+    llrs = np.empty(len(labels))
+    for a, b in itertools.combinations_with_replacement(range(num_folds), 2):
+        held_out = ((enrol == a) & (test == b)) | ((enrol == b) & (test == a))
+        if held_out.any():
+            fitted = ~np.isin(enrol, (a, b)) & ~np.isin(test, (a, b))
+            _check_kinds(
+                labels[fitted], f"calibration without {_some(names[np.isin(fold, (a, b))])}"
+            )
+            calibration = _fit(columns[fitted], labels[fitted], low, high, prior)
+            llrs[held_out] = columns[held_out] @ calibration.weights + calibration.offset
+    return llrs
+
+
+def threshold(p_target, c_miss=1.0, c_fa=1.0):
+    """The log-likelihood ratio above which "same speaker" costs less on average (Bayes).
+
+    Arguments
+    ---------
+    p_target : float
+        How often a trial is a target where decisions are to be made.
+    c_miss, c_fa : float
+        Costs of a miss and of a false alarm.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    RecipeError
+        If `p_target` is not between 0 and 1 or a cost is not above 0.
+
+    Example
+    -------
+    >>> threshold(0.5), round(threshold(0.01), 2)
+    (0.0, 4.6)
+    """
+    if not (0 < p_target < 1 and 0 < c_miss < np.inf and 0 < c_fa < np.inf):
+        raise RecipeError(
+            f"p_target {p_target}, c_miss {c_miss}, c_fa {c_fa}: expected a probability between 0 "
+            "and 1 and costs above 0"
+        )
+    return float(np.log(c_fa / c_miss) - logit(p_target))
+
+
+def cllr(llrs, labels):
+    """Cost of log-likelihood ratios in bits [1]: 0 is perfect, 1 what knowing nothing costs.
+
+    Arguments
+    ---------
+    llrs, labels : numpy.ndarray
+        Shape (trials,); labels 1 or 0, trials with -1 are left out.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    [1] N. Brümmer and J. du Preez, "Application-independent evaluation of speaker detection",
+    Computer Speech & Language 2006.
+    """
+    sides = np.logaddexp(0, -llrs[labels == 1]), np.logaddexp(0, llrs[labels == 0])
+    return float(sum(side.mean() for side in sides) / (2 * np.log(2)))
+
+
+def _checked(scores, labels, quality, prior):
+    """Columns of scores and measures, labels, and the range of the measures where labels are."""
+    labels = np.asarray(labels)
+    columns = np.asarray(scores, dtype=np.float64).reshape(len(labels), -1)
+    measures = np.empty((len(labels), 0)) if quality is None else quality
+    bad = ~np.isfinite(np.hstack([columns, measures])).all(axis=1)
+    if bad.any():
+        raise RecipeError(f"calibration: {bad.sum()} of {len(bad)} trials have scores not finite")
+    if not 0 < prior < 1:
+        raise RecipeError(f"calibration: prior {prior}: expected a probability between 0 and 1")
+    _check_kinds(labels, "calibration")
+    known = measures[labels >= 0]
+    low, high = known.min(axis=0), known.max(axis=0)
+    return np.hstack([columns, np.clip(measures, low, high)]), labels, low.tolist(), high.tolist()
+
+
+def _check_kinds(labels, where):
+    targets, nontargets = np.sum(labels == 1), np.sum(labels == 0)
+    if not targets or not nontargets:
+        raise RecipeError(
+            f"{where}: {targets} target and {nontargets} non-target trials to fit on, and both "
+            "kinds are needed; use a list with more labelled trials"
+        )
+
+
+def _some(names):
+    return f"the speakers {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
+
+
+def _fit(columns, labels, low, high, prior):
+    columns, labels = columns[labels >= 0], labels[labels >= 0]
+    shares = np.where(labels == 1, prior, 1 - prior)
+    weights = shares / np.bincount(labels)[labels]
+    mean = weights @ columns
+    spread = np.sqrt(weights @ (columns - mean) ** 2)
+    spread[spread <= 1e-9 * np.maximum(np.abs(mean), 1e-9)] = 1.0  # a constant gets no weight
+    model = LogisticRegression(C=1 / PENALTY, solver="newton-cholesky", tol=1e-9)
+    model.fit((columns - mean) / spread, labels, sample_weight=weights)
+    slopes = model.coef_[0] / spread
+    offset = model.intercept_[0] - slopes @ mean - logit(prior)
+    return Calibration(slopes.tolist(), float(offset), prior, low, high)

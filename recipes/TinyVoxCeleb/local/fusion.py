@@ -1,0 +1,177 @@
+"""Fuse the score lists of several systems by logistic regression.
+
+Fitted on the trials with labels alone, so on val or dev, never on evaluation trials. The labelled
+lists get scores that are cross-validated by speaker, the others those of the full fit.
+
+Usage
+-----
+> python -m local.fusion --scores A.txt B.txt --trials dev_trials.txt,eval_trials_no_gt.txt \
+>     --out fused.txt
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import argparse
+from collections import Counter
+
+import numpy as np
+from scipy.special import logit
+
+from local.atomic import check_writable
+from local.calibration import cllr, cross_validated_llrs, fit_calibration
+from local.decisions import to_probability
+from local.errors import RecipeError, one_line_errors
+from local.score_list import read_scores, write_scores
+from local.trials import read_trials
+
+CLIP = 1e-15  # a score of 0 or 1 counts as that far from it
+
+
+def read_systems(score_files, lists):
+    """The scores of several systems for the same trials.
+
+    Arguments
+    ---------
+    score_files : list of str
+        Score lists with the trials of all of `lists`, in any order.
+    lists : list of TrialList
+
+    Returns
+    -------
+    numpy.ndarray
+        In the order of `lists`, shape (trials, systems). Scores in [0, 1], which are
+        probabilities or like them, are given as their logits: these add up.
+
+    Raises
+    ------
+    RecipeError
+        A score list that is malformed or that names other trials.
+    """
+    pairs = [pair for each in lists for pair in zip(each.enrol, each.test, strict=True)]
+    columns = []
+    for path in score_files:
+        scores, enrol, test = read_scores(path)
+        named = list(zip(enrol, test, strict=True))
+        if named != pairs:
+            _check_same(path, Counter(named), Counter(pairs))
+            by_pair = dict(zip(named, scores.tolist(), strict=True))
+            scores = np.array([by_pair[pair] for pair in pairs])
+        inside = scores.min() >= 0 and scores.max() <= 1
+        columns.append(logit(scores.clip(CLIP, 1 - CLIP)) if inside else scores)
+    return np.stack(columns, axis=1)
+
+
+def fuse(scores, lists, prior=0.5, seed=0):
+    """Fit the fusion where labels are, and apply it everywhere.
+
+    Arguments
+    ---------
+    scores : numpy.ndarray
+        From `read_systems`, shape (trials, systems).
+    lists : list of TrialList
+    prior : float
+        See `fit_calibration`.
+    seed : int
+        Of the folds.
+
+    Returns
+    -------
+    (Calibration, numpy.ndarray)
+        The fusion, and its log-likelihood ratios, shape (trials,): cross-validated by speaker in
+        lists with labels, of the full fit in the others.
+
+    Raises
+    ------
+    RecipeError
+        If no list has labels; see `cross_validated_llrs`.
+    """
+    labels, labelled = _labels(lists)
+    if not labelled.any():
+        raise RecipeError("fusion: no trial list has labels to fit on; give one that has, as dev's")
+    speakers = [each.speakers() for each in lists if each.has_labels]
+    if None in speakers:
+        sides = None
+    else:
+        sides = [np.concatenate(side) for side in zip(*speakers, strict=True)]
+    fusion = fit_calibration(scores[labelled], labels[labelled], prior=prior)
+    llrs = fusion(scores)
+    llrs[labelled] = cross_validated_llrs(
+        scores[labelled], labels[labelled], sides, prior=prior, seed=seed
+    )
+    return fusion, llrs
+
+
+def report(score_files, scores, lists, prior=0.5, seed=0):
+    """What each system and what their fusion is worth, and the fused scores.
+
+    Arguments
+    ---------
+    score_files : list of str
+    scores, lists, prior, seed
+        As for `fuse`.
+
+    Returns
+    -------
+    (list of str, numpy.ndarray)
+        Lines with weights and Cllr, and the log-likelihood ratios, shape (trials,).
+    """
+    labels, labelled = _labels(lists)
+    fusion, llrs = fuse(scores, lists, prior, seed)
+    lines = []
+    for path, column, weight in zip(score_files, scores.T, fusion.weights, strict=True):
+        _, alone = fuse(column[:, None], lists, prior, seed)
+        raw, after = (cllr(values[labelled], labels[labelled]) for values in (column, alone))
+        lines.append(
+            f"{path}: weight {weight:.3f}, Cllr {raw:.4f} as it is, {after:.4f} calibrated"
+        )
+    after = cllr(llrs[labelled], labels[labelled])
+    known = np.sum(labels[labelled] >= 0)
+    lines.append(
+        f"fused: Cllr {after:.4f} over {known} labelled trials, cross-validated by speaker"
+    )
+    return lines, llrs
+
+
+def main():
+    """Command line of the fusion."""
+    parser = argparse.ArgumentParser(description="Fuse score lists by logistic regression.")
+    parser.add_argument("--scores", nargs="+", required=True, help="score lists, one a system")
+    parser.add_argument("--trials", required=True, help="trial lists, separated by commas")
+    parser.add_argument("--out", required=True, help="the score list to write")
+    parser.add_argument("--prior", type=float, default=0.5, help="weight of the targets (0.5)")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds of speakers (0)")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    args = parser.parse_args()
+    with one_line_errors(args.debug):
+        check_writable(args.out)
+        lists = [read_trials(path) for path in args.trials.split(",")]
+        scores = read_systems(args.scores, lists)
+        lines, llrs = report(args.scores, scores, lists, args.prior, args.seed)
+        print("\n".join(lines))
+        parts = np.split(to_probability(llrs), np.cumsum([len(each) for each in lists])[:-1])
+        write_scores(args.out, zip(lists, parts, strict=True))
+        print(f"score list: {args.out} ({len(llrs)} trials)")
+
+
+def _labels(lists):
+    """Labels of all trials, and which of these stand in lists with labels."""
+    labels = np.concatenate([each.labels for each in lists])
+    return labels, np.repeat([each.has_labels for each in lists], [len(each) for each in lists])
+
+
+def _check_same(path, named, wanted):
+    missing, extra = wanted - named, named - wanted
+    kinds = [(missing, "are missing in it"), (extra, "are in it alone or double")]
+    found = [
+        f"{kind.total()} {text}, e.g. {' '.join(next(iter(kind)))}" for kind, text in kinds if kind
+    ]
+    if found:
+        raise RecipeError(
+            f"{path} does not hold the trials of the lists: {'; '.join(found)}; score the same "
+            "trial lists with each system"
+        )
+
+
+if __name__ == "__main__":
+    main()
