@@ -16,9 +16,8 @@ import sys
 from pathlib import Path
 
 from local.atomic import atomic_file, check_writable
-from local.dataset import UtteranceBatches
 from local.det import plot_det
-from local.embeddings import embed, load_encoder
+from local.embeddings import get_embeddings
 from local.errors import RecipeError, one_line_errors
 from local.hparams import load_hparams, parse_arguments
 from local.metrics import equal_error_rate
@@ -108,13 +107,15 @@ def main(argv):
             str(hparams["shards_dirs_to_evaluate"]).split(","),
         )
         check_writable(hparams["score_file"])  # now, not after all the embeddings
-        encoder = load_encoder(hparams["checkpoint"], run_opts.device)
-        embeddings = {}
-        for index in indices:
-            batches = UtteranceBatches(
-                index, batch_size=hparams["batch_size"], num_workers=hparams["num_workers"]
-            )
-            embeddings |= embed(encoder, batches, f"embedding {index.shards[0].parent.name}")
+        found = get_embeddings(
+            hparams["checkpoint"],
+            [index.shards[0].parent for index in indices],
+            device=run_opts.device,
+            precision=run_opts.eval_precision,
+            batch_size=hparams["batch_size"],
+            num_workers=hparams["num_workers"],
+        )
+        embeddings = dict(zip(found.ids, found.vectors, strict=True))
         scores = [cosine_scores(embeddings, trials) for trials in lists]
         report(lists, scores, hparams)
         # Last: a score list that is there tells that all the rest is.

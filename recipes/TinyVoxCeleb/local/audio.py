@@ -17,8 +17,8 @@ def decode(encoded, sample, *, start=0, num_frames=-1):
 
     Arguments
     ---------
-    encoded : bytes
-        Content of a wav or flac file.
+    encoded : bytes or file object
+        Content of a wav or flac file; of an open file only the part that is needed is read.
     sample : Sample
         What its shard tells of it: the expected sample rate, and the name for messages.
     start : int
@@ -37,8 +37,9 @@ def decode(encoded, sample, *, start=0, num_frames=-1):
         For audio that is unreadable, empty, not mono, of another length or sample rate than its
         JSON tells, or not finite.
     """
+    file = io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded
     try:
-        with sf.SoundFile(io.BytesIO(encoded)) as audio:
+        with sf.SoundFile(file) as audio:
             if audio.samplerate != sample.sampling_rate or audio.channels != 1:
                 raise RecipeError(
                     f"{sample.sample_id}: the audio is {audio.samplerate} Hz with {audio.channels} "

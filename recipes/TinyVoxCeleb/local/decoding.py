@@ -46,8 +46,8 @@ def decode_shards(shards, decoder, num_workers, ahead):
         batch_size=None,
         num_workers=num_workers,
         prefetch_factor=max(2, -(-ahead // num_workers)) if num_workers else None,
-        collate_fn=_as_it_is,
-        worker_init_fn=_leave_interrupts_to_the_main_process if num_workers else None,
+        collate_fn=as_it_is,
+        worker_init_fn=leave_interrupts_to_the_main_process if num_workers else None,
     )
     for item in loader:
         if isinstance(item, RecipeError):
@@ -72,9 +72,11 @@ class _DecodingStream(torch.utils.data.IterableDataset):
             yield error  # raised in the main process, without the worker's traceback around it
 
 
-def _leave_interrupts_to_the_main_process(_):
+def leave_interrupts_to_the_main_process(_):
+    """For worker processes, as their `worker_init_fn`: Ctrl-C gives one message, not one each."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _as_it_is(item):
+def as_it_is(item):
+    """For a loader that neither collates nor converts, as its `collate_fn`."""
     return item

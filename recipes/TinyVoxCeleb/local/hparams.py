@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 
 import speechbrain as sb
-import torch
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 
+from local.device import choose_device
 from local.errors import RecipeError
 
 _INTEGER, _NUMBER = re.compile(r"[-+]?\d+"), re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
@@ -108,20 +108,8 @@ def load_hparams(path, overrides, run_opts):
 
 
 def _check_run_options(run_opts):
-    if run_opts.device:
-        try:
-            device = torch.device(run_opts.device)
-        except RuntimeError:
-            raise RecipeError(f"--device {run_opts.device}: expected cpu or cuda") from None
-        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            raise RecipeError(
-                f"--device {run_opts.device}: no CUDA device here (torch {torch.__version__} sees "
-                f"{torch.cuda.device_count()}): use --device cpu, or a machine with a GPU and the "
-                "CUDA build of torch"
-            )
-    on_cpu = run_opts.device == "cpu" or not torch.cuda.is_available()
-    if on_cpu and "fp16" in (run_opts.precision, run_opts.eval_precision):
-        raise RecipeError("--precision fp16: a CPU has none; use bf16 or fp32")
+    for precision in (run_opts.precision, run_opts.eval_precision):
+        choose_device(run_opts.device, precision)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RecipeError("torchrun with several processes: this recipe runs in one so far")
     if run_opts.ckpt_interval_minutes > 0 or run_opts.ckpt_interval_steps > 0:

@@ -10,17 +10,22 @@ Authors
 """
 
 from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class
-from local.shards.reading import index_shards, read_shards
+from local.shards.members import AudioMember, locate_audio, open_audio
+from local.shards.reading import index_shards, list_shards, read_shards
 from local.shards.schema import Sample, ShardIndex
 from local.shards.writing import write_shards
 
 __all__ = [
+    "AudioMember",
     "Sample",
     "ShardIndex",
     "check_classes",
     "count_speakers",
     "fingerprint",
     "index_shards",
+    "list_shards",
+    "locate_audio",
+    "open_audio",
     "read_shards",
     "speakers_by_class",
     "write_shards",

@@ -18,6 +18,31 @@ from local.errors import RecipeError
 from local.shards.schema import AUDIO_TYPES, Sample, ShardIndex, split_key
 
 
+def list_shards(folder):
+    """The shards of one split, in their order.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Holds shard-*.tar.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    RecipeError
+        There are none.
+    """
+    folder = Path(folder)
+    shards = sorted(folder.glob("shard-*.tar"))
+    if not shards:
+        found = "holds none" if folder.is_dir() else "does not exist"
+        raise RecipeError(f"{folder}: expected shards named shard-*.tar, but the folder {found}")
+    return shards
+
+
 def index_shards(folder):
     """Read and check what the shards of one split hold, without reading any audio.
 
@@ -37,10 +62,7 @@ def index_shards(folder):
         field; a sample rate other than 16 kHz; empty audio; the same sample_id twice.
     """
     folder = Path(folder)
-    shards = sorted(folder.glob("shard-*.tar"))
-    if not shards:
-        found = "holds none" if folder.is_dir() else "does not exist"
-        raise RecipeError(f"{folder}: expected shards named shard-*.tar, but the folder {found}")
+    shards = list_shards(folder)
     samples, seen = [], {}
     for shard in tqdm(shards, desc=f"{folder.name} index", disable=len(shards) < 3, leave=False):
         for sample in _index_shard(shard):

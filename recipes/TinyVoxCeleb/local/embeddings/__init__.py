@@ -1,0 +1,20 @@
+"""From a trained network and shards to one embedding an utterance.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from local.embeddings.embedder import Embedder, get_embeddings
+from local.embeddings.files import read_embeddings, write_embeddings
+from local.embeddings.network import load_encoder
+from local.embeddings.table import Embeddings, join
+
+__all__ = [
+    "Embedder",
+    "Embeddings",
+    "get_embeddings",
+    "join",
+    "load_encoder",
+    "read_embeddings",
+    "write_embeddings",
+]

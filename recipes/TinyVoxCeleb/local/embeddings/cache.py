@@ -1,0 +1,117 @@
+"""Embeddings that lie beside the run that made them, found again by content.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from local.embeddings.content import checkpoint_digest, shard_records, shard_states
+from local.embeddings.files import read_about, read_embeddings, write_embeddings
+from local.embeddings.plan import MAX_FRAMES
+from local.errors import RecipeError
+from local.shards import list_shards
+
+FORMAT = 1  # to be raised when embeddings are computed or stored in another way
+
+
+class EmbeddingCache:
+    """The file that holds, or is to hold, the embeddings of one folder of shards.
+
+    It is RUN/embeddings/FOLDER-DIGEST.npz, where DIGEST is made of the contents of the checkpoint
+    and of the shards, so it serves shards that were copied or moved, and never serves others that
+    have the same names, ids, lengths and sizes.
+
+    Arguments
+    ---------
+    bundle : Path
+        Inference folder of a run.
+    shard_folder : str or Path
+    precision : str
+        "fp32", "bf16" or "fp16".
+
+    Raises
+    ------
+    RecipeError
+        There are no shards.
+    """
+
+    def __init__(self, bundle, shard_folder, precision):
+        run = bundle.parent if bundle.name == "inference" else bundle
+        self.folder = run / "embeddings"
+        self.shards = list_shards(shard_folder)
+        abouts = [read_about(path) or {} for path in sorted(self.folder.glob("*.npz"))]
+        known = [record for about in abouts for record in about.get("shards", [])]
+        self.about = {
+            "format": FORMAT,
+            "checkpoint": checkpoint_digest(bundle),
+            "precision": precision,
+            "max_frames": MAX_FRAMES,
+            "shards": shard_records(self.shards, known),
+        }
+        key = json.dumps(self._key(self.about), sort_keys=True)
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        name = f"{Path(shard_folder).resolve().name}-{digest}.npz"
+        # The same content may have been found in a folder of another name.
+        others = sorted(self.folder.glob(f"*-{digest}.npz"))
+        self.path = others[0] if others else self.folder / name
+
+    def find(self):
+        """The embeddings, if they are there.
+
+        Returns
+        -------
+        Embeddings or None
+            None as well if the file is damaged; a line on stderr says so.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            found = read_embeddings(self.path)
+            if self._key(found.about) != self._key(self.about):
+                raise RecipeError(f"{self.path}: holds other embeddings than its name tells")
+        except (RecipeError, KeyError) as error:
+            print(f"cache not used: {error}: embedding once more", file=sys.stderr)
+            return None
+        if found.about != self.about:  # the shards were touched or moved: remember where they are
+            found = replace(found, about=self.about)
+            self.store(found)
+        return found
+
+    def store(self, embeddings):
+        """Keep embeddings for later calls; where that cannot be, a line on stderr says so.
+
+        Arguments
+        ---------
+        embeddings : Embeddings
+        """
+        try:
+            write_embeddings(self.path, embeddings)
+        except OSError as error:
+            print(
+                f"{self.folder}: cannot be written ({error.strerror}): the embeddings are not kept "
+                "for later calls",
+                file=sys.stderr,
+            )
+
+    def check_unchanged(self):
+        """Check that the shards are still those whose content is known.
+
+        Raises
+        ------
+        RecipeError
+            Somebody has written to them meanwhile.
+        """
+        for record, state in zip(self.about["shards"], shard_states(self.shards), strict=True):
+            if any(record[key] not in (state[key], None) for key in state):
+                raise RecipeError(
+                    f"{state['path']}: changed while it was read; start again when it is complete"
+                )
+
+    @staticmethod
+    def _key(about):
+        return {**about, "shards": [record["sha256"] for record in about["shards"]]}

@@ -1,0 +1,181 @@
+"""From a run and folders of shards to embeddings, computed or found cached.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from local.corpora.layout import SAMPLE_RATE
+from local.dataset import MIN_UTTERANCE_FRAMES
+from local.device import choose_device
+from local.embeddings.cache import EmbeddingCache
+from local.embeddings.content import find_bundle
+from local.embeddings.network import batching, encode, load_encoder
+from local.embeddings.plan import average, cut, plan_batches
+from local.embeddings.processes import add_up, on_main, place
+from local.embeddings.reading import read_batches
+from local.embeddings.table import Embeddings, join
+from local.errors import RecipeError
+from local.shards import index_shards
+
+
+class Embedder:
+    """The network of one run, at work on folders of shards.
+
+    An embedding depends on its utterance alone: not on `batch_size`, the company in the batch, the
+    workers or the number of processes (with the same number of threads a process even the bits are
+    the same). Memory is bounded, however long an utterance is: see `cut`.
+
+    Arguments
+    ---------
+    checkpoint : str or Path
+        Output folder of a run, or its inference folder.
+    device : str, optional
+        Such as "cpu" or "cuda"; without it a GPU where there is one.
+    precision : str
+        "fp32", "bf16" or "fp16"; embeddings are float32 always.
+    batch_size : int
+        Utterances a batch at the most; 2 minutes of audio are another bound.
+    num_workers : int
+        Processes that decode audio; 0 decodes in this one.
+
+    Raises
+    ------
+    RecipeError
+        No trained network; an unknown device or precision; a number out of range.
+    """
+
+    def __init__(self, checkpoint, *, device=None, precision="fp32", batch_size=16, num_workers=0):
+        if batch_size < 1 or num_workers < 0:
+            raise RecipeError(
+                f"batch_size {batch_size}, num_workers {num_workers}: expected at least 1 and 0"
+            )
+        self.bundle = find_bundle(checkpoint)
+        self.device = choose_device(device, precision)
+        self.precision = precision
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+
+    def embed(self, shard_folder):
+        """Embed each utterance of a folder once, or take the embeddings from the run's cache.
+
+        Arguments
+        ---------
+        shard_folder : str or Path
+
+        Returns
+        -------
+        (Embeddings, bool)
+            And whether they come from the cache.
+
+        Raises
+        ------
+        RecipeError
+            See `index_shards` and `decode`; embeddings that are not finite; the same id twice;
+            another process has ended.
+        """
+        cache, found = on_main(self._look_up, shard_folder)
+        if found is not None:
+            return found, True
+        index = on_main(index_shards, shard_folder)
+        embeddings = Embeddings(
+            [sample.key for sample in index.samples],
+            self._compute(index, Path(shard_folder).resolve().name),
+            np.array([sample.num_frames for sample in index.samples], dtype=np.int64),
+            cache.about,
+        ).check(shard_folder)
+        cache.check_unchanged()
+        on_main(cache.store, embeddings)
+        return embeddings, False
+
+    def _look_up(self, shard_folder):
+        cache = EmbeddingCache(self.bundle, shard_folder, self.precision)
+        return cache, cache.find()
+
+    @functools.cached_property
+    def _network(self):
+        encoder = load_encoder(self.bundle, self.device, self.precision)
+        dim = encode(encoder, [np.zeros(MIN_UTTERANCE_FRAMES, dtype=np.float32)]).shape[1]
+        return encoder, dim, on_main(batching, encoder)
+
+    def _compute(self, index, name):
+        encoder, dim, rule = self._network
+        pieces = cut([sample.num_frames for sample in index.samples])
+        batches = plan_batches(
+            [piece.length for piece in pieces],
+            1 if rule == "single" else self.batch_size,
+            mixed=rule == "mixed",
+        )
+        rank, world = place()
+        own = batches[rank::world]
+        windows = np.bincount([piece.row for piece in pieces])
+        vectors = np.zeros((len(pieces), dim), dtype=np.float32)
+        bar = tqdm(
+            desc=f"embedding {name}" + (f", process 1 of {world}" if world > 1 else ""),
+            total=round(sum(1 / windows[pieces[n].row] for batch in own for n in batch)),
+            unit="utt",
+            dynamic_ncols=True,
+            disable=rank > 0,
+            bar_format="{l_bar}{bar}| {n:.0f}/{total} [{elapsed}<{remaining}, {rate_fmt}]",
+        )
+        with bar:
+            for batch, signals in read_batches(index, pieces, own, self.num_workers):
+                vectors[batch] += self._encode(encoder, signals)
+                bar.update(sum(1 / windows[pieces[number].row] for number in batch))
+        add_up(vectors)
+        return average(vectors, pieces)
+
+    @staticmethod
+    def _encode(encoder, signals):
+        try:
+            return encode(encoder, signals).numpy()
+        except torch.OutOfMemoryError:
+            seconds = max(map(len, signals)) / SAMPLE_RATE
+            raise RecipeError(
+                f"the memory of {encoder.device} is too small for {len(signals)} utterances of up "
+                f"to {seconds:.0f} s at once; lower batch_size, or use --device cpu"
+            ) from None
+
+
+def get_embeddings(
+    checkpoint, shard_folders, *, device=None, precision="fp32", batch_size=16, num_workers=0
+):
+    """Embed each utterance of folders of shards, once in the life of a run.
+
+    What was embedded before comes from CHECKPOINT/embeddings/; the network is loaded only if
+    something has to be computed. Under torchrun the processes share the work (in a `process_group`)
+    and all get the result.
+
+    Arguments
+    ---------
+    checkpoint : str or Path
+        Output folder of a run, or its inference folder.
+    shard_folders : list of str or Path
+        Each with shard-*.tar; one that is named twice counts once.
+    device, precision, batch_size, num_workers
+        See `Embedder`.
+
+    Returns
+    -------
+    Embeddings
+
+    Raises
+    ------
+    RecipeError
+        See `Embedder`; an utterance in two of the folders.
+    """
+    embedder = Embedder(
+        checkpoint,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        num_workers=num_workers,
+    )
+    folders = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)
+    return join([embedder.embed(folder)[0] for folder in folders])
