@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-r"""Turn trial lists into a score list by cosine scoring; compute the EER where labels are known.
+r"""Turn trial lists into a score list; calibrate it; compute the metrics where labels are known.
 
 To run this recipe:
 > python speaker_verification.py hparams/verification.yaml --checkpoint RUN_FOLDER \
@@ -7,120 +7,141 @@ To run this recipe:
 >     --trial_lists dev_trials.txt,eval_trials_no_gt.txt --score_file scores.txt
 
 Any network that the training script has left can be scored: only its inference bundle is used.
+Embeddings are kept beside the network, so that the next call need not compute them.
 
 Authors
  * The TinyVoxCeleb authors 2026
 """
 
 import sys
-from pathlib import Path
 
-from local.atomic import atomic_file, check_writable
-from local.det import plot_det
-from local.embeddings import get_embeddings
+import numpy as np
+
+from local.atomic import check_writable
+from local.backend_training import make_backend
+from local.calibration import cross_validated_llrs, fit_calibration, threshold
+from local.decisions import quality_measures, to_probability
+from local.device import inference_precision
+from local.embeddings import find_bundle, get_embeddings, read_embeddings
 from local.errors import RecipeError, one_line_errors
+from local.experiment import training_shards
 from local.hparams import load_hparams, parse_arguments
-from local.metrics import equal_error_rate
+from local.inference_bundle import write_decision
+from local.results import write_results
 from local.score_list import write_scores
-from local.scoring import check_covered, cosine_scores
-from local.shards import index_shards
+from local.scoring import check_covered
 from local.trials import read_trials
 
+KINDS = {"target": 1, "nontarget": 0}
 
-def read_lists(trial_lists, shard_folders):
-    """Read trial lists and shard indices, and check that the shards hold every utterance once.
+
+def read_and_embed(hparams, run_opts, lists):
+    """Embeddings of all utterances of some lists, and the backend that is to score them.
 
     Arguments
     ---------
-    trial_lists, shard_folders : list of str
+    hparams : dict
+    run_opts : speechbrain.utils.run_opts.RunOptions
+    lists : list of TrialList
+        Checked against the shards before anything long begins.
 
     Returns
     -------
-    (list of TrialList, list of ShardIndex)
-
-    Raises
-    ------
-    RecipeError
-        See `read_trials`, `index_shards` and `check_covered`; an utterance in two of the folders.
+    (Embeddings, list of str, Backend)
+        In the middle, the files that keep the embeddings.
     """
-    indices = [index_shards(folder) for folder in dict.fromkeys(shard_folders)]
-    homes = {}
-    for index in indices:
-        for sample in index.samples:
-            folder = index.shards[0].parent
-            if homes.setdefault(sample.key, folder) != folder:
-                raise RecipeError(
-                    f"{sample.key} is in both {homes[sample.key]} and {folder}: name only one of "
-                    "them, or score them in two calls"
-                )
-    lists = [read_trials(path) for path in trial_lists]
-    for trials in lists:
-        check_covered(trials, homes)
-    return lists, indices
+
+    def compute(folders, lists=()):
+        return get_embeddings(
+            hparams["checkpoint"],
+            folders.split(","),
+            device=run_opts.device,
+            precision=inference_precision(run_opts),
+            batch_size=hparams["batch_size"],
+            num_workers=hparams["num_workers"],
+            check=lambda keys: [check_covered(trials, keys) for trials in lists],
+        )
+
+    folders, path = hparams["shards_dirs_to_evaluate"], hparams["embeddings_file"]
+    if bool(folders) == bool(path):
+        raise RecipeError("give either --shards_dirs_to_evaluate or --embeddings_file")
+    if path:
+        embeddings, files = read_embeddings(path, hparams["checkpoint"]), [path]
+        for trials in lists:
+            check_covered(trials, embeddings.ids)
+    else:
+        embeddings, files = compute(folders, lists)
+    train = None
+    if hparams["scoring"] != "cosine":
+        known, _ = compute(hparams["train_shards_dir"] or training_shards(hparams["checkpoint"]))
+        train = known.vectors, [key.split("/")[0] for key in known.ids]
+    return embeddings, files, make_backend(hparams["scoring"], train, hparams["top_n"])
 
 
-def report(lists, scores, hparams):
-    """Compute, print and draw the error rates of the lists with labels.
+def calibrate(hparams, backend, scored, fit_on):
+    """Calibrate all lists by one with labels; leave scoring and threshold in the bundle.
+
+    No score of a trial without label, and no label of another list, goes into the fit.
 
     Arguments
     ---------
-    lists : list of TrialList
-    scores : list of numpy.ndarray
-        Cosine scores of each list, shape (trials,).
     hparams : dict
+    backend : Backend
+    scored : list of (TrialList, numpy.ndarray, numpy.ndarray or None)
+        Each list with its scores and quality measures; the one to fit on is the last.
+    fit_on : TrialList
+
+    Returns
+    -------
+    (list of numpy.ndarray, dict)
+        Probabilities of "same speaker" at even prior, for each list but the last; those of the
+        list that was fitted on are cross-validated by speaker. And the decision.
     """
-    score_file = Path(hparams["score_file"])
-    lines, curves = [], {}
-    names = [Path(trials.path).stem for trials in lists]
-    for name, trials, of_list in zip(names, lists, scores, strict=True):
-        if names.count(name) > 1:
-            name = trials.path
-        if not trials.has_labels:
-            lines.append(f"{name}: {len(trials)} trials scored; without labels there is no EER")
-            continue
-        eer = equal_error_rate(
-            of_list,
-            trials.labels,
-            trials.speakers(),
-            num_bootstrap=hparams["num_bootstrap"],
-            seed=hparams["random_seed"],
-        )
-        lines.append(f"{name}: {eer}")
-        known = trials.labels >= 0
-        curves[name] = (of_list[known], trials.labels[known], eer)
-    print("\n".join(lines))
-    with atomic_file(score_file.with_name(f"{score_file.stem}_eer.txt")) as fout:
-        fout.writelines(f"{line}\n" for line in lines)
-    if curves:
-        picture = score_file.with_name(f"{score_file.stem}_det.png")
-        plot_det(picture, curves)
-        print(f"DET curve: {picture}")
+    *scored, (_, scores, quality) = scored
+    costs = {key: hparams[key] for key in ("p_target", "c_miss", "c_fa")}
+    prior, at = hparams["p_target"], threshold(**costs)
+    calibration = fit_calibration(scores, fit_on.labels, quality, prior=prior)
+    calibrated = []
+    for trials, of_list, of_quality in scored:
+        if trials.pairs() == fit_on.pairs():
+            seed = hparams["random_seed"]
+            llrs = cross_validated_llrs(
+                of_list, fit_on.labels, fit_on.speakers(), of_quality, prior=prior, seed=seed
+            )
+        else:
+            llrs = calibration(of_list, of_quality)
+        calibrated.append(to_probability(llrs))
+    counts = {name: int((fit_on.labels == label).sum()) for name, label in KINDS.items()}
+    where = {"list": fit_on.path, "trials": counts}
+    bundle = find_bundle(hparams["checkpoint"])
+    write_decision(bundle, backend, calibration, threshold=at, **costs, fitted_on=where)
+    return calibrated, {"threshold": float(to_probability(np.array(at))), **costs}
 
 
 def main(argv):
-    """Parse, read, embed, score, report."""
+    """Parse, read, embed, score, calibrate, measure, write."""
     hparams_file, run_opts, overrides = parse_arguments(argv, __doc__)
     with one_line_errors(run_opts.debug):
         hparams, _ = load_hparams(hparams_file, overrides, run_opts)
-        lists, indices = read_lists(
-            str(hparams["trial_lists"]).split(","),
-            str(hparams["shards_dirs_to_evaluate"]).split(","),
-        )
+        lists = [read_trials(path) for path in str(hparams["trial_lists"]).split(",")]
+        fit_on = hparams["calibration_trials"] and read_trials(hparams["calibration_trials"])
         check_writable(hparams["score_file"])  # now, not after all the embeddings
-        found = get_embeddings(
-            hparams["checkpoint"],
-            [index.shards[0].parent for index in indices],
-            device=run_opts.device,
-            precision=run_opts.eval_precision,
-            batch_size=hparams["batch_size"],
-            num_workers=hparams["num_workers"],
-        )
-        embeddings = dict(zip(found.ids, found.vectors, strict=True))
-        scores = [cosine_scores(embeddings, trials) for trials in lists]
-        report(lists, scores, hparams)
+        of_trials = [*lists, fit_on] if fit_on else lists
+        embeddings, files, backend = read_and_embed(hparams, run_opts, of_trials)
+        scored = []
+        for trials in of_trials:
+            rows = [embeddings.rows(side) for side in trials.pairs()]
+            quality = None
+            if hparams["quality_measures"]:
+                quality = quality_measures(embeddings.vectors, embeddings.num_frames, *rows)
+            scored.append((trials, backend.score(embeddings.vectors, *rows), quality))
+        if fit_on:
+            scores, decision = calibrate(hparams, backend, scored, fit_on)
+        else:
+            scores, decision = [backend.to_unit(scores) for _, scores, _ in scored], None
+        write_results(hparams, lists, scores, embeddings, decision, files)
         # Last: a score list that is there tells that all the rest is.
-        unit = [(of_list + 1) / 2 for of_list in scores]
-        write_scores(hparams["score_file"], zip(lists, unit, strict=True))
+        write_scores(hparams["score_file"], zip(lists, scores, strict=True))
         print(f"score list: {hparams['score_file']} ({sum(map(len, lists))} trials)")
 
 

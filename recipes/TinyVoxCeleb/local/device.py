@@ -57,3 +57,18 @@ def choose_device(device=None, precision="fp32"):
     if chosen.type == "cpu" and precision == "fp16":
         raise RecipeError("--precision fp16: a CPU has none; use bf16 or fp32")
     return str(chosen)
+
+
+def inference_precision(run_opts):
+    """The precision of --eval_precision or, where that is not given, of --precision.
+
+    Arguments
+    ---------
+    run_opts : speechbrain.utils.run_opts.RunOptions
+
+    Returns
+    -------
+    str
+    """
+    given = run_opts.overridden_args
+    return run_opts["eval_precision" if "eval_precision" in given else "precision"]

@@ -97,3 +97,33 @@ def is_same_experiment(folder, experiment):
     """
     record = Path(folder) / RECORD
     return record.is_file() and settings(record.read_text("utf-8")) == settings(experiment)
+
+
+def training_shards(folder):
+    """The shards that a network was trained on.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Output folder of the run, or its inference folder.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    RecipeError
+        No record of the run, or the shards are not there any more.
+    """
+    record = Path(folder) / RECORD
+    shards = None
+    if record.is_file():
+        shards = settings(record.read_text(encoding="utf-8")).get("shard_folder")
+        shards = shards and Path(str(yaml.safe_load(shards)), "train")
+    if shards is None or not shards.is_dir():
+        raise RecipeError(
+            f"{folder}: the training shards, whose speakers are the cohort, are not in "
+            f"{shards or 'its record'}: give --train_shards_dir"
+        )
+    return str(shards)

@@ -21,7 +21,7 @@ from local.device import choose_device
 from local.errors import RecipeError
 
 _INTEGER, _NUMBER = re.compile(r"[-+]?\d+"), re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
-_TEXT_KEY = re.compile(r"--(\w*_(folder|path|file|lists|evaluate)|checkpoint)")
+_TEXT_KEY = re.compile(r"--(\w*_(folder|path|file|dir|lists|trials|evaluate)|checkpoint)")
 _MAY_BE_ZERO = ("num_workers", "random_seed", "num_bootstrap")
 
 
@@ -164,6 +164,8 @@ def _check_keys(path, text, given):
         default = known[key]
         if _is_made(key, default):
             raise RecipeError(f"--{key}: made by {path}, not an option; edit the file")
+        if default in ("True", "False") and not isinstance(value, bool):
+            raise RecipeError(f"--{key}: expected True or False, found {value!r}")
         if _NUMBER.fullmatch(default):
             whole = _INTEGER.fullmatch(default) is not None
             given[key] = _number(value, whole)

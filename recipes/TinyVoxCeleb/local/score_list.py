@@ -88,6 +88,40 @@ def read_scores(path):
     return np.array(scores), enrol, test
 
 
+def scores_of(path, lists):
+    """The scores of the trials of some lists, wherever they stand in a score list.
+
+    Arguments
+    ---------
+    path : str or Path
+        The score list; it may hold more.
+    lists : list of TrialList
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Of each list, shape (trials,).
+
+    Raises
+    ------
+    RecipeError
+        See `read_scores`; trials that are not in it.
+    """
+    scores, enrol, test = read_scores(path)
+    wanted = list(_pairs(lists))
+    named = list(zip(enrol, test, strict=True))
+    if named != wanted:
+        rows = {pair: row for row, pair in enumerate(named)}
+        missing = [pair for pair in wanted if pair not in rows]
+        if missing:
+            raise RecipeError(
+                f"{path}: {len(missing)} of {len(wanted)} trials have no score, first "
+                f"{' '.join(missing[0])}; score {', '.join(trials.path for trials in lists)} first"
+            )
+        scores = scores[[rows[pair] for pair in wanted]]
+    return np.split(scores, np.cumsum([len(trials) for trials in lists])[:-1])
+
+
 def check_scores(path, trial_lists):
     """Find everything in which a score list is not what the trial lists ask for.
 
