@@ -63,7 +63,8 @@ def main(argv):
             if any(cached) and not all(cached):
                 origin = f"{sum(cached)} of {len(cached)} folders from the cache"
             utterances, dim = embeddings.vectors.shape
-            print(f"{args.out}: {utterances} utterances, {dim} dimensions ({origin})")
+            noun = "utterance" if utterances == 1 else "utterances"
+            print(f"{args.out}: {utterances} {noun}, {dim} dimensions ({origin})")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from local.embeddings.plan import MAX_FRAMES
 from local.errors import RecipeError
 from local.shards import list_shards
 
+SHOWN = ("path", "size", "sha256")
 FORMAT = 1  # to be raised when embeddings are computed or stored in another way
 
 
@@ -45,15 +46,18 @@ class EmbeddingCache:
         self.folder = run / "embeddings"
         self.shards = list_shards(shard_folder)
         abouts = [read_about(path) or {} for path in sorted(self.folder.glob("*.npz"))]
-        known = [record for about in abouts for record in about.get("shards", [])]
+        self.records = shard_records(
+            self.shards, [record for about in abouts for record in about.get("shards", [])]
+        )
         self.about = {
             "format": FORMAT,
             "checkpoint": checkpoint_digest(bundle),
             "precision": precision,
             "max_frames": MAX_FRAMES,
-            "shards": shard_records(self.shards, known),
+            # Without times: the same embeddings are to give the same file.
+            "shards": [{key: record[key] for key in SHOWN} for record in self.records],
         }
-        key = json.dumps(self._key(self.about), sort_keys=True)
+        key = json.dumps(_key(self.about), sort_keys=True)
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         name = f"{Path(shard_folder).resolve().name}-{digest}.npz"
         # The same content may have been found in a folder of another name.
@@ -72,13 +76,14 @@ class EmbeddingCache:
             return None
         try:
             found = read_embeddings(self.path)
-            if self._key(found.about) != self._key(self.about):
+            if _key(found.about) != _key(self.about):
                 raise RecipeError(f"{self.path}: holds other embeddings than its name tells")
         except (RecipeError, KeyError) as error:
             print(f"cache not used: {error}: embedding once more", file=sys.stderr)
             return None
-        if found.about != self.about:  # the shards were touched or moved: remember where they are
-            found = replace(found, about=self.about)
+        moved = found.about["shards"] != self.records
+        found = replace(found, about=self.about)
+        if moved:  # or touched: remember where they are now
             self.store(found)
         return found
 
@@ -90,7 +95,8 @@ class EmbeddingCache:
         embeddings : Embeddings
         """
         try:
-            write_embeddings(self.path, embeddings)
+            about = {**self.about, "shards": self.records}
+            write_embeddings(self.path, replace(embeddings, about=about))
         except OSError as error:
             print(
                 f"{self.folder}: cannot be written ({error.strerror}): the embeddings are not kept "
@@ -106,12 +112,12 @@ class EmbeddingCache:
         RecipeError
             Somebody has written to them meanwhile.
         """
-        for record, state in zip(self.about["shards"], shard_states(self.shards), strict=True):
+        for record, state in zip(self.records, shard_states(self.shards), strict=True):
             if any(record[key] not in (state[key], None) for key in state):
                 raise RecipeError(
                     f"{state['path']}: changed while it was read; start again when it is complete"
                 )
 
-    @staticmethod
-    def _key(about):
-        return {**about, "shards": [record["sha256"] for record in about["shards"]]}
+
+def _key(about):
+    return {**about, "shards": [record["sha256"] for record in about["shards"]]}

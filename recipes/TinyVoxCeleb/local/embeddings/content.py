@@ -108,8 +108,8 @@ def shard_records(shards, known=()):
         known.
     """
     states = shard_states(shards)
-    digests = {_state(record): record["sha256"] for record in known}
-    unknown = [state["size"] for state in states if _state(state) not in digests]
+    digests = {_state(record): record.get("sha256") for record in known}
+    unknown = [state["size"] for state in states if not digests.get(_state(state))]
     records = []
     bar = {"total": sum(unknown), "unit": "B", "unit_scale": True, "delay": 2, "leave": False}
     with tqdm(desc="reading shards", **bar, dynamic_ncols=True) as progress:
@@ -126,4 +126,4 @@ def shard_records(shards, known=()):
 
 
 def _state(record):
-    return tuple(record[key] for key in ("path", "size", "mtime_ns", "ctime_ns"))
+    return tuple(record.get(key) for key in ("path", "size", "mtime_ns", "ctime_ns"))

@@ -128,6 +128,7 @@ class Embedder:
             for batch, signals in read_batches(index, pieces, own, self.num_workers):
                 vectors[batch] += self._encode(encoder, signals)
                 bar.update(sum(1 / windows[pieces[number].row] for number in batch))
+            bar.update(bar.total - bar.n)  # what rounding has left
         add_up(vectors)
         return average(vectors, pieces)
 

@@ -15,7 +15,9 @@ from local.embeddings.content import checkpoint_digest, find_bundle
 from local.embeddings.table import Embeddings
 from local.errors import RecipeError
 
-UNREADABLE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError)
+# What numpy.load raises for files that are cut off, altered or something else; the last two where
+# the file holds a single array.
+UNREADABLE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, AttributeError, TypeError)
 
 
 def write_embeddings(path, embeddings):
@@ -51,9 +53,10 @@ def read_about(path):
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return json.loads(str(arrays["about"]))
-    except (*UNREADABLE, AttributeError, TypeError):
+            about = json.loads(str(arrays["about"]))
+    except UNREADABLE:
         return None
+    return about if isinstance(about, dict) else None
 
 
 def read_embeddings(path, checkpoint=None):
@@ -95,7 +98,7 @@ def read_embeddings(path, checkpoint=None):
             )
         vectors, frames = embeddings.vectors, embeddings.num_frames
         whole = vectors.shape[:1] == frames.shape == (len(embeddings),) and vectors.ndim == 2
-    except (*UNREADABLE, AttributeError, TypeError) as error:
+    except UNREADABLE as error:
         raise RecipeError(
             f"{path}: damaged, or not embeddings as python -m local.embeddings writes them "
             f"({error}); make it anew"

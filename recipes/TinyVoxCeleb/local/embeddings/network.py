@@ -13,7 +13,7 @@ from local.device import choose_device
 from local.embeddings.content import find_bundle
 
 MIN_COSINE, MIN_CENTRED_COSINE = 0.99999, 0.9999
-PROBE_LENGTHS = (48000, 8000, 30011, 12345)  # audio samples
+PROBE_LENGTHS = (24000, 8000, 17011, 12345)  # audio samples
 
 
 def load_encoder(checkpoint, device=None, precision="fp32"):
@@ -106,7 +106,7 @@ def batching(encoder):
     generator = torch.Generator().manual_seed(0)
     probes = {
         "mixed": [_noise(number, n, generator) for number, n in enumerate(PROBE_LENGTHS)],
-        "equal": [_noise(number, 16000, generator) for number in range(4)],
+        "equal": [_noise(number, 12345, generator) for number in range(4)],
     }
     precision, encoder.inference_ctx = encoder.inference_ctx, contextlib.nullcontext()
     try:
