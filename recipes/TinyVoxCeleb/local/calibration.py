@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
-from local.decisions import Calibration
+from local.decisions import Calibration, as_columns
 from local.errors import RecipeError
 
 PENALTY = (
@@ -183,7 +183,7 @@ def cllr(llrs, labels):
 def _checked(scores, labels, quality, prior):
     """Columns of scores and measures, labels, and the range of the measures where labels are."""
     labels = np.asarray(labels)
-    columns = np.asarray(scores, dtype=np.float64).reshape(len(labels), -1)
+    columns = as_columns(scores)
     measures = np.empty((len(labels), 0)) if quality is None else quality
     bad = ~np.isfinite(np.hstack([columns, measures])).all(axis=1)
     if bad.any():
@@ -216,7 +216,7 @@ def _fit(columns, labels, low, high, prior):
     mean = weights @ columns
     spread = np.sqrt(weights @ (columns - mean) ** 2)
     spread[spread <= 1e-9 * np.maximum(np.abs(mean), 1e-9)] = 1.0  # a constant gets no weight
-    model = LogisticRegression(C=1 / PENALTY, solver="newton-cholesky", tol=1e-9)
+    model = LogisticRegression(C=1 / PENALTY, tol=1e-9, max_iter=1000)
     model.fit((columns - mean) / spread, labels, sample_weight=weights)
     slopes = model.coef_[0] / spread
     offset = model.intercept_[0] - slopes @ mean - logit(prior)

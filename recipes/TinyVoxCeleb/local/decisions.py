@@ -65,7 +65,7 @@ class Calibration:
         ValueError
             If systems or measures are not as many as in the fit.
         """
-        columns = np.asarray(scores, dtype=np.float64).reshape(len(scores), -1)
+        columns = as_columns(scores)
         if quality is not None:
             if quality.shape[1] != len(self.low):
                 raise ValueError(f"{quality.shape[1]} quality measures, fitted: {len(self.low)}")
@@ -128,3 +128,9 @@ def to_probability(llrs):
         Strictly between 0 and 1, so that its logit is finite; shape (trials,).
     """
     return expit(np.clip(llrs, -LIMIT, LIMIT))
+
+
+def as_columns(scores):
+    """Scores of one system, shape (trials,), or of several, as float64 (trials, systems)."""
+    scores = np.asarray(scores, dtype=np.float64)
+    return scores[:, None] if scores.ndim == 1 else scores
