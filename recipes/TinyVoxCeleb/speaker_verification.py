@@ -22,7 +22,7 @@ from local.backend_training import make_backend
 from local.calibration import cross_validated_llrs, fit_calibration, threshold
 from local.decisions import quality_measures, to_probability
 from local.device import inference_precision
-from local.embeddings import find_bundle, get_embeddings, read_embeddings
+from local.embeddings import find_bundle, get_embeddings, kept_files, read_embeddings
 from local.errors import RecipeError, one_line_errors
 from local.experiment import training_shards
 from local.hparams import load_hparams, parse_arguments
@@ -48,32 +48,29 @@ def read_and_embed(hparams, run_opts, lists):
     Returns
     -------
     (Embeddings, list of str, Backend)
-        In the middle, the files that keep the embeddings.
+        In the middle, the files that hold the embeddings.
     """
+    run, precision = hparams["checkpoint"], inference_precision(run_opts)
+    options = {"device": run_opts.device, "precision": precision}
+    options |= {key: hparams[key] for key in ("batch_size", "num_workers")}
 
-    def compute(folders, lists=()):
-        return get_embeddings(
-            hparams["checkpoint"],
-            folders.split(","),
-            device=run_opts.device,
-            precision=inference_precision(run_opts),
-            batch_size=hparams["batch_size"],
-            num_workers=hparams["num_workers"],
-            check=lambda keys: [check_covered(trials, keys) for trials in lists],
-        )
+    def check(keys):
+        for trials in lists:
+            check_covered(trials, keys)
 
     folders, path = hparams["shards_dirs_to_evaluate"], hparams["embeddings_file"]
     if bool(folders) == bool(path):
         raise RecipeError("give either --shards_dirs_to_evaluate or --embeddings_file")
     if path:
-        embeddings, files = read_embeddings(path, hparams["checkpoint"]), [path]
-        for trials in lists:
-            check_covered(trials, embeddings.ids)
+        embeddings, files = read_embeddings(path, run), [path]
+        check(embeddings.ids)
     else:
-        embeddings, files = compute(folders, lists)
+        embeddings = get_embeddings(run, folders.split(","), check=check, **options)
+        files = kept_files(run, folders.split(","), precision)
     train = None
     if hparams["scoring"] != "cosine":
-        known, _ = compute(hparams["train_shards_dir"] or training_shards(hparams["checkpoint"]))
+        folders = hparams["train_shards_dir"] or training_shards(run)
+        known = get_embeddings(run, folders.split(","), **options)
         train = known.vectors, [key.split("/")[0] for key in known.ids]
     return embeddings, files, make_backend(hparams["scoring"], train, hparams["top_n"])
 

@@ -4,6 +4,8 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+from local.embeddings.cache import kept_files
+from local.embeddings.content import find_bundle
 from local.embeddings.embedder import Embedder, get_embeddings
 from local.embeddings.files import read_embeddings, write_embeddings
 from local.embeddings.network import load_encoder
@@ -12,8 +14,10 @@ from local.embeddings.table import Embeddings, join
 __all__ = [
     "Embedder",
     "Embeddings",
+    "find_bundle",
     "get_embeddings",
     "join",
+    "kept_files",
     "load_encoder",
     "read_embeddings",
     "write_embeddings",

@@ -6,6 +6,7 @@ Authors
 
 import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,9 +21,34 @@ from local.embeddings.network import batching, encode, load_encoder
 from local.embeddings.plan import average, cut, plan_batches
 from local.embeddings.processes import add_up, on_main, place
 from local.embeddings.reading import read_batches
-from local.embeddings.table import Embeddings, join
+from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
-from local.shards import index_shards
+from local.shards import ShardIndex, index_shards
+
+
+class LookedUp(NamedTuple):
+    """A folder of shards before its utterances are embedded.
+
+    Arguments
+    ---------
+    path : Path
+    cache : EmbeddingCache
+        Where its embeddings are, or are to be, kept.
+    found : Embeddings or None
+        Those that were kept by an earlier call.
+    index : ShardIndex or None
+        None where embeddings were found.
+    """
+
+    path: Path
+    cache: EmbeddingCache
+    found: Embeddings | None
+    index: ShardIndex | None
+
+    @property
+    def ids(self):
+        """The utterances, as trial lists name them."""
+        return self.found.ids if self.found else [sample.key for sample in self.index.samples]
 
 
 class Embedder:
@@ -62,8 +88,8 @@ class Embedder:
         self.batch_size = batch_size
         self.num_workers = num_workers
 
-    def embed(self, shard_folder):
-        """Embed each utterance of a folder once, or take the embeddings from the run's cache.
+    def look_up(self, shard_folder):
+        """See what a folder holds, and whether its embeddings are in the run's cache.
 
         Arguments
         ---------
@@ -71,32 +97,48 @@ class Embedder:
 
         Returns
         -------
-        (Embeddings, bool)
-            And whether they come from the cache.
+        LookedUp
 
         Raises
         ------
         RecipeError
-            See `index_shards` and `decode`; embeddings that are not finite; the same id twice;
-            another process has ended.
+            See `index_shards`.
         """
-        cache, found = on_main(self._look_up, shard_folder)
-        if found is not None:
-            return found, True
-        index = on_main(index_shards, shard_folder)
-        embeddings = Embeddings(
-            [sample.key for sample in index.samples],
-            self._compute(index, Path(shard_folder).resolve().name),
-            np.array([sample.num_frames for sample in index.samples], dtype=np.int64),
-            cache.about,
-        ).check(shard_folder)
-        cache.check_unchanged()
-        on_main(cache.store, embeddings)
-        return embeddings, False
+        return on_main(self._look_up, Path(shard_folder).resolve())
 
-    def _look_up(self, shard_folder):
-        cache = EmbeddingCache(self.bundle, shard_folder, self.precision)
-        return cache, cache.find()
+    def _look_up(self, folder):
+        cache = EmbeddingCache(self.bundle, folder, self.precision)
+        found = cache.find()
+        return LookedUp(folder, cache, found, index_shards(folder) if found is None else None)
+
+    def embed(self, folder):
+        """Embed each utterance of a folder once, unless its embeddings were found.
+
+        Arguments
+        ---------
+        folder : LookedUp
+
+        Returns
+        -------
+        Embeddings
+
+        Raises
+        ------
+        RecipeError
+            See `decode`; embeddings that are not finite; the same id twice; another process has
+            ended.
+        """
+        if folder.found is not None:
+            return folder.found
+        embeddings = Embeddings(
+            folder.ids,
+            self._compute(folder.index, folder.path.name),
+            np.array([sample.num_frames for sample in folder.index.samples], dtype=np.int64),
+            folder.cache.about,
+        ).check(folder.path)
+        folder.cache.check_unchanged()
+        on_main(folder.cache.store, embeddings)
+        return embeddings
 
     @functools.cached_property
     def _network(self):
@@ -145,7 +187,14 @@ class Embedder:
 
 
 def get_embeddings(
-    checkpoint, shard_folders, *, device=None, precision="fp32", batch_size=16, num_workers=0
+    checkpoint,
+    shard_folders,
+    *,
+    device=None,
+    precision="fp32",
+    batch_size=16,
+    num_workers=0,
+    check=None,
 ):
     """Embed each utterance of folders of shards, once in the life of a run.
 
@@ -161,6 +210,8 @@ def get_embeddings(
         Each with shard-*.tar; one that is named twice counts once.
     device, precision, batch_size, num_workers
         See `Embedder`.
+    check : callable, optional
+        Gets the set of all ids before anything is computed.
 
     Returns
     -------
@@ -178,5 +229,9 @@ def get_embeddings(
         batch_size=batch_size,
         num_workers=num_workers,
     )
-    folders = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)
-    return join([embedder.embed(folder)[0] for folder in folders])
+    paths = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)
+    folders = [embedder.look_up(path) for path in paths]
+    ids = check_distinct([(folder.ids, folder.path) for folder in folders])
+    if check:
+        check(ids)
+    return join([embedder.embed(folder) for folder in folders])

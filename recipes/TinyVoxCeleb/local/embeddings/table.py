@@ -109,6 +109,34 @@ class Embeddings:
         return self
 
 
+def check_distinct(folders):
+    """Check that no utterance is in two folders.
+
+    Arguments
+    ---------
+    folders : list of (list of str, str or Path)
+        The ids in each, and its name for the message.
+
+    Returns
+    -------
+    set of str
+        All ids.
+
+    Raises
+    ------
+    RecipeError
+    """
+    homes = {}
+    for ids, home in folders:
+        for key in ids:
+            if homes.setdefault(key, home) != home:
+                raise RecipeError(
+                    f"{key} is in both {homes[key]} and {home}: name only one of them, or score "
+                    "them in two calls"
+                )
+    return set(homes)
+
+
 def join(parts):
     """Put the embeddings of several folders together.
 
@@ -128,17 +156,8 @@ def join(parts):
     """
     if len(parts) == 1:
         return parts[0]
-    homes = {}
-    for part in parts:
-        shards = part.about.get("shards") or [{}]
-        home = shards[0].get("path", "another of the folders")
-        for key in part.ids:
-            if key in homes:
-                raise RecipeError(
-                    f"{key} is in both {homes[key]} and {home}: name only one of them, or score "
-                    "them in two calls"
-                )
-            homes[key] = home
+    homes = [(part.about.get("shards") or [{}])[0].get("path", "a file") for part in parts]
+    check_distinct([(part.ids, home) for part, home in zip(parts, homes, strict=True)])
     made_with = {key: value for key, value in parts[0].about.items() if key != "shards"}
     for part in parts:
         if {key: value for key, value in part.about.items() if key != "shards"} != made_with:
