@@ -1,0 +1,45 @@
+"""Embeddings for TensorBoard's projector.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import numpy as np
+from torch.utils.tensorboard import SummaryWriter
+
+from local.atomic import atomic_folder
+from local.report.projection import choose
+
+MOST_POINTS = 5000  # what the projector turns around smoothly in a browser
+
+
+def export_projector(embeddings, folder, seed=0):
+    """Write embeddings with their ids and speakers for ``tensorboard --logdir``.
+
+    Arguments
+    ---------
+    embeddings : Embeddings
+        Of which `ids` and `vectors` are used; some 5,000 of them are drawn at random where there
+        are more.
+    folder : str or Path
+        Made anew: an export that was there is replaced.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    int
+        How many embeddings were written.
+    """
+    rows = choose(len(embeddings.ids), MOST_POINTS, seed)
+    # The projector's table has a line a row and a tab between cells.
+    names = [" ".join(embeddings.ids[row].split()) for row in rows]
+    speakers = [name.split("/")[0] if "/" in name else "unknown" for name in names]
+    with atomic_folder(folder) as new, SummaryWriter(str(new)) as writer:
+        writer.add_embedding(
+            np.asarray(embeddings.vectors)[rows],
+            metadata=list(zip(names, speakers, strict=True)),
+            metadata_header=["id", "speaker"],
+            tag="embeddings",
+        )
+    return len(rows)

@@ -1,0 +1,65 @@
+"""Pictures of the training: what the log of each epoch says.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from local.report.pictures import COLOURS, legend_above, picture
+
+# What is drawn, its axis and scale, whether the axis may be logarithmic, and what to say of it.
+CURVES = (
+    ("loss", "loss", 1, True, "Loss on the training crops and on the validation utterances."),
+    ("accuracy", "accuracy (%)", 100, False, "Share of speakers recognised among those of training."),
+    ("eer", "val EER (%)", 100, False, "EER on the validation trials, which choose the checkpoint."),
+)
+STYLES = {"train": "-", "valid": "--"}
+
+
+def training(name, logs):
+    """Loss, accuracy and val EER over the epochs.
+
+    Arguments
+    ---------
+    name : str
+        What the names of the pictures begin with.
+    logs : dict of str to (dict of str to numpy.ndarray)
+        The columns of each run's log, by the run's name.
+
+    Returns
+    -------
+    list of (markupsafe.Markup, str)
+        Pictures and captions, without those of which no log tells.
+    """
+    pictures = []
+    for what, title, scale, logarithmic, caption in CURVES:
+        lines = [
+            (label, number, stage, log["epoch"], log[f"{stage}_{what}"] * scale)
+            for number, (label, log) in enumerate(logs.items())
+            for stage in STYLES
+            if "epoch" in log and f"{stage}_{what}" in log
+        ]
+        if not lines:
+            continue
+
+        def draw(figure, lines=lines, title=title, logarithmic=logarithmic):
+            axes = figure.add_subplot(xlabel="epoch", ylabel=title)
+            for label, number, stage, epochs, values in lines:
+                of = stage if len(logs) == 1 else f"{label}, {stage}"
+                colour = COLOURS[number % len(COLOURS)]
+                # A run of one epoch is a point, which a line without markers would not show.
+                marker = "o" if len(epochs) < 3 else None
+                axes.plot(epochs, values, STYLES[stage], color=colour, marker=marker, label=of)
+            if logarithmic and min(values.min() for *_, values in lines) > 0:
+                axes.set_yscale("log")
+                axes.yaxis.set_major_formatter("{x:g}")
+                axes.minorticks_off()
+            else:
+                axes.set_ylim(bottom=0)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            if len(lines) > 1:
+                legend_above(figure, axes, ncols=2 if len(logs) == 1 else 1)
+
+        rows = (len(lines) > 1) if len(logs) == 1 else len(lines)
+        svg = picture(f"{name}-{what}", f"Training: {title}", draw, height=2.8 + 0.17 * rows)
+        pictures.append((svg, caption))
+    return pictures

@@ -1,0 +1,210 @@
+"""What the report says in words and tables.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import re
+from pathlib import Path
+
+METRICS = {
+    "eer": ("EER", "where misses are as frequent as false alarms, on the ROC convex hull"),
+    "eer_interpolated": ("EER, interpolated", "the same on the straight lines of the ROC"),
+    "min_dcf_0.01": ("minDCF, prior 0.01", "cost at the best threshold; 1 is no better than always no"),
+    "min_dcf_0.05": ("minDCF, prior 0.05", "the same where 1 trial in 20 is a target"),
+    "act_dcf_0.01": ("actDCF, prior 0.01", "cost at the threshold that calibrated scores call for"),
+    "act_dcf_0.05": ("actDCF, prior 0.05", "the same where 1 trial in 20 is a target"),
+    "cllr": ("Cllr", "cost of the scores as log-likelihood ratios, in bits; 1 tells nothing"),
+    "min_cllr": ("minimum Cllr", "what is left of it after the best calibration"),
+    "auc": ("AUC", "how often a target scores above a non-target"),
+}
+RATES = ("eer", "eer_interpolated", "auc")  # shown in per cent
+
+
+def percent(value, digits=2):
+    """A fraction in per cent.
+
+    Example
+    -------
+    >>> percent(0.08304)
+    '8.30%'
+    """
+    return f"{100 * value:.{digits}f}%"
+
+
+def count(number):
+    """A whole number with its thousands apart.
+
+    Example
+    -------
+    >>> count(10000)
+    '10,000'
+    """
+    return f"{number:,}"
+
+
+def metrics_table(systems):
+    """The metrics of one trial list.
+
+    Arguments
+    ---------
+    systems : dict of str to ScoredList
+
+    Returns
+    -------
+    list of dict
+        A row a metric: its key, name and explanation, and a cell a system with the number, how it
+        is written, and its interval ("" where there is none).
+    """
+    measured = [of.evaluation["metrics"] for of in systems.values()]
+    rows = []
+    for key in dict.fromkeys(key for metrics in measured for key in metrics):
+        show = percent if key in RATES else "{:.3f}".format
+        name, explanation = METRICS.get(key, (key, ""))
+        cells = []
+        for metrics in measured:
+            metric = metrics.get(key)
+            if metric is None:
+                cells.append(None)
+                continue
+            ends = metric["low"], metric["high"]
+            interval = "" if None in ends else " to ".join(map(show, ends))
+            cells.append(
+                {"value": metric["value"], "text": show(metric["value"]), "interval": interval}
+            )
+        rows.append({"key": key, "name": name, "explanation": explanation, "cells": cells})
+    return rows
+
+
+def headline(title, systems, num_results):
+    """What a reader must take away of one list.
+
+    Arguments
+    ---------
+    title : str
+        Of the trial list.
+    systems : dict of str to (Result, ScoredList)
+    num_results : int
+        Systems on the page.
+
+    Returns
+    -------
+    str
+    """
+    lists = {label: of for label, (_, of) in systems.items()}
+    eers = {label: of.evaluation["metrics"]["eer"] for label, of in lists.items()}
+    best = min(eers, key=lambda label: eers[label]["value"])
+    trials = next(iter(lists.values())).evaluation["trials"]
+    number = count(trials["target"] + trials["nontarget"])
+    size = f"{number} trials of {count(trials['speakers'])} speakers"
+    if not trials["speakers"]:
+        size = f"{number} trials of unknown speakers"
+    if len(lists) == 1:
+        of = f" of {best}" if num_results > 1 else ""
+        return f"The EER{of} on {title} is {_with_interval(eers[best])}: {size}."
+    others = [f"{label} {_with_interval(eers[label])}" for label in eers if label != best]
+    ends = [eers[label]["low"] for label in eers if label != best]
+    overlap = eers[best]["high"] is not None and any(
+        low is not None and low <= eers[best]["high"] for low in ends
+    )
+    return (
+        f"On {title} {best} has the lowest EER, {_with_interval(eers[best])}; "
+        f"{', '.join(others)}: {size}."
+        f"{' Intervals overlap: the difference may be chance.' if overlap else ''}"
+    )
+
+
+def _with_interval(metric):
+    if None in (metric["low"], metric["high"]):
+        return f"{percent(metric['value'])} (no interval: too few speakers)"
+    low, high = percent(metric["low"]), percent(metric["high"])
+    return f"{percent(metric['value'])} (95% interval {low} to {high})"
+
+
+def unlabelled(results):
+    """A sentence on each list without error rates.
+
+    Arguments
+    ---------
+    results : list of Result
+
+    Returns
+    -------
+    list of str
+    """
+    return [
+        f"{of.name}{f' ({result.label})' if len(results) > 1 else ''}: {count(len(of.trials))} "
+        "trials scored; without labels of both kinds there are no error rates."
+        for result in results
+        for of in result.lists
+        if of.evaluation is None
+    ]
+
+
+def made(result):
+    """How a result was made: commands, data, seed, versions, hyperparameters.
+
+    Arguments
+    ---------
+    result : Result
+
+    Returns
+    -------
+    dict
+    """
+    about = result.about
+    experiment = result.text("experiment.yaml")
+    facts = {
+        "Run": str(result.run),
+        "Scores": f"{about['scoring']}, {'calibrated' if about['calibrated'] else 'not calibrated'}",
+        "Score list": about["score_file"],
+    }
+    if about.get("threshold") is not None:
+        facts["Threshold"] = f"{about['threshold']:.6g}"
+    if about.get("decision"):
+        costs = ", ".join(f"{key} {value:g}" for key, value in about["decision"].items())
+        facts["Threshold set for"] = costs
+    facts["Seed of the evaluation"] = str(about.get("seed", "not recorded"))
+    seed = re.search(r"^random_seed: *(\S+)", experiment or "", re.MULTILINE)
+    facts["Seed of the training"] = seed[1] if seed else "not recorded"
+    versions = about.get("versions") or {}
+    facts["Versions"] = ", ".join(f"{name} {of}" for name, of in versions.items()) or "not recorded"
+    return {
+        "label": result.label,
+        "facts": facts,
+        "verification": about["command"],
+        "training": training_command(experiment or ""),
+        "data": [(of.name, f"{count(len(of.trials))} trials", of.trials.path) for of in result.lists]
+        + [("shards", _num_shards(path), str(path)) for path in about.get("shards", [])],
+        "experiment": experiment,
+        "environment": result.text("env.log"),
+    }
+
+
+def _num_shards(folder):
+    number = len(list(Path(folder).glob("shard-*.tar")))
+    return f"{number} archive{'s' if number > 1 else ''}" if number else "not there any more"
+
+
+def training_command(experiment):
+    r"""The command in the first lines of a run's record.
+
+    Arguments
+    ---------
+    experiment : str
+        YAML whose first lines are "# > " and the command.
+
+    Returns
+    -------
+    str
+        "" where it begins otherwise.
+
+    Example
+    -------
+    >>> training_command("# > python train.py a.yaml \\\n# >     --epochs 3\n\nepochs: 3\n")
+    'python train.py a.yaml \\\n    --epochs 3'
+    >>> training_command("epochs: 3\n# > python train.py\n")
+    ''
+    """
+    lines = re.match(r"(?:# > ?.*(?:\n|$))*", experiment)[0].splitlines()
+    return "\n".join(line.removeprefix("# > ").removeprefix("# >") for line in lines)
