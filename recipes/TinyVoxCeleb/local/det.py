@@ -20,22 +20,19 @@ COLOURS = tuple(f"C{number}" for number in range(10))
 MARKERS = ("D", "s", "^", "v")  # of the operating points, in the order of their priors
 
 
-def plot_det(path, results):
+def plot_det(path, curves):
     """Draw DET curves in a file of their own.
 
     Arguments
     ---------
     path : str or Path
         The PNG file to write.
-    results : dict of str to (numpy.ndarray, numpy.ndarray, EqualErrorRate)
-        Scores, labels (1 or 0) and EER of each trial list, by its name.
+    curves : dict of str to (numpy.ndarray, numpy.ndarray, float)
+        As for `draw_det`.
     """
     figure = Figure(figsize=(6, 6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(title="Detection error trade-off")
-    curves = {
-        name: (scores, labels, eer.convex_hull) for name, (scores, labels, eer) in results.items()
-    }
     draw_det(axes, curves)
     axes.legend(loc="upper right")
     with atomic_file(path, "wb") as fout:
@@ -66,11 +63,9 @@ def draw_det(axes, curves, p_targets=(), colours=COLOURS):
         false_alarm, miss = roc(scores, labels)
         seen = thin(false_alarm, miss)
         # Rates below the axes run along them: without errors the picture would be empty.
-        curve = DetCurveDisplay(
-            fpr=false_alarm[seen].clip(*CLIP), fnr=miss[seen].clip(*CLIP)
-        )
+        curve = DetCurveDisplay(fpr=false_alarm[seen].clip(*CLIP), fnr=miss[seen].clip(*CLIP))
         curve.plot(ax=axes, name=f"{name}: EER {eer:.2%}", color=colour)
-        hull = convex_hull(scores, labels)
+        hull = convex_hull(false_alarm, miss)
         dense = np.union1d(hull[0], np.linspace(0, 1, 5001))  # straight in the ROC, curved here
         bound = np.interp(dense, *hull)
         seen = thin(dense, bound)

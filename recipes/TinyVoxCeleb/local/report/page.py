@@ -47,7 +47,11 @@ def make_report(paths, out=None):
     loader = FileSystemLoader(Path(__file__).parent)
     # Ids and paths come from other people's files: the template escapes all that is not a picture.
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"percent": words.percent, "count": words.count}
     html = environment.get_template("page.html").render(content)

@@ -172,7 +172,9 @@ def calibration(name, scored):
     markupsafe.Markup
     """
     points = reliability(*scored.labelled)
-    predicted, observed, low, high, counts = (np.array(column) for column in zip(*points, strict=True))
+    predicted, observed, low, high, counts = (
+        np.array(column) for column in zip(*points, strict=True)
+    )
 
     def draw(figure):
         axes, below = figure.subplots(2, height_ratios=(3, 1), sharex=True)

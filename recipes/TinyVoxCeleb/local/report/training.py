@@ -9,8 +9,20 @@ from local.report.pictures import COLOURS, legend_above, picture
 # What is drawn, its axis and scale, whether the axis may be logarithmic, and what to say of it.
 CURVES = (
     ("loss", "loss", 1, True, "Loss on the training crops and on the validation utterances."),
-    ("accuracy", "accuracy (%)", 100, False, "Share of speakers recognised among those of training."),
-    ("eer", "val EER (%)", 100, False, "EER on the validation trials, which choose the checkpoint."),
+    (
+        "accuracy",
+        "accuracy (%)",
+        100,
+        False,
+        "Share of speakers recognised among those of training.",
+    ),
+    (
+        "eer",
+        "val EER (%)",
+        100,
+        False,
+        "EER on the validation trials, which choose the checkpoint.",
+    ),
 )
 STYLES = {"train": "-", "valid": "--"}
 

@@ -10,7 +10,10 @@ from pathlib import Path
 METRICS = {
     "eer": ("EER", "where misses are as frequent as false alarms, on the ROC convex hull"),
     "eer_interpolated": ("EER, interpolated", "the same on the straight lines of the ROC"),
-    "min_dcf_0.01": ("minDCF, prior 0.01", "cost at the best threshold; 1 is no better than always no"),
+    "min_dcf_0.01": (
+        "minDCF, prior 0.01",
+        "cost at the best threshold; 1 is no better than always no",
+    ),
     "min_dcf_0.05": ("minDCF, prior 0.05", "the same where 1 trial in 20 is a target"),
     "act_dcf_0.01": ("actDCF, prior 0.01", "cost at the threshold that calibrated scores call for"),
     "act_dcf_0.05": ("actDCF, prior 0.05", "the same where 1 trial in 20 is a target"),
@@ -174,7 +177,9 @@ def made(result):
         "facts": facts,
         "verification": about["command"],
         "training": training_command(experiment or ""),
-        "data": [(of.name, f"{count(len(of.trials))} trials", of.trials.path) for of in result.lists]
+        "data": [
+            (of.name, f"{count(len(of.trials))} trials", of.trials.path) for of in result.lists
+        ]
         + [("shards", _num_shards(path), str(path)) for path in about.get("shards", [])],
         "experiment": experiment,
         "environment": result.text("env.log"),
