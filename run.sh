@@ -10,7 +10,7 @@ Makes the environment, then runs the stages of the recipe. What is done is not d
   1 corpus        get or prepare speech in the tiny-voxceleb layout
   2 shards        pack it into tar shards
   3 training      train a speaker embedding network; an interrupted run carries on
-  4 verification  score the trial lists, compute the EER, draw the DET curve
+  4 verification  score and calibrate the trial lists, compute the EER, write the report
 
 Options
   --corpus NAME         tiny-voxceleb  the real data, or any data in its layout
@@ -171,22 +171,28 @@ if runs 3 "training $(basename "$hparams")"; then
 fi
 
 scored() { # trial lists, shard folders, score list: whether it is complete and newer than all else
-    local list_files shard_folders changed trials
+    local list_files shard_folders changed trials network=$run_folder/inference/hyperparams.yaml
     IFS=, read -ra list_files <<<"$1"
     IFS=, read -ra shard_folders <<<"$2"
     [[ -f $3 ]] || return 1
-    changed=$(find -L "${list_files[@]}" "${shard_folders[@]}" "$run_folder/inference" -newer "$3" -print -quit)
+    changed=$(find -L "${list_files[@]}" "${shard_folders[@]}" "$network" -newer "$3" -print -quit)
     trials=$(cat "${list_files[@]}" | grep -c '[^[:blank:]]')
     [[ -z $changed ]] && ((trials == $(wc -l <"$3")))
 }
 
-verify() { # trial lists, shard folders, score list
+verify() { # trial lists, shard folders, score list, further options
     if scored "$@"; then
         echo "scored already: $3"
     else
         python speaker_verification.py hparams/verification.yaml --device "$device" \
-            --checkpoint "$run_folder" --trial_lists "$1" --shards_dirs_to_evaluate "$2" --score_file "$3"
+            --checkpoint "$run_folder" --trial_lists "$1" --shards_dirs_to_evaluate "$2" \
+            --score_file "$3" "${@:4}"
     fi
+}
+
+speakers() { # trial list: how many speakers its ids tell
+    awk 'NF == 3 { for (i = 2; i < 4; i++) if (split($i, parts, "/") > 1) seen[parts[1]] }
+        END { for (name in seen) count++; print count + 0 }' "$1"
 }
 
 if [[ " ${overrides[*]} " == *" --debug "* ]] && runs 4 "verification: none, as --debug leaves no network"; then
@@ -195,18 +201,31 @@ fi
 
 if runs 4 verification; then
     [[ -d $run_folder/inference ]] || fail "no trained network in $run_folder: run stage 3 first"
-    verify "$out/corpus/val_trials.txt" "$out/shards/val" "$run_folder/val_scores.txt"
+    options=()
+    if [[ -f $out/corpus/tiny_meta.csv ]]; then options=(--meta_file "$out/corpus/tiny_meta.csv"); fi
     lists=$out/corpus/dev_trials.txt folders=$out/shards/dev
     if [[ -d $out/shards/eval && -f $out/corpus/eval_trials_no_gt.txt ]]; then
         lists+=,$out/corpus/eval_trials_no_gt.txt folders+=,$out/shards/eval
     fi
-    verify "$lists" "$folders" "$scores"
+    dev_options=("${options[@]}")
+    if (($(speakers "$out/corpus/dev_trials.txt") >= 8)); then
+        dev_options+=(--calibration_trials "$out/corpus/dev_trials.txt")
+    else
+        echo "not calibrated: dev_trials.txt has fewer than 8 speakers"
+    fi
+    verify "$lists" "$folders" "$scores" "${dev_options[@]}"
+    verify "$out/corpus/val_trials.txt" "$out/shards/val" "$run_folder/val_scores.txt" "${options[@]}"
+    report=$run_folder/report.html
+    if [[ ! -f $report || $scores -nt $report ]]; then
+        python -m local.report "$run_folder" --out "$report"
+    fi
     val=$(grep EER "$run_folder/val_scores_eer.txt")
     dev=$(grep ^dev_trials "$run_folder/scores_eer.txt")
     echo
     echo "run folder: $run_folder"
     echo "score list: $scores"
     echo "DET curve:  $run_folder/scores_det.png"
+    echo "report:     $report"
     echo "val, known speakers:  ${val#*: }"
     echo "dev, unseen speakers: ${dev#*: }"
 fi

@@ -602,7 +602,7 @@ def test_rows_and_joining():
     assert both.rows([]).shape == (0,)
     with pytest.raises(RecipeError, match=r"^t.txt: 2 utterances are in no shard, first c, d;"):
         both.rows(["c", "a/x/0", "d", "c"], where="t.txt")
-    with pytest.raises(RecipeError, match="a/x/0 is in both p and another of the folders"):
+    with pytest.raises(RecipeError, match="a/x/0 is in both p and a file"):
         join([table(shards=[{"path": "p"}]), table()])
     with pytest.raises(RecipeError, match="different checkpoints"):
         join([table(checkpoint="1"), table(["c"], checkpoint="2")])

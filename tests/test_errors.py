@@ -148,7 +148,11 @@ def test_no_trained_network(small, tmp_path, capsys):
 
 def test_the_same_utterance_in_two_folders(small, own_shards, tmp_path, capsys):
     folders, lists = [small.shards / "dev", own_shards / "dev"], [small.corpus / "dev_trials.txt"]
-    message = one_line(capsys, verify, tmp_path, folders, lists, tmp_path / "s.txt")
+    bundle = tmp_path / "run/inference"  # nothing of it is loaded before the lists are checked
+    bundle.mkdir(parents=True)
+    for name in ("label_encoder.ckpt", "hyperparams.yaml"):
+        (bundle / name).touch()
+    message = one_line(capsys, verify, tmp_path / "run", folders, lists, tmp_path / "s.txt")
     assert "is in both" in message
 
 

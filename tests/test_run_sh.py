@@ -23,10 +23,11 @@ def run_sh(*arguments, cwd=None, **environment):
 
 def check_end(answer, out):
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    run_folder, score_list, det_curve, val, dev = answer.stdout.splitlines()[-5:]
+    run_folder, score_list, det_curve, report, val, dev = answer.stdout.splitlines()[-6:]
     assert run_folder == f"run folder: {out}/prototype"
     assert score_list == f"score list: {out}/prototype/scores.txt"
     assert Path(det_curve.removeprefix("DET curve:  ")).read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in Path(report.removeprefix("report:     ")).read_text(encoding="utf-8")
     assert re.match(r"val, known speakers: +EER [\d.]+% \(convex hull, 95 % interval ", val)
     assert re.match(r"dev, unseen speakers: EER [\d.]+% \(convex hull, (95 %|too little)", dev)
     return float(re.search(r"EER ([\d.]+)%", dev)[1])

@@ -58,7 +58,7 @@ def write_results(hparams, lists, scores, embeddings, decision, files):
         entries[-1] |= {"evaluation": evaluation, "breakdown": groups}
         lines.append(f"{name}: {summary(evaluation)}")
         print(lines[-1])
-        for line in [*evaluation_table(evaluation), *breakdown_table(groups)]:
+        for line in [*list(evaluation_table(evaluation))[1:], *breakdown_table(groups)]:
             print(f"  {line}")
         known = trials.labels >= 0
         curves[name] = (of_list[known], trials.labels[known], evaluation["metrics"]["eer"]["value"])
