@@ -21,7 +21,9 @@ def cosines(vectors, rows, trials):
     return (np.einsum("td,td->t", unit[enrol], unit[test]) + 1) / 2
 
 
-def write_run(run, *, calibrated=False, seed=0, noise=1.0, num_speakers=12, eval_trials=50, lists=1):
+def write_run(
+    run, *, calibrated=False, seed=0, noise=1.0, num_speakers=12, eval_trials=50, lists=1
+):
     """A run folder with scores of made-up embeddings; returns the path of its scores.json."""
     run, rng = Path(run), np.random.default_rng(seed)
     run.mkdir(parents=True, exist_ok=True)
@@ -41,7 +43,10 @@ def write_run(run, *, calibrated=False, seed=0, noise=1.0, num_speakers=12, eval
         paths.append(run / "eval_trials_no_gt.txt")
         write_trials(paths[-1], [(-1, *rng.choice(ids, 2)) for _ in range(eval_trials)])
     (run / "train_log.csv").write_text(
-        LOG + "".join(f"{e},0.003,{5 / e},{1 - 1 / e},{6 / e},{1 - 1 / e},{0.3 / e}\n" for e in range(1, 9))
+        LOG
+        + "".join(
+            f"{e},0.003,{5 / e},{1 - 1 / e},{6 / e},{1 - 1 / e},{0.3 / e}\n" for e in range(1, 9)
+        )
     )
     (run / "experiment.yaml").write_text(
         "# > python train_speaker_embeddings.py hparams/prototype.yaml --shard_folder <SHARDS> \\\n"
@@ -123,7 +128,9 @@ def evaluate(scores, labels, speakers):
     values |= {"cllr": cllr / np.log(4), "min_cllr": 0.3, "auc": roc_auc_score(labels, scores)}
     interval = {"eer": (low, high)}
     metrics = {
-        name: dict(zip(("value", "low", "high"), (value, *interval.get(name, (None, None))), strict=True))
+        name: dict(
+            zip(("value", "low", "high"), (value, *interval.get(name, (None, None))), strict=True)
+        )
         for name, value in values.items()
     }
     counts = {"target": eer.num_target, "nontarget": eer.num_nontarget, "unlabelled": 0}
@@ -155,7 +162,9 @@ def break_down(trials, scores, threshold):
                 "speakers": 6,
                 "eer": both and {"value": eer, "low": eer * 0.7, "high": eer * 1.4} or None,
                 "miss": float((mine[labels == 1] < threshold).mean()) if 1 in labels else None,
-                "false_alarm": float((mine[labels == 0] >= threshold).mean()) if 0 in labels else None,
+                "false_alarm": float((mine[labels == 0] >= threshold).mean())
+                if 0 in labels
+                else None,
             }
         )
     return found
