@@ -1,30 +1,25 @@
-"""Embeddings: the same whatever the batch, the processes and the length; cached by content."""
+"""Embeddings: the same whatever the batch, the processes and the length."""
 
 import functools
 import io
-import itertools
 import json
-import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from embedding_runs import LENGTHS, NETWORKS, chain, embed, make_run, make_shards
 from speechbrain.inference.classifiers import EncoderClassifier
 
 from conftest import RECIPE
 from local.audio import decode, repeat_to
 from local.embeddings import (
     Embeddings,
-    cache,
-    content,
     embedder,
     get_embeddings,
     join,
@@ -34,97 +29,10 @@ from local.embeddings import (
     reading,
     write_embeddings,
 )
-from local.embeddings import __main__ as command_line
 from local.embeddings.plan import cut, plan_batches
 from local.errors import RecipeError
-from local.inference_bundle import write_inference_bundle
 from local.shards import index_shards, locate_audio, open_audio, read_shards
 from shard_writing import member_pair, wav_bytes, write_tar
-
-FEATURES = """
-compute_features: !new:speechbrain.lobes.features.Fbank
-  n_mels: 24
-mean_var_norm: !new:speechbrain.processing.features.InputNormalization
-  norm_type: {norm_type}
-  std_norm: False
-"""
-REST = """
-mean_var_norm_emb: !new:speechbrain.processing.features.InputNormalization
-classifier: !new:torch.nn.Identity
-"""
-PROTOTYPE = (
-    """
-compute_features: !new:speaker_models.mfcc.Mfcc
-mean_var_norm: !new:speaker_models.no_normalization.NoNormalization
-embedding_model: !new:speaker_models.prototype.Prototype
-  embedding_size: 16
-"""
-    + REST
-)
-ECAPA = """
-embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN
-  input_size: 24
-  channels: [16, 16, 16, 16, 48]
-  attention_channels: 8
-  se_channels: 8
-  lin_neurons: 16
-"""
-XVECTOR = """
-embedding_model: !new:speechbrain.lobes.models.Xvector.Xvector
-  in_channels: 24
-  tdnn_channels: [16, 16, 16, 16, 48]
-  lin_neurons: 16
-"""
-RESNET = """
-embedding_model: !new:speechbrain.lobes.models.ResNet.ResNet
-  input_size: 24
-  channels: [8, 8, 16, 16]
-  block_sizes: [1, 1, 1, 1]
-  lin_neurons: 16
-"""
-BY_SENTENCE = FEATURES.format(norm_type="sentence") + REST
-NETWORKS = {
-    "prototype": (PROTOTYPE, "mixed"),
-    "ecapa": (BY_SENTENCE + ECAPA, "equal"),
-    "xvector": (BY_SENTENCE + XVECTOR, "equal"),
-    "resnet": (BY_SENTENCE + RESNET, "equal"),
-    "normalised by batch": (FEATURES.format(norm_type="batch") + REST + XVECTOR, "single"),
-}
-LENGTHS = (16000, 30007, 5000, 16000, 24000, 9999, 16000, 24000)  # audio samples
-
-
-def chain(lists):
-    return list(itertools.chain.from_iterable(lists))
-
-
-def make_run(folder, hparams=PROTOTYPE, seed=0):
-    """A run whose network is random, with batch statistics as if it had been trained."""
-    from hyperpyyaml import load_hyperpyyaml
-
-    torch.manual_seed(seed)
-    model = load_hyperpyyaml(hparams)["embedding_model"]
-    for module in model.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.5, 2)
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), folder / "model.ckpt")
-    checkpoint = SimpleNamespace(paramfiles={"embedding_model": folder / "model.ckpt"})
-    code = RECIPE / "speaker_models"
-    write_inference_bundle(folder / "inference", hparams, checkpoint, ["a", "b"], code)
-    return folder
-
-
-def make_shards(folder, lengths=LENGTHS, seed=0):
-    """Noise of different loudness in two shards."""
-    pairs = []
-    for number, length in enumerate(lengths):
-        audio = wav_bytes(length, seed=seed + number, fade=number)
-        pairs.append(member_pair(number, f"s{number % 3}/y/{number}", None, length, audio))
-    half = len(pairs) // 2
-    write_tar(folder / "shard-000000.tar", chain(pairs[:half]))
-    write_tar(folder / "shard-000001.partial.tar", chain(pairs[half:]))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -132,15 +40,9 @@ def shards(tmp_path_factory):
     return make_shards(tmp_path_factory.mktemp("shards") / "dev")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("trained"))
-
-
 @pytest.fixture
-def run(trained, tmp_path):
-    """A run without a cache."""
-    return Path(shutil.copytree(trained, tmp_path / "run"))
+def run(tmp_path):
+    return make_run(tmp_path / "run")
 
 
 def one_at_a_time(run, folder):
@@ -159,15 +61,6 @@ def one_at_a_time(run, folder):
 def cosines(first, second):
     norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return (first * second).sum(axis=1) / norms
-
-
-def no_network(monkeypatch):
-    """From here on nothing can be computed."""
-
-    def fail(*_):
-        raise AssertionError("the network was loaded")
-
-    monkeypatch.setattr(embedder, "load_encoder", fail)
 
 
 # The company in the batch ------------------------------------------------------------------------
@@ -305,17 +198,10 @@ def test_memory_does_not_grow_with_the_audio(run, tmp_path):
 
 
 def torchrun(run, folder, out, *options):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port"]
-    command += [str(20000 + os.getpid() % 20000), "-m", "local.embeddings", str(run)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += ["-m", "local.embeddings", str(run)]
     command += ["--shards", str(folder), "--out", str(out), "--device", "cpu", *options]
     return subprocess.run(command, cwd=RECIPE, capture_output=True, text=True, timeout=60)
-
-
-def embed(run, folders, out, *options):
-    options = ("--device", "cpu", "--num_workers", "0", *options)
-    shown = ",".join(map(str, folders))
-    command_line.main([str(run), "--shards", shown, "--out", str(out), *options])
-    return out
 
 
 def test_two_processes_write_the_file_of_one(run, shards, tmp_path, capsys):
@@ -343,216 +229,7 @@ def test_a_process_that_fails_ends_the_job(run, tmp_path):
     assert not (run / "embeddings").exists()
 
 
-# The cache ---------------------------------------------------------------------------------------
-
-
-def test_what_is_cached_needs_no_network(run, shards, tmp_path, monkeypatch, capsys):
-    first = get_embeddings(run, [shards], device="cpu")
-    no_network(monkeypatch)
-    again = get_embeddings(run / "inference", [shards, shards], device="cpu")
-    assert again.ids == first.ids and again.about == first.about
-    assert np.array_equal(again.vectors, first.vectors)
-    moved = shutil.copytree(run, tmp_path / "moved")
-    get_embeddings(moved, [shards], device="cpu")
-    capsys.readouterr()
-    embed(run, [shards], tmp_path / "out.npz")
-    assert capsys.readouterr().out.endswith("8 utterances, 16 dimensions (from the cache)\n")
-    assert read_embeddings(tmp_path / "out.npz", run).about == first.about
-
-
-def test_what_is_cached_imports_no_speechbrain(run, shards, tmp_path):
-    get_embeddings(run, [shards], device="cpu")
-    code = "import sys; from local.embeddings.__main__ import main; main(sys.argv[1:]);"
-    code += "print(any(name.startswith('speechbrain') for name in sys.modules))"
-    options = ["--shards", str(shards), "--out", str(tmp_path / "out.npz"), "--device", "cpu"]
-    command = [sys.executable, "-c", code, str(run), *options]
-    answer = subprocess.run(command, cwd=RECIPE, capture_output=True, text=True, check=True)
-    assert answer.stdout.endswith("(from the cache)\nFalse\n")
-
-
-def test_a_cache_of_many_is_found_at_once(run, tmp_path, monkeypatch):
-    (tmp_path / "dev").mkdir()
-    (tmp_path / "dev/shard-000000.tar").write_bytes(b"never read")
-    store = cache.EmbeddingCache(run / "inference", tmp_path / "dev", "fp32")
-    ids = [f"id{number % 100}/video-{number // 10}/{number}" for number in range(5000)]
-    vectors = np.ones((5000, 192), np.float32)
-    store.store(Embeddings(ids, vectors, np.ones(5000, np.int64), store.about))
-    no_network(monkeypatch)
-    begin = time.perf_counter()
-    assert get_embeddings(run, [tmp_path / "dev"], device="cpu").ids == ids
-    assert time.perf_counter() - begin < 0.5
-
-
-def hashed(monkeypatch):
-    """The files that are read for their digest from here on."""
-    read = []
-    digest = content.hashlib.file_digest
-    watched = lambda file, name: read.append(file.name) or digest(file, name)  # noqa: E731
-    monkeypatch.setattr(content.hashlib, "file_digest", watched)
-    return read
-
-
-def test_shards_that_are_known_are_not_read(run, shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(content, "CLOCK_TICK", 0)
-    own = shutil.copytree(shards, tmp_path / "dev")
-    get_embeddings(run, [own], device="cpu")
-    no_network(monkeypatch)
-    read = hashed(monkeypatch)
-    get_embeddings(run, [own], device="cpu")
-    assert read == []
-    # Touched, copied, renamed: read once, recognised, and known from then on.
-    os.utime(own / "shard-000000.tar")
-    copied = shutil.copytree(own, tmp_path / "other name")
-    for folder, count in ((own, 1), (own, 0), (copied, 2), (copied, 0)):
-        read.clear()
-        get_embeddings(run, [folder], device="cpu")
-        assert len(read) == count
-
-
-def same_names_other_audio(own, tmp_path):
-    """Ids, lengths, sizes and times of modification as before, all audio another."""
-    make_shards(tmp_path / "new", seed=100)
-    for new in (tmp_path / "new").iterdir():
-        old = own / new.name
-        assert new.stat().st_size == old.stat().st_size
-        times = (old.stat().st_atime_ns, old.stat().st_mtime_ns)
-        os.utime(new, ns=times)
-        new.replace(old)
-        assert old.stat().st_mtime_ns == times[1]
-
-
-def test_corpora_of_the_same_names_are_never_mixed(run, shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(content, "CLOCK_TICK", 0)
-    own = shutil.copytree(shards, tmp_path / "dev")
-    first = get_embeddings(run, [own], device="cpu")
-    same_names_other_audio(own, tmp_path)
-    second = get_embeddings(run, [own], device="cpu")
-    assert second.ids == first.ids
-    assert np.abs(second.vectors - first.vectors).max() > 0.01
-    expected = one_at_a_time(run, own)
-    assert second.vectors == pytest.approx(expected, rel=1e-3, abs=1e-3)
-    assert len(list((run / "embeddings").iterdir())) == 2
-
-
-def test_a_change_within_a_tick_of_the_clock_is_seen(run, shards, tmp_path, monkeypatch):
-    own = shutil.copytree(shards, tmp_path / "dev")
-    standing = content.shard_states(sorted(own.iterdir()))
-    monkeypatch.setattr(content, "shard_states", lambda _: [dict(state) for state in standing])
-    first = get_embeddings(run, [own], device="cpu")
-    same_names_other_audio(own, tmp_path)
-    second = get_embeddings(run, [own], device="cpu")
-    assert (second.vectors != first.vectors).any()
-
-
-def other_parameters(run):
-    shutil.rmtree(run)
-    make_run(run, seed=1)
-
-
-def other_code(run):
-    with open(run / "inference/speaker_models/prototype.py", "a") as fout:
-        fout.write("# changed\n")
-
-
-def other_hyperparameters(run):
-    path = run / "inference/hyperparams.yaml"
-    path.write_text(path.read_text().replace("norm_type: global", "norm_type: sentence") + "\n#\n")
-
-
-@pytest.mark.parametrize("change", [other_parameters, other_code, other_hyperparameters])
-def test_another_checkpoint_has_its_own(run, shards, tmp_path, change, monkeypatch):
-    first = get_embeddings(run, [shards], device="cpu")
-    write_embeddings(tmp_path / "old.npz", first)
-    kept = shutil.copytree(run / "embeddings", tmp_path / "kept")
-    change(run)
-    shutil.copytree(kept, run / "embeddings", dirs_exist_ok=True)
-    with pytest.raises(RecipeError, match="old.npz: belongs to another checkpoint") as error:
-        read_embeddings(tmp_path / "old.npz", run)
-    assert "\n" not in str(error.value)
-    no_network(monkeypatch)
-    with pytest.raises(AssertionError, match="the network was loaded"):
-        get_embeddings(run, [shards], device="cpu")
-
-
-def test_another_precision_has_its_own(run, shards, monkeypatch):
-    get_embeddings(run, [shards], device="cpu")
-    no_network(monkeypatch)
-    with pytest.raises(AssertionError, match="the network was loaded"):
-        get_embeddings(run, [shards], device="cpu", precision="bf16")
-
-
-DAMAGES = {
-    "cut off": lambda content: content[: len(content) // 2],
-    "empty": lambda content: b"",
-    "not npz": lambda content: b"not npz",
-    "a byte of the vectors": lambda content: flip(content, b"vectors.npy", 300),
-    "a byte of the record": lambda content: flip(content, b"about.npy", 300),
-}
-
-
-def flip(content, member, offset):
-    place = content.index(member) + offset
-    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
-
-
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_cache_is_made_again(run, shards, damage, capsys):
-    first = get_embeddings(run, [shards], device="cpu")
-    (path,) = (run / "embeddings").iterdir()
-    whole = path.read_bytes()
-    path.write_bytes(damage(whole))
-    capsys.readouterr()
-    again = get_embeddings(run, [shards], device="cpu")
-    (line,) = [li for li in capsys.readouterr().err.splitlines() if str(path) in li]
-    assert line.startswith("cache not used: ") and "damaged" in line
-    assert np.array_equal(again.vectors, first.vectors)
-    assert np.array_equal(read_embeddings(path).vectors, first.vectors)
-
-
-def test_a_cache_under_a_wrong_name_is_not_used(run, shards, capsys):
-    first = get_embeddings(run, [shards], device="cpu")
-    (path,) = (run / "embeddings").iterdir()
-    about = {**first.about, "checkpoint": "0" * 64}
-    write_embeddings(path, replace(first, vectors=first.vectors + 1, about=about))
-    again = get_embeddings(run, [shards], device="cpu")
-    assert "holds other embeddings than its name tells" in capsys.readouterr().err
-    assert np.array_equal(again.vectors, first.vectors)
-
-
-def test_interrupted_writing_leaves_nothing(run, shards, monkeypatch):
-    def interrupted(fout, **arrays):
-        fout.write(b"half")
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "savez", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            get_embeddings(run, [shards], device="cpu")
-    assert list((run / "embeddings").iterdir()) == []
-
-
-def test_a_run_that_cannot_be_written_does_not_stop_the_work(run, shards, tmp_path, capsys):
-    (run / "embeddings").write_text("a file where the folder would be")
-    embed(run, [shards], tmp_path / "out.npz")
-    printed = capsys.readouterr()
-    assert f"{run}/embeddings: cannot be written" in printed.err
-    assert len(read_embeddings(tmp_path / "out.npz", run)) == len(LENGTHS)
-
-
 # Errors ------------------------------------------------------------------------------------------
-
-
-def test_shards_that_change_meanwhile(run, shards, tmp_path, monkeypatch):
-    own = shutil.copytree(shards, tmp_path / "dev")
-
-    def touching(*arguments):
-        os.utime(own / "shard-000000.tar", ns=(1, 1))
-        return reading.read_batches(*arguments)
-
-    monkeypatch.setattr(embedder, "read_batches", touching)
-    with pytest.raises(RecipeError, match="shard-000000.tar: changed while it was read"):
-        get_embeddings(run, [own], device="cpu")
-    assert not (run / "embeddings").exists()
 
 
 def test_a_network_that_has_diverged(run, shards):
