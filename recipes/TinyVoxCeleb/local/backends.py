@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import expit
 
 SCORINGS = ("cosine", "mean_subtracted", "z_norm", "t_norm", "s_norm", "as_norm", "plda")
-BLOCK = 2**21  # numbers held at a time, so that memory stays flat for any number of trials
+BLOCK = 2**18  # numbers held at a time: memory stays flat, and the cache holds them
 
 
 def unit_length(vectors, mean=0.0):
@@ -39,17 +39,15 @@ def unit_length(vectors, mean=0.0):
     return centred / np.maximum(norms, np.finfo(np.float64).tiny)
 
 
-def pair_products(vectors, enrol, test, weights=1.0):
-    """Weighted dot product of the two vectors of each trial, trial by trial in blocks.
+def pair_products(left, right, enrol, test):
+    """Dot product of the two vectors of each trial, trial by trial in blocks.
 
     Arguments
     ---------
-    vectors : numpy.ndarray
-        Shape (utterances, dim).
+    left, right : numpy.ndarray
+        Vectors as enrolment and as test, shape (utterances, dim).
     enrol, test : numpy.ndarray
-        Rows of `vectors`, shape (trials,).
-    weights : numpy.ndarray, optional
-        Of the dimensions, shape (dim,).
+        Rows of `left` and of `right`, shape (trials,).
 
     Returns
     -------
@@ -57,11 +55,10 @@ def pair_products(vectors, enrol, test, weights=1.0):
         Shape (trials,).
     """
     products = np.empty(len(enrol))
-    step = max(BLOCK // max(vectors.shape[1], 1), 1)
+    step = max(BLOCK // max(left.shape[1], 1), 1)
     for start in range(0, len(enrol), step):
         block = slice(start, start + step)
-        left, right = vectors[enrol[block]], vectors[test[block]]
-        products[block] = np.einsum("td,td->t", left * weights, right)
+        products[block] = np.einsum("td,td->t", left[enrol[block]], right[test[block]])
     return products
 
 
@@ -88,7 +85,8 @@ def cosine_scores(vectors, enrol, test, mean=0.0):
     >>> cosine_scores(vectors, np.array([0, 0]), np.array([1, 2]))
     array([1., 0.])
     """
-    return pair_products(unit_length(vectors, mean), enrol, test).clip(-1.0, 1.0)
+    vectors = unit_length(vectors, mean)
+    return pair_products(vectors, vectors, enrol, test).clip(-1.0, 1.0)
 
 
 def cohort_statistics(vectors, cohort, top_n=None):
@@ -201,7 +199,8 @@ def plda_scores(vectors, enrol, test, between):
     pair = 2 * between + 1  # the determinant of the covariance of two utterances of a speaker
     own = (vectors**2) @ (between**2 / (pair * (between + 1))) / 2
     constant = np.sum(np.log1p(between) - np.log(pair) / 2)
-    return constant - own[enrol] - own[test] + pair_products(vectors, enrol, test, between / pair)
+    products = pair_products(vectors * (between / pair), vectors, enrol, test)
+    return constant - own[enrol] - own[test] + products
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from local.decisions import Calibration, as_columns
 from local.errors import RecipeError
 
-PENALTY = (
-    1e-4  # on the squared weights: moves ordinary fits by nothing, keeps separable ones finite
-)
+# On the squared weights: it moves ordinary fits by nothing and keeps separable ones finite.
+PENALTY = 1e-4
 MIN_SPEAKERS = 4  # without the two of a trial, two are left: the fewest that have non-targets
 
 logger = logging.getLogger(__name__)
