@@ -66,9 +66,7 @@ def draw_det(axes, curves, p_targets=(), colours=COLOURS):
         false_alarm, miss = roc(scores, labels)
         seen = thin(false_alarm, miss)
         # Rates below the axes run along them: without errors the picture would be empty.
-        curve = DetCurveDisplay(
-            fpr=false_alarm[seen].clip(*CLIP), fnr=miss[seen].clip(*CLIP)
-        )
+        curve = DetCurveDisplay(fpr=false_alarm[seen].clip(*CLIP), fnr=miss[seen].clip(*CLIP))
         curve.plot(ax=axes, name=f"{name}: EER {eer:.2%}", color=colour)
         hull = convex_hull(scores, labels)
         dense = np.union1d(hull[0], np.linspace(0, 1, 5001))  # straight in the ROC, curved here
@@ -79,8 +77,8 @@ def draw_det(axes, curves, p_targets=(), colours=COLOURS):
         for p_target, marker in zip(p_targets, MARKERS, strict=False):
             best = np.argmin(p_target * miss + (1 - p_target) * false_alarm)
             points.append((false_alarm[best], miss[best], marker))
-        for x, y, marker in points:
-            axes.plot(*deviates(x, y), marker, color=colour, clip_on=False)
+        for *rates, marker in points:  # at the edge where they are beyond
+            axes.plot(*deviates(*np.clip(rates, *LIMITS)), marker, color=colour, clip_on=False)
     # What looks alike for each curve has one entry in the legend.
     axes.plot([], [], ":", color="0.3", label="convex hull")
     axes.plot([], [], "o", color="0.3", label="EER")
@@ -131,7 +129,7 @@ def thin(false_alarm, miss, steps=400):
     Returns
     -------
     numpy.ndarray
-        Rising indices, at most about twice `steps` of those within the axes; always the ends.
+        Rising indices, at most about twice `steps`; always the ends.
 
     Example
     -------
@@ -144,6 +142,6 @@ def thin(false_alarm, miss, steps=400):
         (np.stack(deviates(false_alarm, miss)).clip(low, high) - low) / (high - low) * steps
     )
     moved = (np.diff(cells) != 0).any(axis=0)
-    # Both sides of a step stay, so that a vertical or horizontal piece is drawn as it is.
-    keep = np.append(moved, True) | np.append(True, moved)
+    keep = np.append(True, moved)
+    keep[-1] = True
     return np.flatnonzero(keep)
