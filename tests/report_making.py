@@ -1,6 +1,7 @@
 """A verification run as it lies on disk, small and made up, for the tests of the report."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,33 +22,26 @@ def cosines(vectors, rows, trials):
     return (np.einsum("td,td->t", unit[enrol], unit[test]) + 1) / 2
 
 
-def write_run(
-    run, *, calibrated=False, seed=0, noise=1.0, num_speakers=12, eval_trials=50, lists=1
-):
+def write_run(run, *, calibrated=False, noise=1.0, num_speakers=12, labelled=True):
     """A run folder with scores of made-up embeddings; returns the path of its scores.json."""
-    run, rng = Path(run), np.random.default_rng(seed)
+    run, rng = Path(run), np.random.default_rng(0)
     run.mkdir(parents=True, exist_ok=True)
     ids = [f"id{s:02d}/video{u // 3}/{u:05d}" for s in range(num_speakers) for u in range(8)]
     centres = rng.normal(size=(num_speakers, 16))
     vectors = np.repeat(centres, 8, axis=0) + noise * rng.normal(size=(len(ids), 16))
     rows = {name: row for row, name in enumerate(ids)}
     write_embeddings(run / "embeddings" / "dev.npz", ids, vectors.astype("float32"))
-    paths = []
-    for number in range(lists):
-        paths.append(run / f"dev_trials{number or ''}.txt")
-        speakers = {}
-        for name in ids:
-            speakers.setdefault(name.split("/")[0], []).append(name)
-        write_trials(paths[-1], make_trials(speakers, num_trials=600, seed=number))
-    if eval_trials:
-        paths.append(run / "eval_trials_no_gt.txt")
-        write_trials(paths[-1], [(-1, *rng.choice(ids, 2)) for _ in range(eval_trials)])
-    (run / "train_log.csv").write_text(
-        LOG
-        + "".join(
-            f"{e},0.003,{5 / e},{1 - 1 / e},{6 / e},{1 - 1 / e},{0.3 / e}\n" for e in range(1, 9)
-        )
-    )
+    lists = {"eval_trials_no_gt": [(-1, *rng.choice(ids, 2)) for _ in range(50)]}
+    if labelled:
+        firsts = range(0, len(ids), 8)
+        speakers = {ids[first].split("/")[0]: ids[first : first + 8] for first in firsts}
+        lists = {"dev_trials": make_trials(speakers, num_trials=600, seed=0), **lists}
+    paths = [run / f"{name}.txt" for name in lists]
+    for path, trials in zip(paths, lists.values(), strict=True):
+        write_trials(path, trials)
+    epochs = [(n, 0.003, 50 / n**3, 1 - 1 / n, 6 / n, 1 - 1 / n, 0.3 / n) for n in range(1, 9)]
+    log = "".join(f"{','.join(map(str, row))}\n" for row in epochs)
+    (run / "train_log.csv").write_text(LOG + log)
     (run / "experiment.yaml").write_text(
         "# > python train_speaker_embeddings.py hparams/prototype.yaml --shard_folder <SHARDS> \\\n"
         "# >     --seed 1337\n# The prototype.\n\nrandom_seed: 1337\nepochs: 8\n"
@@ -126,13 +120,8 @@ def evaluate(scores, labels, speakers):
         values[f"min_dcf_{prior}"] = cost.min() / prior
     values |= {"act_dcf_0.01": 1.0, "act_dcf_0.05": 0.9}
     values |= {"cllr": cllr / np.log(4), "min_cllr": 0.3, "auc": roc_auc_score(labels, scores)}
-    interval = {"eer": (low, high)}
-    metrics = {
-        name: dict(
-            zip(("value", "low", "high"), (value, *interval.get(name, (None, None))), strict=True)
-        )
-        for name, value in values.items()
-    }
+    metrics = {name: {"value": of, "low": None, "high": None} for name, of in values.items()}
+    metrics["eer"] |= {"low": low, "high": high}
     counts = {"target": eer.num_target, "nontarget": eer.num_nontarget, "unlabelled": 0}
     return {
         "trials": {**counts, "speakers": eer.num_speakers},
@@ -144,15 +133,15 @@ def evaluate(scores, labels, speakers):
 def break_down(trials, scores, threshold):
     """By the sex pair, with even speakers female and odd ones male."""
     sexes = [
-        ["female" if int(name[:4].strip("id/") or 0) % 2 == 0 else "male" for name in side]
+        [("female", "male")[int("0" + re.sub(r"\D", "", name.split("/")[0])) % 2] for name in side]
         for side in (trials.enrol, trials.test)
     ]
     groups = np.array(["-".join(sorted(pair)) for pair in zip(*sexes, strict=True)])
     found = []
     for group in sorted(set(groups)):
-        labels, mine = trials.labels[groups == group], scores[groups == group]
+        labels, above = trials.labels[groups == group], scores[groups == group] >= threshold
         both = len(set(labels)) == 2
-        eer = equal_error_rate(mine, labels).convex_hull if both else None
+        eer = equal_error_rate(scores[groups == group], labels).convex_hull if both else None
         found.append(
             {
                 "by": "sex",
@@ -160,11 +149,9 @@ def break_down(trials, scores, threshold):
                 "target": int((labels == 1).sum()),
                 "nontarget": int((labels == 0).sum()),
                 "speakers": 6,
-                "eer": both and {"value": eer, "low": eer * 0.7, "high": eer * 1.4} or None,
-                "miss": float((mine[labels == 1] < threshold).mean()) if 1 in labels else None,
-                "false_alarm": float((mine[labels == 0] >= threshold).mean())
-                if 0 in labels
-                else None,
+                "eer": {"value": eer, "low": eer * 0.7, "high": eer * 1.4} if both else None,
+                "miss": float((~above[labels == 1]).mean()) if 1 in labels else None,
+                "false_alarm": float(above[labels == 0].mean()) if 0 in labels else None,
             }
         )
     return found

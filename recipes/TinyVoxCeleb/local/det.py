@@ -74,8 +74,8 @@ def draw_det(axes, curves, p_targets=(), colours=COLOURS):
         for p_target, marker in zip(p_targets, MARKERS, strict=False):
             best = np.argmin(p_target * miss + (1 - p_target) * false_alarm)
             points.append((false_alarm[best], miss[best], marker))
-        for x, y, marker in points:
-            axes.plot(*deviates(x, y), marker, color=colour, clip_on=False)
+        for *rates, marker in points:  # at the edge where they are beyond
+            axes.plot(*deviates(*np.clip(rates, *LIMITS)), marker, color=colour, clip_on=False)
     # What looks alike for each curve has one entry in the legend.
     axes.plot([], [], ":", color="0.3", label="convex hull")
     axes.plot([], [], "o", color="0.3", label="EER")
@@ -126,7 +126,7 @@ def thin(false_alarm, miss, steps=400):
     Returns
     -------
     numpy.ndarray
-        Rising indices, at most about twice `steps` of those within the axes; always the ends.
+        Rising indices, at most about twice `steps`; always the ends.
 
     Example
     -------
@@ -139,6 +139,6 @@ def thin(false_alarm, miss, steps=400):
         (np.stack(deviates(false_alarm, miss)).clip(low, high) - low) / (high - low) * steps
     )
     moved = (np.diff(cells) != 0).any(axis=0)
-    # Both sides of a step stay, so that a vertical or horizontal piece is drawn as it is.
-    keep = np.append(moved, True) | np.append(True, moved)
+    keep = np.append(True, moved)
+    keep[-1] = True
     return np.flatnonzero(keep)

@@ -19,7 +19,7 @@ def main(argv=None):
     """Command line of the report."""
     parser = argparse.ArgumentParser(
         prog="python -m local.report",
-        description="Write the report of a scored run, or a comparison of several, as one HTML file.",
+        description="Write the report of a scored run, or of several, as one HTML file.",
     )
     parser.add_argument(
         "paths",

@@ -17,7 +17,6 @@ from local.report.reading import read_results
 from local.report.training import training
 
 NUM_WORST = 10
-METRICS_TOLD_BY_SPEAKERS = 5  # below, resampling them says nothing
 
 
 def make_report(paths, out=None):
@@ -44,10 +43,9 @@ def make_report(paths, out=None):
     out = Path(out) if out else results[0].path.with_name("report.html")
     check_writable(out)
     content = describe(results)
-    loader = FileSystemLoader(Path(__file__).parent)
     # Ids and paths come from other people's files: the template escapes all that is not a picture.
     environment = Environment(
-        loader=loader,
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -115,7 +113,7 @@ def group_lists(results):
     for result in results:
         for of in result.lists:
             if of.evaluation is not None:
-                name, systems = groups.setdefault(of.content, (of.name, {}))
+                _, systems = groups.setdefault(of.content, (of.name, {}))
                 systems[result.label] = (result, of)
     return list(groups.values())
 

@@ -43,6 +43,7 @@ STYLE = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
+    "text.parse_math": False,  # names may hold a $
     "svg.fonttype": "none",  # text stays text: sharp, found by a search, read by screen readers
 }
 

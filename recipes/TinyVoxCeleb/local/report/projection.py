@@ -9,11 +9,11 @@ import itertools
 import numpy as np
 from sklearn.manifold import TSNE
 
-from local.report.pictures import COLOURS, picture
+from local.report.pictures import COLOURS, legend_above, picture
 
 MOST_POINTS = 1000
 MARKERS = "osD^vP*X"
-MOST_NAMES = 12  # more names than that would cover the points
+MOST_NAMES = 12  # a longer legend would be larger than the map
 
 
 def choose(num_rows, most, seed=0):
@@ -88,11 +88,19 @@ def speaker_map(name, ids, vectors, seed=0):
         axes = figure.add_subplot(xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
         for speaker, (marker, colour) in zip(names, looks, strict=False):
-            mine = points[speakers == speaker]
-            axes.plot(*mine.T, marker, color=colour, markersize=4.5, alpha=0.75, markeredgewidth=0)
-        if 1 < len(names) <= MOST_NAMES:
-            for speaker in names:
-                middle = np.median(points[speakers == speaker], axis=0)
-                axes.annotate(speaker, middle, ha="center", va="center", fontsize=8)
+            axes.plot(
+                *points[speakers == speaker].T,
+                marker,
+                color=colour,
+                markersize=4.5,
+                alpha=0.75,
+                markeredgewidth=0,
+                label=speaker,
+            )
+        if rows:
+            legend_above(figure, axes, ncols=columns, columnspacing=1)
 
-    return picture(name, f"Map of {len(ids)} embeddings of {len(names)} speakers", draw, height=3.8)
+    columns = max(1, min(4, 44 // (6 + max(map(len, names)))))
+    rows = -(-len(names) // columns) if 1 < len(names) <= MOST_NAMES else 0
+    title = f"Map of {len(ids)} embeddings of {len(names)} speakers"
+    return picture(name, title, draw, height=3.7 + 0.17 * rows)

@@ -7,6 +7,7 @@ Authors
 import csv
 import hashlib
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -153,8 +154,10 @@ def read_vectors(path):
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return Vectors(arrays["ids"].tolist(), arrays["vectors"])
-    except (ValueError, KeyError, EOFError, OSError):
-        raise RecipeError(f"{path}: no embedding cache, or damaged; remove it and score again")
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        raise RecipeError(
+            f"{path}: no embedding cache, or damaged; remove it and score the run again"
+        ) from None
 
 
 def locate(path, folder):
@@ -208,8 +211,8 @@ def _read_json(path):
         missing += [key for of in lists for key in OF_LISTS if key not in of]
     except (ValueError, TypeError, KeyError) as error:
         raise RecipeError(
-            f"{path}: damaged, or not of speaker_verification.py ({type(error).__name__}: {error}); "
-            "score the run again"
+            f"{path}: damaged, or of another program ({type(error).__name__}: {error}); score the "
+            "run again"
         ) from None
     if missing:
         raise RecipeError(
@@ -234,8 +237,8 @@ def _read_lists(path, about):
     total = sum(of["num_trials"] for of in about["lists"])
     if len(scores) != total:
         raise RecipeError(
-            f"{about['score_file']}: {len(scores)} scores, but {path} tells of {total}: one of them "
-            "has changed since; score the run again"
+            f"{about['score_file']}: {len(scores)} scores, but {path} tells of {total}: one of "
+            "them has changed since; score the run again"
         )
     lists, start = [], 0
     for of in about["lists"]:

@@ -90,7 +90,7 @@ def histogram(name, scored, threshold, calibrated):
     if calibrated:
         scores = as_llrs(scores)
         threshold = None if threshold is None else float(as_llrs(threshold))
-    bins = np.histogram_bin_edges(scores, bins=40)
+    bins = np.histogram_bin_edges(scores, bins=int(np.clip(np.sqrt(len(scores)), 10, 40)))
 
     def draw(figure):
         axes = figure.add_subplot()
@@ -172,9 +172,7 @@ def calibration(name, scored):
     markupsafe.Markup
     """
     points = reliability(*scored.labelled)
-    predicted, observed, low, high, counts = (
-        np.array(column) for column in zip(*points, strict=True)
-    )
+    predicted, observed, low, high, counts = np.array(points).T
 
     def draw(figure):
         axes, below = figure.subplots(2, height_ratios=(3, 1), sharex=True)

@@ -4,25 +4,15 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import numpy as np
+
 from local.report.pictures import COLOURS, legend_above, picture
 
 # What is drawn, its axis and scale, whether the axis may be logarithmic, and what to say of it.
 CURVES = (
     ("loss", "loss", 1, True, "Loss on the training crops and on the validation utterances."),
-    (
-        "accuracy",
-        "accuracy (%)",
-        100,
-        False,
-        "Share of speakers recognised among those of training.",
-    ),
-    (
-        "eer",
-        "val EER (%)",
-        100,
-        False,
-        "EER on the validation trials, which choose the checkpoint.",
-    ),
+    ("accuracy", "accuracy (%)", 100, False, "Speakers recognised among those of the training."),
+    ("eer", "val EER (%)", 100, False, "EER of the validation trials: it chooses the checkpoint."),
 )
 STYLES = {"train": "-", "valid": "--"}
 
@@ -61,7 +51,9 @@ def training(name, logs):
                 # A run of one epoch is a point, which a line without markers would not show.
                 marker = "o" if len(epochs) < 3 else None
                 axes.plot(epochs, values, STYLES[stage], color=colour, marker=marker, label=of)
-            if logarithmic and min(values.min() for *_, values in lines) > 0:
+            everything = np.concatenate([values for *_, values in lines])
+            low, high = np.nanmin(everything), np.nanmax(everything)
+            if logarithmic and 0 < low < high / 30:
                 axes.set_yscale("log")
                 axes.yaxis.set_major_formatter("{x:g}")
                 axes.minorticks_off()

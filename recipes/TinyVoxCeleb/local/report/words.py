@@ -12,12 +12,15 @@ METRICS = {
     "eer_interpolated": ("EER, interpolated", "the same on the straight lines of the ROC"),
     "min_dcf_0.01": (
         "minDCF, prior 0.01",
-        "cost at the best threshold; 1 is no better than always no",
+        "cost at the best threshold; 1 is that of always saying no",
     ),
     "min_dcf_0.05": ("minDCF, prior 0.05", "the same where 1 trial in 20 is a target"),
     "act_dcf_0.01": ("actDCF, prior 0.01", "cost at the threshold that calibrated scores call for"),
     "act_dcf_0.05": ("actDCF, prior 0.05", "the same where 1 trial in 20 is a target"),
-    "cllr": ("Cllr", "cost of the scores as log-likelihood ratios, in bits; 1 tells nothing"),
+    "cllr": (
+        "Cllr",
+        "cost of the scores as log-likelihood ratios; 1 tells nothing",
+    ),
     "min_cllr": ("minimum Cllr", "what is left of it after the best calibration"),
     "auc": ("AUC", "how often a target scores above a non-target"),
 }
@@ -105,16 +108,21 @@ def headline(title, systems, num_results):
     if len(lists) == 1:
         of = f" of {best}" if num_results > 1 else ""
         return f"The EER{of} on {title} is {_with_interval(eers[best])}: {size}."
-    others = [f"{label} {_with_interval(eers[label])}" for label in eers if label != best]
-    ends = [eers[label]["low"] for label in eers if label != best]
-    overlap = eers[best]["high"] is not None and any(
-        low is not None and low <= eers[best]["high"] for low in ends
-    )
-    return (
-        f"On {title} {best} has the lowest EER, {_with_interval(eers[best])}; "
-        f"{', '.join(others)}: {size}."
-        f"{' Intervals overlap: the difference may be chance.' if overlap else ''}"
-    )
+    reached = [
+        label
+        for label in eers
+        if label != best
+        and None not in (eers[best]["high"], eers[label]["low"])
+        and eers[label]["low"] <= eers[best]["high"]
+    ]
+    if len(lists) == 2:
+        other = next(label for label in eers if label != best)
+        rest = f"against {_with_interval(eers[other])} of {other}"
+    else:
+        rest = f"the lowest of {len(lists)} systems"
+    if reached:
+        rest += f"; the interval of {' and of '.join(reached)} overlaps: it may be chance"
+    return f"On {title} the EER of {best} is {_with_interval(eers[best])}, {rest}: {size}."
 
 
 def _with_interval(metric):
@@ -135,13 +143,14 @@ def unlabelled(results):
     -------
     list of str
     """
-    return [
-        f"{of.name}{f' ({result.label})' if len(results) > 1 else ''}: {count(len(of.trials))} "
-        "trials scored; without labels of both kinds there are no error rates."
+    sentences = [
+        f"{of.name}: {count(len(of.trials))} trials scored; without labels of both kinds there are "
+        "no error rates."
         for result in results
         for of in result.lists
         if of.evaluation is None
     ]
+    return list(dict.fromkeys(sentences))
 
 
 def made(result):
@@ -159,7 +168,7 @@ def made(result):
     experiment = result.text("experiment.yaml")
     facts = {
         "Run": str(result.run),
-        "Scores": f"{about['scoring']}, {'calibrated' if about['calibrated'] else 'not calibrated'}",
+        "Scores": f"{about['scoring']}, {'' if about['calibrated'] else 'not '}calibrated",
         "Score list": about["score_file"],
     }
     if about.get("threshold") is not None:
@@ -178,9 +187,9 @@ def made(result):
         "verification": about["command"],
         "training": training_command(experiment or ""),
         "data": [
-            (of.name, f"{count(len(of.trials))} trials", of.trials.path) for of in result.lists
-        ]
-        + [("shards", _num_shards(path), str(path)) for path in about.get("shards", [])],
+            *((of.name, f"{count(len(of.trials))} trials", of.trials.path) for of in result.lists),
+            *(("shards", _num_shards(path), str(path)) for path in about.get("shards", [])),
+        ],
         "experiment": experiment,
         "environment": result.text("env.log"),
     }
