@@ -200,7 +200,7 @@ def trials_that_fit(num_trials):
     return min(num_trials, int((0.9 * free / 13) ** 0.5))
 
 
-def whole_process(num_utterances=5000, num_trials=47611):
+def whole_process(repeats, num_utterances=5000, num_trials=47611):
     """Seconds of speaker_verification.py on cached embeddings, and of its imports alone."""
     from local.embeddings import Embeddings, write_embeddings
     from local.embeddings.content import checkpoint_digest
@@ -233,15 +233,15 @@ def whole_process(num_utterances=5000, num_trials=47611):
         options += ["--trial_lists", folder / "trials.txt", "--score_file", folder / "s.txt"]
         script = ["speaker_verification.py", "hparams/verification.yaml", *options]
         return [
-            timed(script),
-            timed(["-c", "import torch, speechbrain, speechbrain.inference"]),
+            timed(script, repeats),
+            timed(["-c", "import torch, speechbrain, speechbrain.inference"], repeats),
         ]
 
 
-def timed(arguments):
-    """Seconds of a Python process in the recipe's folder; the best of three."""
+def timed(arguments, repeats):
+    """Seconds of a Python process in the recipe's folder; the best of some calls."""
     seconds = []
-    for _ in range(3):
+    for _ in range(repeats):
         start = time.perf_counter()
         command = [sys.executable, *map(str, arguments)]
         subprocess.run(command, cwd=RECIPE, check=True, stdout=subprocess.DEVNULL)
@@ -254,6 +254,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=37611, help="of the comparison (VoxCeleb1-O)")
     parser.add_argument("--many", type=int, default=10_000_000, help="trials for all our metrics")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="of whole processes: the best counts"
+    )
     args = parser.parse_args()
     print(f"{os.cpu_count()} cores; SpeechBrain's, ours, and the ratio, of time and of memory")
     compare("EER", eer_theirs, eer_ours, args.trials, 2 / args.trials)
@@ -267,7 +270,7 @@ def main():
     compare("AS-norm, top 300", as_norm_theirs, as_norm_ours, args.trials, 1e-5)
     seconds, _, memory, _ = run(all_metrics_ours, args.many)
     print(f"all our metrics of {args.many:,} trials: {seconds:.1f} s, {memory / 2**30:.1f} GiB")
-    whole, imports = whole_process()
+    whole, imports = whole_process(args.repeats)
     print(
         f"speaker_verification.py, 47,611 trials over 5,000 cached embeddings: {whole:.1f} s, "
         f"{whole - imports:.1f} s beyond importing torch and SpeechBrain"

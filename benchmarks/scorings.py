@@ -49,10 +49,13 @@ def measure(run, shards, trials, options, folder):
 def cell(entry, percent=False):
     """A value with its interval."""
     form = "{:.1f}" if percent else "{:.2f}"
-    value, low, high = (
-        form.format(100 * entry[key] if percent else entry[key]) for key in ("value", "low", "high")
-    )
-    return f"{value}{' %' if percent else ''} ({low} to {high})"
+    texts = [
+        form.format(100 * entry[key] if percent else entry[key])
+        for key in ("value", "low", "high")
+        if entry[key] is not None
+    ]
+    interval = f" ({texts[1]} to {texts[2]})" if len(texts) == 3 else ""
+    return f"{texts[0]}{' %' if percent else ''}{interval}"
 
 
 def main():
@@ -64,6 +67,7 @@ def main():
     names = ["prototype", "ecapa_tdnn"]
     parser.add_argument("--hparams", nargs="+", default=names, help="of hparams/, without .yaml")
     parser.add_argument("--seed", type=int, default=1, help="which run of results.py")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="all of them")
     args = parser.parse_args()
     out = args.output_folder.absolute() / f"seed_{args.seed}"
     lists = [(args.data_folder.absolute(), out / "shards")]
@@ -72,11 +76,11 @@ def main():
     print("| network | scores |" + "".join(f" EER, {f.name} | minDCF | Cllr |" for f, _ in lists))
     print("|---|---|" + "---|---|---|" * len(lists))
     for name in args.hparams:
-        for row, options in ROWS.items():
+        for row in args.rows:
             cells = []
             for data, shards in lists:
                 folder = out / name / "scorings" / data.name / row.replace(" ", "_")
-                found = measure(out / name, shards, data / "dev_trials.txt", options, folder)
+                found = measure(out / name, shards, data / "dev_trials.txt", ROWS[row], folder)
                 cells += [cell(found["eer"], percent=True), cell(found["min_dcf_0.05"])]
                 cells.append(cell(found["cllr"]))
             print(f"| {name} | {row} | {' | '.join(cells)} |", flush=True)

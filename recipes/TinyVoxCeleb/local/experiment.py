@@ -6,6 +6,8 @@ Authors
 
 import json
 import os
+import shlex
+import sys
 from pathlib import Path
 
 import yaml
@@ -70,7 +72,7 @@ def check_experiment(folder, path, overrides, run_opts):
 
 
 def record_experiment(folder, experiment):
-    """Write down what the run in a folder is made with.
+    """Write down what the run in a folder is made with, and the command that made it.
 
     Arguments
     ---------
@@ -79,7 +81,7 @@ def record_experiment(folder, experiment):
         From `check_experiment`.
     """
     with atomic_file(Path(folder) / RECORD) as fout:
-        fout.write(experiment)
+        fout.write(f"# > {shlex.join(['python', *sys.argv])}\n{experiment}")
 
 
 def is_same_experiment(folder, experiment):
