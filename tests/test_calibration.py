@@ -93,7 +93,7 @@ def test_trials_without_label_go_into_no_fit():
         ([1.0, 2.0], [1, -1], 0.5, "1 target and 0 non-target trials"),
         ([1.0, 2.0], [-1, -1], 0.5, "0 target and 0 non-target"),
         ([], [], 0.5, "0 target and 0 non-target"),
-        ([1.0, np.nan], [1, 0], 0.5, "1 of 2 trials have scores not finite"),
+        ([1.0, np.nan], [1, 0], 0.5, "1 of 2 trials have scores or measures not finite"),
         ([-np.inf, np.nan], [1, 0], 0.5, "2 of 2 trials"),
         ([1.0, 2.0], [1, 0], 0.0, "prior 0.0: expected"),
         ([1.0, 2.0], [1, 0], np.nan, "prior nan: expected"),
@@ -149,12 +149,13 @@ def test_no_speaker_is_in_both_fit_and_result(monkeypatch):
     first, second = map(np.array, speakers)
     fits, fit = [], calibration_module._fit
 
-    def spy(columns, *rest):
-        fits.append(set(columns[:, 0]))
-        return fit(columns, *rest)
+    def spy(scores, *rest):
+        fits.append(set(scores[:, 0]))
+        return fit(scores, *rest)
 
     monkeypatch.setattr(calibration_module, "_fit", spy)
     llrs = cross_validated_llrs(scores, labels, speakers)
+    monkeypatch.undo()
     assert len(fits) == 15  # 5 folds, and their 10 pairs
     for number, (score, llr) in enumerate(zip(scores, llrs, strict=True)):
         mine = {first[number], second[number]}
@@ -163,7 +164,7 @@ def test_no_speaker_is_in_both_fit_and_result(monkeypatch):
         clean = [fitted for fitted in fits if fitted <= others]
         assert clean
         possible = [
-            fit(scores[rows, None], labels[rows], [], [], 0.5)(np.array([score]))[0]
+            fit_calibration(scores[rows], labels[rows])(np.array([score]))[0]
             for rows in (np.isin(scores, list(fitted)) for fitted in clean)
         ]
         assert np.abs(np.array(possible) - llr).min() < 1e-9
@@ -171,16 +172,22 @@ def test_no_speaker_is_in_both_fit_and_result(monkeypatch):
             break
 
 
-def test_other_labels_of_ones_own_speakers_change_nothing():
+def test_nothing_of_a_trials_speakers_changes_its_ratio():
     scores, labels, speakers = speaker_trials(8)
-    llrs = cross_validated_llrs(scores, labels, speakers)
-    mine = (np.array(speakers[0]) == "id3") | (np.array(speakers[1]) == "id3")
-    spoilt = np.where(mine, 100 * np.random.default_rng(5).normal(size=len(scores)), scores)
-    changed = cross_validated_llrs(spoilt, labels, speakers)
-    within = (np.array(speakers[0]) == "id3") & (np.array(speakers[1]) == "id3")
-    slopes = (changed - llrs)[within] / (spoilt - scores)[within]
-    assert slopes == pytest.approx(slopes[0])  # the same map as before, on other scores
-    assert np.abs(changed - llrs)[~mine].max() > 0.01  # others were fitted on them
+    measures = np.random.default_rng(1).normal(size=(len(scores), 2))
+    llrs = cross_validated_llrs(scores, labels, speakers, measures)
+    first, second = map(np.array, speakers)
+    rng = np.random.default_rng(5)
+    for number in range(0, len(scores), 37):
+        mine = {first[number], second[number]}
+        spoilt = np.isin(first, list(mine)) | np.isin(second, list(mine))
+        spoilt[number] = False
+        others = [np.where(spoilt, 9 * rng.normal(size=len(scores)), scores)]
+        others += [np.where(spoilt, 1 - labels, labels), speakers]
+        others += [np.where(spoilt[:, None], 9 * rng.normal(size=measures.shape), measures)]
+        changed = cross_validated_llrs(*others)
+        assert changed[number] == llrs[number]
+        assert np.abs(changed - llrs)[~spoilt].max() > 0.01  # others were fitted on them
 
 
 def test_cross_validation_is_by_seed_and_not_by_order():

@@ -61,9 +61,9 @@ def fit_calibration(scores, labels, quality=None, *, prior=0.5):
     >>> calibration(np.array([0.0])).round(3) + 0.0
     array([0.])
     """
-    columns, labels, low, high = _checked(scores, labels, quality, prior)
-    calibration = _fit(columns, labels, low, high, prior)
-    if len(calibration.weights) - len(low) == 1 and calibration.weights[0] < 0:
+    scores, labels, measures = _checked(scores, labels, quality, prior)
+    calibration = _fit(scores, labels, measures, prior)
+    if scores.shape[1] == 1 and calibration.weights[0] < 0:
         logger.warning(
             "calibration: targets score lower than non-targets, so the scores are turned round; "
             "are the labels right?"
@@ -103,7 +103,7 @@ def cross_validated_llrs(scores, labels, speakers, quality=None, *, prior=0.5, n
         raise RecipeError(
             "calibration: the trials do not tell their speakers, so none can be kept out"
         )
-    columns, labels, low, high = _checked(scores, labels, quality, prior)
+    scores, labels, measures = _checked(scores, labels, quality, prior)
     names, sides = np.unique(np.concatenate(speakers), return_inverse=True)
     num_folds = min(max(num_folds, MIN_SPEAKERS), len(names))
     if num_folds < MIN_SPEAKERS:
@@ -121,8 +121,8 @@ def cross_validated_llrs(scores, labels, speakers, quality=None, *, prior=0.5, n
             _check_kinds(
                 labels[fitted], f"calibration without {_some(names[np.isin(fold, (a, b))])}"
             )
-            calibration = _fit(columns[fitted], labels[fitted], low, high, prior)
-            llrs[held_out] = columns[held_out] @ calibration.weights + calibration.offset
+            calibration = _fit(scores[fitted], labels[fitted], measures[fitted], prior)
+            llrs[held_out] = calibration(scores[held_out], measures[held_out])
     return llrs
 
 
@@ -180,19 +180,18 @@ def cllr(llrs, labels):
 
 
 def _checked(scores, labels, quality, prior):
-    """Columns of scores and measures, labels, and the range of the measures where labels are."""
-    labels = np.asarray(labels)
-    columns = as_columns(scores)
-    measures = np.empty((len(labels), 0)) if quality is None else quality
-    bad = ~np.isfinite(np.hstack([columns, measures])).all(axis=1)
+    """Scores (trials, systems), labels, and measures (trials, 0) where there are none."""
+    scores, labels = as_columns(scores), np.asarray(labels)
+    measures = np.empty((len(labels), 0)) if quality is None else np.asarray(quality)
+    bad = ~np.isfinite(np.hstack([scores, measures])).all(axis=1)
     if bad.any():
-        raise RecipeError(f"calibration: {bad.sum()} of {len(bad)} trials have scores not finite")
+        raise RecipeError(
+            f"calibration: {bad.sum()} of {len(bad)} trials have scores or measures not finite"
+        )
     if not 0 < prior < 1:
         raise RecipeError(f"calibration: prior {prior}: expected a probability between 0 and 1")
     _check_kinds(labels, "calibration")
-    known = measures[labels >= 0]
-    low, high = known.min(axis=0), known.max(axis=0)
-    return np.hstack([columns, np.clip(measures, low, high)]), labels, low.tolist(), high.tolist()
+    return scores, labels, measures
 
 
 def _check_kinds(labels, where):
@@ -208,8 +207,10 @@ def _some(names):
     return f"the speakers {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
 
 
-def _fit(columns, labels, low, high, prior):
-    columns, labels = columns[labels >= 0], labels[labels >= 0]
+def _fit(scores, labels, measures, prior):
+    known = labels >= 0
+    scores, labels, measures = scores[known], labels[known], measures[known]
+    columns = np.hstack([scores, measures])
     shares = np.where(labels == 1, prior, 1 - prior)
     weights = shares / np.bincount(labels)[labels]
     mean = weights @ columns
@@ -218,5 +219,10 @@ def _fit(columns, labels, low, high, prior):
     model = LogisticRegression(C=1 / PENALTY, tol=1e-9, max_iter=1000)
     model.fit((columns - mean) / spread, labels, sample_weight=weights)
     slopes = model.coef_[0] / spread
-    offset = model.intercept_[0] - slopes @ mean - logit(prior)
-    return Calibration(slopes.tolist(), float(offset), prior, low, high)
+    return Calibration(
+        weights=slopes.tolist(),
+        offset=float(model.intercept_[0] - slopes @ mean - logit(prior)),
+        prior=prior,
+        low=measures.min(axis=0).tolist(),
+        high=measures.max(axis=0).tolist(),
+    )
