@@ -159,7 +159,7 @@ class Embedder:
         windows = np.bincount([piece.row for piece in pieces])
         vectors = np.zeros((len(pieces), dim), dtype=np.float32)
         bar = tqdm(
-            desc=f"embedding {name}" + (f", process 1 of {world}" if world > 1 else ""),
+            desc=f"embedding {name}" + (f", process {rank + 1} of {world}" if world > 1 else ""),
             total=round(sum(1 / windows[pieces[n].row] for batch in own for n in batch)),
             unit="utt",
             dynamic_ncols=True,
