@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from local.calibration import cllr, cross_validated_llrs, fit_calibration
+from local.calibration import cross_validated_llrs, fit_calibration
 from local.errors import RecipeError
 from local.fusion import fuse, main, read_systems, report
+from local.metrics.likelihood_ratios import cllr
 from local.score_list import check_scores, read_scores
 from local.trials import read_trials
 

@@ -158,27 +158,6 @@ def threshold(p_target, c_miss=1.0, c_fa=1.0):
     return float(np.log(c_fa / c_miss) - logit(p_target))
 
 
-def cllr(llrs, labels):
-    """Cost of log-likelihood ratios in bits [1]: 0 is perfect, 1 what knowing nothing costs.
-
-    Arguments
-    ---------
-    llrs, labels : numpy.ndarray
-        Shape (trials,); labels 1 or 0, trials with -1 are left out.
-
-    Returns
-    -------
-    float
-
-    References
-    ----------
-    [1] N. Brümmer and J. du Preez, "Application-independent evaluation of speaker detection",
-    Computer Speech & Language 2006.
-    """
-    sides = np.logaddexp(0, -llrs[labels == 1]), np.logaddexp(0, llrs[labels == 0])
-    return float(sum(side.mean() for side in sides) / (2 * np.log(2)))
-
-
 def _checked(scores, labels, quality, prior):
     """Scores (trials, systems), labels, and measures (trials, 0) where there are none."""
     scores, labels = as_columns(scores), np.asarray(labels)

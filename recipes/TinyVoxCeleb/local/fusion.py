@@ -19,9 +19,10 @@ import numpy as np
 from scipy.special import logit
 
 from local.atomic import check_writable
-from local.calibration import cllr, cross_validated_llrs, fit_calibration
+from local.calibration import cross_validated_llrs, fit_calibration
 from local.decisions import to_probability
 from local.errors import RecipeError, one_line_errors
+from local.metrics.likelihood_ratios import cllr
 from local.score_list import read_scores, write_scores
 from local.trials import read_trials
 
@@ -116,19 +117,18 @@ def report(score_files, scores, lists, prior=0.5, seed=0):
     (list of str, numpy.ndarray)
         Lines with weights and Cllr, and the log-likelihood ratios, shape (trials,).
     """
-    labels, labelled = _labels(lists)
+    labels, _ = _labels(lists)
     fusion, llrs = fuse(scores, lists, prior, seed)
-    lines = []
+    known, lines = labels >= 0, []
     for path, column, weight in zip(score_files, scores.T, fusion.weights, strict=True):
         _, alone = fuse(column[:, None], lists, prior, seed)
-        raw, after = (cllr(values[labelled], labels[labelled]) for values in (column, alone))
+        raw, after = (cllr(values[known], labels[known]) for values in (column, alone))
         lines.append(
             f"{path}: weight {weight:.3f}, Cllr {raw:.4f} as it is, {after:.4f} calibrated"
         )
-    after = cllr(llrs[labelled], labels[labelled])
-    known = np.sum(labels[labelled] >= 0)
+    after = cllr(llrs[known], labels[known])
     lines.append(
-        f"fused: Cllr {after:.4f} over {known} labelled trials, cross-validated by speaker"
+        f"fused: Cllr {after:.4f} over {known.sum()} labelled trials, cross-validated by speaker"
     )
     return lines, llrs
 
