@@ -46,6 +46,9 @@ def write_run(run, *, calibrated=False, noise=1.0, num_speakers=12, labelled=Tru
         "# > python train_speaker_embeddings.py hparams/prototype.yaml --shard_folder <SHARDS> \\\n"
         "# >     --seed 1337\n# The prototype.\n\nrandom_seed: 1337\nepochs: 8\n"
     )
+    (run / "shards/dev").mkdir(parents=True)
+    for number in range(2):
+        (run / f"shards/dev/shard-{number:06d}.tar").touch()
     (run / "env.log").write_text("SpeechBrain system description\nPython version:\n3.11.7\n")
     trials = [read_trials(path) for path in paths]
     scores = np.concatenate([cosines(vectors, rows, of) for of in trials])

@@ -47,9 +47,8 @@ def main(argv=None):
                     folder /= result.label.replace("/", "-")
             folders.setdefault(result.run, (folder, result))
         for folder, result in folders.values():
-            embeddings = result.embeddings()
-            if embeddings is not None:
-                number = export_projector(embeddings, folder)
+            if result.embeddings is not None:
+                number = export_projector(result.embeddings, folder)
                 print(f"projector: {number} embeddings; tensorboard --logdir {folder.parent}")
 
 

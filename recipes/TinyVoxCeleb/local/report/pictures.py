@@ -74,6 +74,7 @@ def picture(name, title, draw, *, height=3.1):
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure.get_layout_engine().set(h_pad=0.08)  # inches: a marker at the edge meets no legend
         draw(figure)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})

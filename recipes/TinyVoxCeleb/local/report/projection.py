@@ -79,7 +79,7 @@ def speaker_map(name, ids, vectors, seed=0):
     markupsafe.Markup
     """
     points = flatten(vectors, seed)
-    speakers = np.array([id.split("/")[0] if "/" in id else "" for id in ids])
+    speakers = np.array([name.split("/")[0] if "/" in name else "" for name in ids])
     names = np.unique(speakers)
     # Colours alone do not tell many speakers apart: the marker changes with each round of them.
     looks = itertools.cycle(itertools.product(MARKERS, COLOURS))

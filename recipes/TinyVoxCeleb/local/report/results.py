@@ -1,0 +1,158 @@
+"""A scored run in memory, with what its training has left.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import csv
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from local.errors import RecipeError
+from local.trials import TrialList
+
+
+@dataclass(frozen=True)
+class ScoredList:
+    """One trial list with its scores and what was measured on it.
+
+    Arguments
+    ---------
+    name : str
+    trials : TrialList
+    scores : numpy.ndarray
+        As the score file has them, shape (trials,).
+    evaluation : dict or None
+        Metrics with intervals; None where the list has no labels.
+    breakdown : list of dict
+        The groups of its trials.
+    """
+
+    name: str
+    trials: TrialList
+    scores: np.ndarray
+    evaluation: dict | None
+    breakdown: list
+
+    @property
+    def labelled(self):
+        """Scores and labels of the trials whose label is known, each of shape (known trials,)."""
+        known = self.trials.labels >= 0
+        return self.scores[known], self.trials.labels[known]
+
+    @property
+    def content(self):
+        """A digest of the trials, equal for lists that can be compared."""
+        trials = self.trials
+        text = "\n".join(map(str, (trials.labels.tolist(), trials.enrol, trials.test)))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Result:
+    """One scored run.
+
+    Arguments
+    ---------
+    label : str
+        Its name in the report, different from that of every other result there.
+    path : Path
+        The JSON file that it was read from.
+    about : dict
+        What that file holds.
+    lists : list of ScoredList
+    """
+
+    label: str
+    path: Path
+    about: dict
+    lists: list
+
+    @property
+    def run(self):
+        """The folder of the training run, also where it was moved with the scores in it."""
+        run = Path(self.about["run"])
+        return run if run.is_dir() else self.path.parent
+
+    def text(self, name):
+        """The text of a file of the run, or None where there is none."""
+        path = self.run / name
+        if not path.is_file():
+            return None
+        return path.read_text(encoding="utf-8", errors="replace")
+
+    def train_log(self):
+        """The columns of the training log.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            Shape (epochs,), NaN where a cell is empty; no columns where there is no log.
+        """
+        rows = list(csv.DictReader((self.text("train_log.csv") or "").splitlines()))
+        try:
+            return {
+                column: np.array([float(row[column] or "nan") for row in rows])
+                for column in (rows[0] if rows else ())
+            }
+        except (TypeError, ValueError):
+            raise RecipeError(
+                f"{self.run / 'train_log.csv'}: not a table of numbers; put the file that the "
+                "training wrote in its place, or remove it"
+            ) from None
+
+    @cached_property
+    def embeddings(self):
+        """The cached embeddings of all shards, or None where a cache is not there any more."""
+        paths = [locate(path, self.run / "embeddings") for path in self.about.get("embeddings", [])]
+        if not paths or not all(path.is_file() for path in paths):
+            return None
+        parts = [read_vectors(path) for path in paths]
+        return Vectors(
+            [name for part in parts for name in part.ids],
+            np.concatenate([part.vectors for part in parts]),
+        )
+
+
+class Vectors(NamedTuple):
+    """Embeddings: ids as trial lists name utterances, vectors of shape (utterances, dim)."""
+
+    ids: list
+    vectors: np.ndarray
+
+
+def read_vectors(path):
+    """Read a file of cached embeddings.
+
+    Arguments
+    ---------
+    path : Path
+
+    Returns
+    -------
+    Vectors
+
+    Raises
+    ------
+    RecipeError
+        A file that is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Vectors(arrays["ids"].tolist(), arrays["vectors"])
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        raise RecipeError(
+            f"{path}: no embedding cache, or damaged; remove it and score the run again"
+        ) from None
+
+
+def locate(path, folder):
+    """A file where it was recorded or, if the run was moved since, of the same name in a folder."""
+    path = Path(path)
+    return path if path.exists() else Path(folder) / path.name
