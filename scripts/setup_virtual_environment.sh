@@ -126,9 +126,12 @@ except (ImportError, OSError):
 }
 
 take_lock() {
+    local content
     mkdir -p -- "$venv" 2>/dev/null ||
         die "cannot make the folder $venv; set VENV_DIR to one that you may write to."
-    if ! [ -e "$lock" ] && ! [ -e "$venv/pyvenv.cfg" ] && [ -n "$(ls -A -- "$venv")" ]; then
+    # In this order: what another call has begun to make meanwhile holds a lock before all else.
+    content=$(ls -A -- "$venv")
+    if [ -n "$content" ] && ! [ -e "$lock" ] && ! [ -e "$venv/pyvenv.cfg" ]; then
         die "$venv is not empty and no virtual environment; set VENV_DIR to a new or an empty folder."
     fi
     { : >>"$lock"; } 2>/dev/null ||

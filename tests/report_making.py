@@ -1,15 +1,15 @@
 """A verification run as it lies on disk, small and made up, for the tests of the report."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
-from local.metrics import equal_error_rate, roc
+from local.metrics import evaluate
+from local.metrics.breakdown import breakdown
+from local.speakers import SpeakerInfo
 from local.trials import make_trials, read_trials, write_trials
 
 LOG = "epoch,lr,train_loss,train_accuracy,valid_loss,valid_accuracy,valid_eer\n"
@@ -30,7 +30,7 @@ def write_run(run, *, calibrated=False, noise=1.0, num_speakers=12, labelled=Tru
     centres = rng.normal(size=(num_speakers, 16))
     vectors = np.repeat(centres, 8, axis=0) + noise * rng.normal(size=(len(ids), 16))
     rows = {name: row for row, name in enumerate(ids)}
-    write_embeddings(run / "embeddings" / "dev.npz", ids, vectors.astype("float32"))
+    write_embeddings(run / "embeddings" / "dev.npz", ids, vectors)
     lists = {"eval_trials_no_gt": [(-1, *rng.choice(ids, 2)) for _ in range(50)]}
     if labelled:
         firsts = range(0, len(ids), 8)
@@ -64,7 +64,9 @@ def write_embeddings(path, ids, vectors):
     """An embedding cache."""
     path.parent.mkdir(exist_ok=True)
     frames = np.arange(len(ids)) * 100 + 32000
-    np.savez(path, ids=np.array(ids), vectors=vectors, num_frames=frames, about='{"dim": 16}')
+    np.savez(
+        path, ids=np.array(ids), vectors=np.float32(vectors), num_frames=frames, about='{"dim": 16}'
+    )
 
 
 def write_result(run, trials, scores, *, calibrated=False, rows=None, stem="scores"):
@@ -94,8 +96,11 @@ def write_result(run, trials, scores, *, calibrated=False, rows=None, stem="scor
         known = of.labels >= 0
         evaluation, breakdowns = None, []
         if known.any():
-            evaluation = evaluate(mine[known], of.labels[known], of.speakers())
-            breakdowns = break_down(of, mine, 0.5 if threshold is None else threshold)
+            speakers = of.speakers()
+            evaluation = evaluate(mine, of.labels, speakers, num_bootstrap=50)
+            if speakers is not None:
+                options = {"people": people(speakers), "threshold": threshold}
+                breakdowns = breakdown(mine, of.labels, speakers, **options)
         result["lists"].append(
             {
                 "name": Path(of.path).stem,
@@ -110,51 +115,10 @@ def write_result(run, trials, scores, *, calibrated=False, rows=None, stem="scor
     return path
 
 
-def evaluate(scores, labels, speakers):
-    """The evaluation of one list, by simple calculation."""
-    eer = equal_error_rate(scores, labels, speakers, num_bootstrap=50)
-    false_alarm, miss = roc(scores, labels)
-    llrs = logit(np.clip(scores, 1e-9, 1 - 1e-9))
-    cllr = sum(np.logaddexp(0, s * llrs[labels == c]).mean() for s, c in ((-1, 1), (1, 0)))
-    low, high = (None if np.isnan(bound) else bound for bound in eer.interval)
-    values = {"eer": eer.convex_hull, "eer_interpolated": eer.interpolated}
-    for prior in (0.01, 0.05):
-        cost = prior * miss + (1 - prior) * false_alarm
-        values[f"min_dcf_{prior}"] = cost.min() / prior
-    values |= {"act_dcf_0.01": 1.0, "act_dcf_0.05": 0.9}
-    values |= {"cllr": cllr / np.log(4), "min_cllr": 0.3, "auc": roc_auc_score(labels, scores)}
-    metrics = {name: {"value": of, "low": None, "high": None} for name, of in values.items()}
-    metrics["eer"] |= {"low": low, "high": high}
-    counts = {"target": eer.num_target, "nontarget": eer.num_nontarget, "unlabelled": 0}
+def people(speakers):
+    """Speakers with even numbers are female, those with odd ones male."""
+    numbers = {name: int(name.strip("id") or 0) for side in speakers for name in side}
     return {
-        "trials": {**counts, "speakers": eer.num_speakers},
-        "metrics": metrics,
-        "bootstrap": {"resamples": 50, "seed": 0, "over": "speakers"},
+        name: SpeakerInfo(("female", "male")[number % 2], "", "")
+        for name, number in numbers.items()
     }
-
-
-def break_down(trials, scores, threshold):
-    """By the sex pair, with even speakers female and odd ones male."""
-    sexes = [
-        [("female", "male")[int("0" + re.sub(r"\D", "", name.split("/")[0])) % 2] for name in side]
-        for side in (trials.enrol, trials.test)
-    ]
-    groups = np.array(["-".join(sorted(pair)) for pair in zip(*sexes, strict=True)])
-    found = []
-    for group in sorted(set(groups)):
-        labels, above = trials.labels[groups == group], scores[groups == group] >= threshold
-        both = len(set(labels)) == 2
-        eer = equal_error_rate(scores[groups == group], labels).convex_hull if both else None
-        found.append(
-            {
-                "by": "sex",
-                "group": group,
-                "target": int((labels == 1).sum()),
-                "nontarget": int((labels == 0).sum()),
-                "speakers": 6,
-                "eer": {"value": eer, "low": eer * 0.7, "high": eer * 1.4} if both else None,
-                "miss": float((~above[labels == 1]).mean()) if 1 in labels else None,
-                "false_alarm": float(above[labels == 0].mean()) if 0 in labels else None,
-            }
-        )
-    return found

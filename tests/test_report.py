@@ -306,7 +306,7 @@ def test_no_errors_at_all(own):
 
 def test_groups_with_one_kind_of_trials_have_no_eer(page):
     assert "% false alarm" in page.html  # of the female-male trials
-    assert re.search(r"sex: female-male 0 \d+ 6 . . . \d+", page.text)
+    assert re.search(r"sex: female-male 0 \d+ 12 . . . \d+", page.text)
 
 
 def test_anonymous_ids_have_a_map_without_speakers(tmp_path):
@@ -387,9 +387,9 @@ def spoil(own, how):
         ("no scores", "no such score list"),
         ("list changed", "dev_trials.txt: its 600 trials are not those"),
         ("no list", "no such trial list"),
-        ("cache cut", "dev.npz: no embedding cache, or damaged"),
+        ("cache cut", "dev.npz: damaged, or not embeddings"),
         ("log cut", "train_log.csv: not a table of numbers"),
-        ("NaN", "1 scores are not finite"),
+        ("NaN", "scores.txt:1: expected .* with a finite score"),
     ],
 )
 def test_one_line_for_what_is_wrong(own, how, told, capsys):

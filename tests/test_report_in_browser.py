@@ -11,14 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from report_making import cosines, write_embeddings, write_result, write_run
-from running import train
+from report_making import write_run
+from running import train, verify
 
-from local.dataset import UtteranceBatches
-from local.embeddings import embed, load_encoder
 from local.report import make_report
-from local.shards import index_shards
-from local.trials import read_trials
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no playwright: pip install -r requirements_dev.txt"
@@ -36,14 +32,10 @@ def reports(small, tmp_path_factory):
     """HTML files: of a run that was really trained, and of a comparison of made-up ones."""
     folder = tmp_path_factory.mktemp("reports")
     run = train(small, folder / "prototype")
-    encoder = load_encoder(run, "cpu")
-    batches = UtteranceBatches(index_shards(small.shards / "dev"), batch_size=1, num_workers=0)
-    found = embed(encoder, batches, "dev")
-    vectors = np.stack(list(found.values()))
-    write_embeddings(run / "embeddings/dev.npz", list(found), vectors)
-    trials = read_trials(small.corpus / "dev_trials.txt")
-    rows = {name: row for row, name in enumerate(found)}
-    scores = write_result(run, [trials], cosines(vectors, rows, trials))
+    dev, meta = small.corpus / "dev_trials.txt", small.corpus / "tiny_meta.csv"
+    options = ("--calibration_trials", str(dev), "--meta_file", str(meta))
+    verify(run, [small.shards / "dev"], [dev], run / "scores.txt", *options)
+    scores = run / "scores.json"
     others = [
         write_run(folder / name, calibrated=number > 0, noise=1 + number / 2)
         for number, name in enumerate(["short", "a_rather_long_name_of_an_experiment", "third"])

@@ -17,13 +17,10 @@ from local import inference_bundle
 from local.backend_training import make_backend
 from local.backends import Backend
 from local.calibration import fit_calibration, threshold
-from local.corpora.layout import utterance_key
-from local.dataset import UtteranceBatches
 from local.decisions import quality_measures, to_probability
-from local.embeddings import embed, load_encoder
+from local.embeddings import get_embeddings
 from local.errors import RecipeError
 from local.inference_bundle import write_decision
-from local.shards import index_shards
 from local.trials import read_trials
 
 COSTS = {"p_target": 0.2, "c_miss": 1.0, "c_fa": 2.0}
@@ -42,18 +39,12 @@ def bundle(run, tmp_path):
 @pytest.fixture(scope="module")
 def data(run, small):
     """Embeddings of the recipe, and the dev trials as rows."""
-    encoder = load_encoder(run, "cpu")
-    indices = [index_shards(small.shards / split) for split in ("train", "dev")]
-    train_vectors, vectors = (embed(encoder, UtteranceBatches(index), "") for index in indices)
-    speakers = {sample.key: sample.speaker_id for sample in indices[0].samples}
-    frames = {sample.key: sample.num_frames for sample in indices[1].samples}
+    folders = ([small.shards / split] for split in ("train", "dev"))
+    train, dev = (get_embeddings(run, folder, device="cpu") for folder in folders)
+    training = train.vectors, [key.split("/")[0] for key in train.ids]
     trials = read_trials(small.corpus / "dev_trials.txt")
-    rows = {key: row for row, key in enumerate(vectors)}
-    sides = (trials.enrol, trials.test)
-    enrol, test = (np.array([rows[utterance_key(name)] for name in side]) for side in sides)
-    training = np.stack(list(train_vectors.values())), [speakers[key] for key in train_vectors]
-    vectors = np.stack(list(vectors.values()))
-    return training, trials, vectors, np.array([frames[key] for key in rows]), enrol, test
+    enrol, test = (dev.rows(side) for side in trials.pairs())
+    return training, trials, dev.vectors, dev.num_frames, enrol, test
 
 
 def decide(folder, data, scoring="cosine", use_quality=False, **costs):

@@ -7,10 +7,9 @@ Authors
 import json
 from pathlib import Path
 
-import numpy as np
-
 from local.errors import RecipeError
 from local.report.results import Result, ScoredList, locate
+from local.score_list import read_scores
 from local.trials import read_trials
 
 NEEDED = ("command", "run", "score_file", "scoring", "calibrated", "lists")
@@ -84,7 +83,7 @@ def _labels(files, abouts):
 
 
 def _read_lists(path, about):
-    scores, enrol, test = _read_scores(locate(about["score_file"], path.parent))
+    scores, enrol, test = read_scores(locate(about["score_file"], path.parent))
     total = sum(of["num_trials"] for of in about["lists"])
     if len(scores) != total:
         raise RecipeError(
@@ -106,17 +105,3 @@ def _read_lists(path, about):
             ScoredList(of["name"], trials, scores[part], of["evaluation"], of["breakdown"])
         )
     return lists
-
-
-def _read_scores(path):
-    if not path.is_file():
-        raise RecipeError(f"{path}: no such score list; score the run again")
-    rows = [line.split() for line in path.read_text("utf-8", "surrogateescape").splitlines()]
-    try:
-        scores, enrol, test = zip(*rows, strict=True)
-        scores = np.array(scores, dtype=np.float64)
-    except ValueError:
-        raise RecipeError(f"{path}: not a list of 'score id1 id2'; score the run again") from None
-    if not np.isfinite(scores).all():
-        raise RecipeError(f"{path}: {(~np.isfinite(scores)).sum()} scores are not finite")
-    return scores, list(enrol), list(test)

@@ -6,14 +6,13 @@ Authors
 
 import csv
 import hashlib
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from local.embeddings import join, read_embeddings
 from local.errors import RecipeError
 from local.trials import TrialList
 
@@ -113,43 +112,7 @@ class Result:
         paths = [locate(path, self.run / "embeddings") for path in self.about.get("embeddings", [])]
         if not paths or not all(path.is_file() for path in paths):
             return None
-        parts = [read_vectors(path) for path in paths]
-        return Vectors(
-            [name for part in parts for name in part.ids],
-            np.concatenate([part.vectors for part in parts]),
-        )
-
-
-class Vectors(NamedTuple):
-    """Embeddings: ids as trial lists name utterances, vectors of shape (utterances, dim)."""
-
-    ids: list
-    vectors: np.ndarray
-
-
-def read_vectors(path):
-    """Read a file of cached embeddings.
-
-    Arguments
-    ---------
-    path : Path
-
-    Returns
-    -------
-    Vectors
-
-    Raises
-    ------
-    RecipeError
-        A file that is damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Vectors(arrays["ids"].tolist(), arrays["vectors"])
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        raise RecipeError(
-            f"{path}: no embedding cache, or damaged; remove it and score the run again"
-        ) from None
+        return join([read_embeddings(path) for path in paths])
 
 
 def locate(path, folder):
