@@ -15,6 +15,7 @@ BENCHMARK = (
     "python ../../benchmarks/results.py --data_folder tiny-librispeech "
     "--also tiny-librispeech-channels --output_folder results/seeds"
 )
+SCORINGS = BENCHMARK.replace("results.py", "scorings.py")
 ELSEWHERE = {
     "./test.sh": "it is what runs this test",
     "./run.sh --run slow -- --learning_rate 0.001": "test_run_sh.py runs it on one corpus",
@@ -22,6 +23,8 @@ ELSEWHERE = {
     "tensorboard --logdir results/voices": "a server; test_training.py reads the curves back",
     "./run.sh --corpus tiny-voxceleb": "test_run_sh.py runs it with data",
     BENCHMARK: "test_benchmark_of_the_results runs it with other data",
+    SCORINGS: "test_benchmarks.py runs it with other data",
+    "(cd ../.. && python -m benchmarks.backend)": "test_benchmarks.py runs it with fewer trials",
 }
 # What makes a command small enough for a test.
 QUICK = ["--epochs", "1", "--crops_per_utterance", "2", "--num_workers", "0"]
