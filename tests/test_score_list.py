@@ -9,7 +9,8 @@ import pytest
 
 from conftest import RECIPE
 from local.errors import RecipeError
-from local.score_list import check_scores, main, read_scores, write_scores
+from local.score_list import check_scores, read_scores, write_scores
+from local.score_list.__main__ import main
 from local.trials import TrialList
 
 DEV = [("a/x/0", "a/y/0"), ("a/x/0", "b/z/1"), ("b/z/1", "a/y/0")]

@@ -13,7 +13,6 @@ Authors
 """
 
 import argparse
-from collections import Counter
 
 import numpy as np
 from scipy.special import logit
@@ -23,7 +22,7 @@ from local.calibration import cross_validated_llrs, fit_calibration
 from local.decisions import to_probability
 from local.errors import RecipeError, one_line_errors
 from local.metrics.likelihood_ratios import cllr
-from local.score_list import read_scores, write_scores
+from local.score_list import scores_of, write_scores
 from local.trials import read_trials
 
 CLIP = 1e-15  # a score of 0 or 1 counts as that far from it
@@ -47,17 +46,11 @@ def read_systems(score_files, lists):
     Raises
     ------
     RecipeError
-        A score list that is malformed or that names other trials.
+        A score list that is malformed or that lacks trials.
     """
-    pairs = [pair for each in lists for pair in zip(each.enrol, each.test, strict=True)]
     columns = []
     for path in score_files:
-        scores, enrol, test = read_scores(path)
-        named = list(zip(enrol, test, strict=True))
-        if named != pairs:
-            _check_same(path, Counter(named), Counter(pairs))
-            by_pair = dict(zip(named, scores.tolist(), strict=True))
-            scores = np.array([by_pair[pair] for pair in pairs])
+        scores = np.concatenate(scores_of(path, lists))
         inside = scores.min() >= 0 and scores.max() <= 1
         columns.append(logit(scores.clip(CLIP, 1 - CLIP)) if inside else scores)
     return np.stack(columns, axis=1)
@@ -158,19 +151,6 @@ def _labels(lists):
     """Labels of all trials, and which of these stand in lists with labels."""
     labels = np.concatenate([each.labels for each in lists])
     return labels, np.repeat([each.has_labels for each in lists], [len(each) for each in lists])
-
-
-def _check_same(path, named, wanted):
-    missing, extra = wanted - named, named - wanted
-    kinds = [(missing, "are missing in it"), (extra, "are in it alone or double")]
-    found = [
-        f"{kind.total()} {text}, e.g. {' '.join(next(iter(kind)))}" for kind, text in kinds if kind
-    ]
-    if found:
-        raise RecipeError(
-            f"{path} does not hold the trials of the lists: {'; '.join(found)}; score the same "
-            "trial lists with each system"
-        )
 
 
 if __name__ == "__main__":

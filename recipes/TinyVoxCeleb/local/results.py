@@ -90,15 +90,9 @@ def write_results(hparams, lists, scores, embeddings, decision, files):
 
 def _measure(hparams, trials, scores, embeddings, decision, people):
     """Metrics and breakdown of one list with labels."""
-    seed, speakers = hparams["random_seed"], trials.speakers()
-    evaluation = evaluate(
-        scores,
-        trials.labels,
-        speakers,
-        num_bootstrap=hparams["num_bootstrap"],
-        seed=seed,
-        where=trials.path,
-    )
+    speakers = trials.speakers()
+    options = {"num_bootstrap": hparams["num_bootstrap"], "seed": hparams["random_seed"]}
+    evaluation = evaluate(scores, trials.labels, speakers, where=trials.path, **options)
     if speakers is None:
         return evaluation, []
     frames = [embeddings.num_frames[embeddings.rows(side)] for side in trials.pairs()]
@@ -109,5 +103,5 @@ def _measure(hparams, trials, scores, embeddings, decision, people):
         people=people,
         num_frames=frames,
         threshold=decision and decision["threshold"],
-        seed=seed,
+        **options,
     )

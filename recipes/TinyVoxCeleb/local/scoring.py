@@ -6,7 +6,9 @@ Authors
 
 import numpy as np
 
+from local import backends
 from local.corpora.layout import utterance_key
+from local.embeddings import Embeddings
 from local.errors import RecipeError
 
 
@@ -26,7 +28,7 @@ def check_covered(trials, keys):
     """
     keys = set(keys)
     missing, count = {}, 0
-    for pair in zip(trials.enrol, trials.test, strict=True):
+    for pair in zip(*trials.pairs(), strict=True):
         absent = [name for name in pair if utterance_key(name) not in keys]
         missing |= dict.fromkeys(absent)
         count += bool(absent)
@@ -65,22 +67,7 @@ def cosine_scores(embeddings, trials):
     array([1., 0.])
     """
     check_covered(trials, embeddings)
-    rows = {key: row for row, key in enumerate(embeddings)}
-    matrix = np.stack(list(embeddings.values())).astype(np.float64)
-    finite = np.isfinite(matrix).all(axis=1)
-    if not finite.all():
-        bad = [key for key, row in rows.items() if not finite[row]]
-        raise RecipeError(
-            f"{len(bad)} embeddings are not finite, e.g. {', '.join(bad[:5])}: the network has "
-            "diverged; train with a lower learning_rate"
-        )
-    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-    matrix /= np.maximum(norms, np.finfo(np.float64).tiny)
-    sides = (trials.enrol, trials.test)
-    enrol, test = (np.array([rows[utterance_key(name)] for name in side]) for side in sides)
-    # Row by row, in blocks: memory stays flat where a full matrix of all pairs would not.
-    scores = np.empty(len(trials))
-    for start in range(0, len(trials), 65536):
-        block = slice(start, start + 65536)
-        scores[block] = np.einsum("td,td->t", matrix[enrol[block]], matrix[test[block]])
-    return scores.clip(-1.0, 1.0)
+    vectors = np.stack(list(embeddings.values()))
+    lengths = np.zeros(len(vectors), dtype=np.int64)  # not asked for
+    table = Embeddings(list(embeddings), vectors, lengths, {}).check(trials.path)
+    return backends.cosine_scores(table.vectors, *(table.rows(side) for side in trials.pairs()))

@@ -49,44 +49,44 @@ def lengths(trials, shard_folders):
     return [np.array(side) for side in sides]
 
 
+def measure(args, trials, of_systems):
+    """What is asked for, of one list and the scores of each system on it."""
+    speakers, options = trials.speakers(), {"num_bootstrap": args.num_bootstrap, "seed": args.seed}
+    systems = args.compare or [args.scores]
+    result = {"trials": trials.path, "scores": [str(path) for path in systems]}
+    evaluations = [
+        evaluate(scores, trials.labels, speakers, where=str(path), **options)
+        for path, scores in zip(systems, of_systems, strict=True)
+    ]
+    if args.compare:
+        differences = compare(of_systems, trials.labels, speakers, **options)
+        return result | {"evaluations": evaluations, "differences": differences}
+    groups = []
+    if speakers is not None:
+        groups = breakdown(
+            of_systems[0],
+            trials.labels,
+            speakers,
+            people=read_speakers(args.meta) if args.meta else None,
+            num_frames=lengths(trials, args.shards),
+            **options,
+        )
+    return result | {"evaluation": evaluations[0], "breakdown": groups}
+
+
 def main():
     """Read, compute, print."""
     args = parse_arguments()
     with one_line_errors():
         lists = [read_trials(path) for path in args.trials.split(",")]
-        systems = args.compare or [args.scores]
-        scored = [scores_of(path, lists) for path in systems]
-        people = read_speakers(args.meta) if args.meta else None
-        options = {"num_bootstrap": args.num_bootstrap, "seed": args.seed}
-        results, labelled = [], [row for row, trials in enumerate(lists) if trials.has_labels]
-        if not labelled:
+        scored = [scores_of(path, lists) for path in args.compare or [args.scores]]
+        results = [
+            measure(args, trials, of_systems)
+            for trials, *of_systems in zip(lists, *scored, strict=True)
+            if trials.has_labels
+        ]
+        if not results:
             raise RecipeError(f"{args.trials}: no trial has a label: there is nothing to measure")
-        for row in labelled:
-            trials, speakers = lists[row], lists[row].speakers()
-            evaluations = [
-                evaluate(of_lists[row], trials.labels, speakers, where=str(path), **options)
-                for path, of_lists in zip(systems, scored, strict=True)
-            ]
-            result = {"trials": trials.path, "scores": [str(path) for path in systems]}
-            if args.compare:
-                of_systems = [of_lists[row] for of_lists in scored]
-                result["evaluations"] = evaluations
-                result["differences"] = compare(of_systems, trials.labels, speakers, **options)
-            else:
-                result["evaluation"] = evaluations[0]
-                result["breakdown"] = (
-                    []
-                    if speakers is None
-                    else breakdown(
-                        scored[0][row],
-                        trials.labels,
-                        speakers,
-                        people=people,
-                        num_frames=lengths(trials, args.shards),
-                        seed=args.seed,
-                    )
-                )
-            results.append(result)
         if args.json:
             print(json.dumps(results, indent=1))
         else:

@@ -16,7 +16,17 @@ SECONDS = (0, 2, 4, 8, 16, np.inf)  # bounds of the groups by duration
 SAMPLE_RATE = 16000
 
 
-def breakdown(scores, labels, speakers, *, people=None, num_frames=None, threshold=None, seed=0):
+def breakdown(
+    scores,
+    labels,
+    speakers,
+    *,
+    people=None,
+    num_frames=None,
+    threshold=None,
+    num_bootstrap=200,
+    seed=0,
+):
     """Error rates of the trials by group.
 
     Arguments
@@ -31,8 +41,8 @@ def breakdown(scores, labels, speakers, *, people=None, num_frames=None, thresho
         Length of the two sides of each trial, in audio samples at 16 kHz.
     threshold : float, optional
         At and above it a trial is accepted; by default that of the equal error rate of all trials.
-    seed : int
-        Of the intervals.
+    num_bootstrap, seed : int
+        As for `evaluate`.
 
     Returns
     -------
@@ -52,7 +62,8 @@ def breakdown(scores, labels, speakers, *, people=None, num_frames=None, thresho
             chosen = (groups == name) & (labels >= 0)
             if chosen.any():
                 sides = [side[chosen] for side in speakers]
-                entry = _group(scores[chosen], labels[chosen], sides, threshold, seed)
+                options = {"num_bootstrap": num_bootstrap, "seed": seed}
+                entry = _group(scores[chosen], labels[chosen], sides, threshold, **options)
                 entries.append({"by": by, "group": name, **entry})
     return entries
 
@@ -81,11 +92,11 @@ def _span(low, high):
     return f"{low} to {high} s" if np.isfinite(high) else f"{low} s and more"
 
 
-def _group(scores, labels, speakers, threshold, seed):
+def _group(scores, labels, speakers, threshold, **options):
     targets, nontargets = scores[labels == 1], scores[labels == 0]
     eer = None
     if len(targets) and len(nontargets):
-        eer = evaluate(scores, labels, speakers, seed=seed)["metrics"]["eer"]
+        eer = evaluate(scores, labels, speakers, **options)["metrics"]["eer"]
     return {
         "target": len(targets),
         "nontarget": len(nontargets),
