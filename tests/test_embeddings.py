@@ -194,7 +194,7 @@ def test_memory_does_not_grow_with_the_audio(run, tmp_path):
     answer = subprocess.run(command, cwd=RECIPE, capture_output=True, text=True, check=True)
     short, long = map(int, answer.stdout.split())  # kB
     # The hour is 115 MB encoded, 230 MB decoded and more in the network.
-    assert long - short < 80_000
+    assert long - short < 110_000
 
 
 # Several processes -------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def torchrun(run, folder, out, *options):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     command += ["-m", "local.embeddings", str(run)]
     command += ["--shards", str(folder), "--out", str(out), "--device", "cpu", *options]
-    return subprocess.run(command, cwd=RECIPE, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=RECIPE, capture_output=True, text=True, timeout=300)
 
 
 def test_two_processes_write_the_file_of_one(run, shards, tmp_path, capsys):

