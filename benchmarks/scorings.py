@@ -40,6 +40,7 @@ def measure(run, shards, trials, options, folder):
     command = ["speaker_verification.py", "hparams/verification.yaml", "--checkpoint", run]
     command += ["--shards_dirs_to_evaluate", shards / "dev", "--trial_lists", trials]
     command += ["--train_shards_dir", run.parent / "shards" / "train", "--score_file", score_file]
+    command += ["--update_verifier", "False"]
     command = [sys.executable, *map(str, [*command, *options])]
     subprocess.run(command, cwd=RECIPE, stdout=sys.stderr, check=True)
     about = json.loads(score_file.with_suffix(".json").read_text(encoding="utf-8"))

@@ -9,7 +9,8 @@ from scipy.optimize import minimize
 from scipy.special import logit
 
 from local import calibration as calibration_module
-from local.calibration import cross_validated_llrs, fit_calibration, threshold
+from local.calibration import fit_calibration, threshold
+from local.cross_validation import cross_validated_llrs
 from local.decisions import Calibration, quality_measures, to_probability
 from local.errors import RecipeError
 from local.metrics.likelihood_ratios import cllr

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from local.calibration import cross_validated_llrs, fit_calibration
+from local.calibration import fit_calibration
+from local.cross_validation import cross_validated_llrs
 from local.errors import RecipeError
 from local.fusion import fuse, main, read_systems, report
 from local.metrics.likelihood_ratios import cllr

@@ -80,6 +80,39 @@ def test_calibration_is_described_and_better(run, small, dev, tmp_path):
     assert decision["fitted_on"]["list"] == str(dev)
 
 
+def test_no_list_is_calibrated_by_its_own_speakers(run, small, dev, tmp_path):
+    """However the list is cut or ordered: a trial's own speakers are never in its fit."""
+    shards, options = [small.shards / "dev"], ("--calibration_trials", str(dev))
+    lines = dev.read_text().splitlines(keepends=True)
+    found = {}
+    for name, some in (("same", lines), ("turned", lines[::-1]), ("cut", lines[:-3])):
+        (tmp_path / f"{name}.txt").write_text("".join(some))
+        scores = verify(
+            run, shards, [tmp_path / f"{name}.txt"], tmp_path / f"s_{name}.txt", *options
+        )
+        found[name] = {tuple(line.split()[1:]): line.split()[0] for line in scores}
+    assert found["turned"] == found["same"]
+    assert found["cut"].items() < found["same"].items()
+    decision = json.loads((run / "inference/decision.json").read_text())["calibration"]
+    verify(run, shards, [dev], tmp_path / "plain.txt", "--update_verifier", "False")
+    cosines = 2 * read_scores(tmp_path / "plain.txt")[0] - 1
+    in_sample = decision["weights"][0] * cosines + decision["offset"]
+    own = log_likelihood_ratios([float(score) for score in found["same"].values()])
+    assert np.abs(own - in_sample).max() > 0.01
+
+
+def test_the_verifier_is_left_alone_where_that_is_asked(run, small, dev, tmp_path):
+    shards, record = [small.shards / "dev"], run / "inference/decision.json"
+    calibrate = ("--calibration_trials", str(dev))
+    verify(run, shards, [dev], tmp_path / "a.txt", *calibrate)
+    before = record.read_text()
+    options = ("--p_target", "0.1", "--scoring", "plda", "--update_verifier", "False")
+    verify(run, shards, [dev], tmp_path / "b.txt", *calibrate, *options)
+    assert record.read_text() == before
+    verify(run, shards, [dev], tmp_path / "b.txt", *calibrate, *options[:-2])
+    assert record.read_text() != before
+
+
 def test_another_list_gets_the_full_fit(run, small, dev, tmp_path):
     """A probability is an affine map of the cosine, on the logarithmic scale of ratios."""
     shards = [small.shards / "dev", small.shards / "val"]
@@ -129,6 +162,8 @@ def test_errors(run, small, dev, evaluation, tmp_path, capsys):
         message = one_line(capsys, verify, run, shards, [dev], score_file, *options)
         assert expected in message, options
     assert not score_file.exists()
+    message = one_line(capsys, verify, run, shards, [dev], tmp_path / "s.json")
+    assert "s.json: the metrics get this name" in message
 
 
 def test_training_shards_that_have_gone(run, small, dev, tmp_path, capsys):

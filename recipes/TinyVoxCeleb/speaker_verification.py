@@ -17,9 +17,9 @@ import sys
 
 import numpy as np
 
-from local.atomic import check_writable
 from local.backend_training import make_backend
-from local.calibration import cross_validated_llrs, fit_calibration, threshold
+from local.calibration import fit_calibration, threshold
+from local.cross_validation import cross_validated_llrs, share_speakers
 from local.decisions import quality_measures, to_probability
 from local.device import inference_precision
 from local.embeddings import find_bundle, get_embeddings, kept_files, read_embeddings
@@ -27,12 +27,10 @@ from local.errors import RecipeError, one_line_errors
 from local.experiment import training_shards
 from local.hparams import load_hparams, parse_arguments
 from local.inference_bundle import write_decision
-from local.results import write_results
+from local.results import check_score_file, write_results
 from local.score_list import write_scores
 from local.scoring import check_covered
 from local.trials import read_trials
-
-KINDS = {"target": 1, "nontarget": 0}
 
 
 def read_and_embed(hparams, run_opts, lists):
@@ -91,27 +89,27 @@ def calibrate(hparams, backend, scored, fit_on):
     Returns
     -------
     (list of numpy.ndarray, dict)
-        Probabilities of "same speaker" at even prior, for each list but the last; those of the
-        list that was fitted on are cross-validated by speaker. And the decision.
+        Probabilities of "same speaker" at even prior, for each list but the last; those of trials
+        with a speaker of the list that was fitted on are cross-validated. And the decision.
     """
     *scored, (_, scores, quality) = scored
     costs = {key: hparams[key] for key in ("p_target", "c_miss", "c_fa")}
-    prior, at = hparams["p_target"], threshold(**costs)
-    calibration = fit_calibration(scores, fit_on.labels, quality, prior=prior)
+    at, prior, labels = threshold(**costs), {"prior": hparams["p_target"]}, fit_on.labels
+    calibration = fit_calibration(scores, labels, quality, **prior)
     calibrated = []
     for trials, of_list, of_quality in scored:
-        if trials.pairs() == fit_on.pairs():
-            seed = hparams["random_seed"]
-            llrs = cross_validated_llrs(
-                of_list, fit_on.labels, fit_on.speakers(), of_quality, prior=prior, seed=seed
-            )
+        if share_speakers(trials, fit_on):
+            fit = (scores, labels, fit_on.speakers(), quality)
+            of = (of_list, trials.speakers(), of_quality)
+            llrs = cross_validated_llrs(*fit, of=of, seed=hparams["random_seed"], **prior)
         else:
             llrs = calibration(of_list, of_quality)
         calibrated.append(to_probability(llrs))
-    counts = {name: int((fit_on.labels == label).sum()) for name, label in KINDS.items()}
-    where = {"list": fit_on.path, "trials": counts}
-    bundle = find_bundle(hparams["checkpoint"])
-    write_decision(bundle, backend, calibration, threshold=at, **costs, fitted_on=where)
+    if hparams["update_verifier"]:
+        counts = {"target": int((labels == 1).sum()), "nontarget": int((labels == 0).sum())}
+        fitted_on = {"list": fit_on.path, "trials": counts}
+        bundle = find_bundle(hparams["checkpoint"])
+        write_decision(bundle, backend, calibration, threshold=at, **costs, fitted_on=fitted_on)
     return calibrated, {"threshold": float(to_probability(np.array(at))), **costs}
 
 
@@ -122,7 +120,7 @@ def main(argv):
         hparams, _ = load_hparams(hparams_file, overrides, run_opts)
         lists = [read_trials(path) for path in str(hparams["trial_lists"]).split(",")]
         fit_on = hparams["calibration_trials"] and read_trials(hparams["calibration_trials"])
-        check_writable(hparams["score_file"])  # now, not after all the embeddings
+        check_score_file(hparams["score_file"])  # now, not after all the embeddings
         of_trials = [*lists, fit_on] if fit_on else lists
         embeddings, files, backend = read_and_embed(hparams, run_opts, of_trials)
         scored = []

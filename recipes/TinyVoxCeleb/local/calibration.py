@@ -7,7 +7,6 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-import itertools
 import logging
 
 import numpy as np
@@ -19,7 +18,6 @@ from local.errors import RecipeError
 
 # On the squared weights: it moves ordinary fits by nothing and keeps separable ones finite.
 PENALTY = 1e-4
-MIN_SPEAKERS = 4  # without the two of a trial, two are left: the fewest that have non-targets
 
 logger = logging.getLogger(__name__)
 
@@ -61,69 +59,14 @@ def fit_calibration(scores, labels, quality=None, *, prior=0.5):
     >>> calibration(np.array([0.0])).round(3) + 0.0
     array([0.])
     """
-    scores, labels, measures = _checked(scores, labels, quality, prior)
-    calibration = _fit(scores, labels, measures, prior)
+    scores, labels, measures = checked(scores, labels, quality, prior)
+    calibration = fit_weighted(scores, labels, measures, prior)
     if scores.shape[1] == 1 and calibration.weights[0] < 0:
         logger.warning(
             "calibration: targets score lower than non-targets, so the scores are turned round; "
             "are the labels right?"
         )
     return calibration
-
-
-def cross_validated_llrs(scores, labels, speakers, quality=None, *, prior=0.5, num_folds=5, seed=0):
-    """Calibrate labelled trials by themselves, without any speaker in both fit and result.
-
-    Speakers are dealt into folds. A trial between folds a and b gets its ratio from a calibration
-    fitted on the trials that have no speaker of a or b.
-
-    Arguments
-    ---------
-    scores, labels, quality, prior
-        As for `fit_calibration`.
-    speakers : pair of sequences of str
-        The speakers of the two sides of each trial.
-    num_folds : int
-        At most one a speaker.
-    seed : int
-        Of the dealing.
-
-    Returns
-    -------
-    numpy.ndarray
-        Log-likelihood ratios, shape (trials,).
-
-    Raises
-    ------
-    RecipeError
-        As for `fit_calibration`; unknown speakers, fewer than four, or a fold that leaves no target
-        or no non-target trial to fit on.
-    """
-    if speakers is None:
-        raise RecipeError(
-            "calibration: the trials do not tell their speakers, so none can be kept out"
-        )
-    scores, labels, measures = _checked(scores, labels, quality, prior)
-    names, sides = np.unique(np.concatenate(speakers), return_inverse=True)
-    num_folds = min(max(num_folds, MIN_SPEAKERS), len(names))
-    if num_folds < MIN_SPEAKERS:
-        raise RecipeError(
-            f"calibration: the trials have {len(names)} speakers, and to keep those of a trial out "
-            f"of its fit takes {MIN_SPEAKERS} or more; use a list with more speakers"
-        )
-    fold = np.random.default_rng(seed).permutation(len(names)) % num_folds
-    enrol, test = np.split(fold[sides], 2)
-    llrs = np.empty(len(labels))
-    for a, b in itertools.combinations_with_replacement(range(num_folds), 2):
-        held_out = ((enrol == a) & (test == b)) | ((enrol == b) & (test == a))
-        if held_out.any():
-            fitted = ~np.isin(enrol, (a, b)) & ~np.isin(test, (a, b))
-            _check_kinds(
-                labels[fitted], f"calibration without {_some(names[np.isin(fold, (a, b))])}"
-            )
-            calibration = _fit(scores[fitted], labels[fitted], measures[fitted], prior)
-            llrs[held_out] = calibration(scores[held_out], measures[held_out])
-    return llrs
 
 
 def threshold(p_target, c_miss=1.0, c_fa=1.0):
@@ -158,22 +101,29 @@ def threshold(p_target, c_miss=1.0, c_fa=1.0):
     return float(np.log(c_fa / c_miss) - logit(p_target))
 
 
-def _checked(scores, labels, quality, prior):
+def checked(scores, labels, quality, prior):
     """Scores (trials, systems), labels, and measures (trials, 0) where there are none."""
-    scores, labels = as_columns(scores), np.asarray(labels)
-    measures = np.empty((len(labels), 0)) if quality is None else np.asarray(quality)
-    bad = ~np.isfinite(np.hstack([scores, measures])).all(axis=1)
+    labels = np.asarray(labels)
+    scores, bad, measures = as_measured(scores, quality)
     if bad.any():
         raise RecipeError(
             f"calibration: {bad.sum()} of {len(bad)} trials have scores or measures not finite"
         )
     if not 0 < prior < 1:
         raise RecipeError(f"calibration: prior {prior}: expected a probability between 0 and 1")
-    _check_kinds(labels, "calibration")
+    check_kinds(labels, "calibration")
     return scores, labels, measures
 
 
-def _check_kinds(labels, where):
+def as_measured(scores, quality):
+    """Scores (trials, systems), which trials are not finite, and measures (trials, 0 or more)."""
+    scores = as_columns(scores)
+    measures = np.empty((len(scores), 0)) if quality is None else np.asarray(quality)
+    return scores, ~np.isfinite(np.hstack([scores, measures])).all(axis=1), measures
+
+
+def check_kinds(labels, where):
+    """Check that there are targets and non-targets to fit on."""
     targets, nontargets = np.sum(labels == 1), np.sum(labels == 0)
     if not targets or not nontargets:
         raise RecipeError(
@@ -182,11 +132,8 @@ def _check_kinds(labels, where):
         )
 
 
-def _some(names):
-    return f"the speakers {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
-
-
-def _fit(scores, labels, measures, prior):
+def fit_weighted(scores, labels, measures, prior):
+    """The fit of `fit_calibration`, of what `checked` has returned."""
     known = labels >= 0
     scores, labels, measures = scores[known], labels[known], measures[known]
     columns = np.hstack([scores, measures])

@@ -18,7 +18,8 @@ import numpy as np
 from scipy.special import logit
 
 from local.atomic import check_writable
-from local.calibration import cross_validated_llrs, fit_calibration
+from local.calibration import fit_calibration
+from local.cross_validation import cross_validated_llrs
 from local.decisions import to_probability
 from local.errors import RecipeError, one_line_errors
 from local.metrics.likelihood_ratios import cllr

@@ -11,14 +11,32 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from local.atomic import atomic_file
+from local.atomic import atomic_file, check_writable
 from local.det import plot_det
+from local.errors import RecipeError
 from local.metrics import evaluate, summary
 from local.metrics.breakdown import breakdown
 from local.metrics.tables import breakdown_table, evaluation_table
 from local.speakers import read_speakers
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scipy", "scikit-learn")
+
+
+def check_score_file(path):
+    """Check, before any work, that a score list and what lies beside it can be written.
+
+    Arguments
+    ---------
+    path : str or Path
+
+    Raises
+    ------
+    RecipeError
+        See `check_writable`; a name that ends in .json, where the metrics go.
+    """
+    check_writable(path)
+    if Path(path).suffix == ".json":
+        raise RecipeError(f"{path}: the metrics get this name: let the score list end in .txt")
 
 
 def write_results(hparams, lists, scores, embeddings, decision, files):
@@ -84,7 +102,7 @@ def write_results(hparams, lists, scores, embeddings, decision, files):
         "embeddings": files,
         "lists": entries,
     }
-    with atomic_file(score_file.with_suffix(".json")) as fout:
+    with atomic_file(score_file.with_name(f"{score_file.stem}.json")) as fout:
         json.dump(about, fout, indent=1, allow_nan=False)
 
 
