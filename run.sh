@@ -174,7 +174,7 @@ scored() { # trial lists, shard folders, score list: whether it is complete and 
     local list_files shard_folders changed trials network=$run_folder/inference/hyperparams.yaml
     IFS=, read -ra list_files <<<"$1"
     IFS=, read -ra shard_folders <<<"$2"
-    [[ -f $3 ]] || return 1
+    [[ -f $3 && -f ${3%.txt}.json ]] || return 1
     changed=$(find -L "${list_files[@]}" "${shard_folders[@]}" "$network" -newer "$3" -print -quit)
     trials=$(cat "${list_files[@]}" | grep -c '[^[:blank:]]')
     [[ -z $changed ]] && ((trials == $(wc -l <"$3")))

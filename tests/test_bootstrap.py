@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from local.metrics import compare, evaluate, summary
-from local.metrics.bootstrap import speaker_weights
-from local.metrics.evaluation import LabelledTrials
+from local.metrics.bootstrap import number_speakers, speaker_weights
+from local.metrics.labelled_trials import LabelledTrials
 
 
 def by_speakers(num_speakers, seed, num_trials=2000):
@@ -27,7 +27,15 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         evaluate(*by_speakers(25, seed, 1000), num_bootstrap=100)["metrics"]
         for seed in range(100, 300)
     ]
-    for name in ("eer", "min_dcf_0.05", "cllr"):
+    for name in (
+        "eer",
+        "eer_interpolated",
+        "min_dcf_0.05",
+        "act_dcf_0.05",
+        "cllr",
+        "min_cllr",
+        "auc",
+    ):
         truth = np.mean([of_list[name] for of_list in many])
         covered = np.mean([found[name]["low"] <= truth <= found[name]["high"] for found in sets])
         assert 0.90 <= covered <= 0.99, name
@@ -41,7 +49,7 @@ def test_resampling_trials_instead_would_be_too_sure():
         scores, labels, _ = by_speakers(25, seed, 1000)
         trials, rng = LabelledTrials(scores, labels), np.random.default_rng(seed)
         draws = (rng.multinomial(1000, np.full(1000, 1e-3)).astype(float) for _ in range(50))
-        values = [found["cllr"] for found in trials.resampled(draws)]
+        values = [trials.metrics(weights)["cllr"] for weights in trials.usable(draws)]
         covered += np.percentile(values, 2.5) <= truth <= np.percentile(values, 97.5)
     assert covered < 0.75 * 60
 
@@ -65,7 +73,9 @@ def test_interval_holds_the_value_repeats_and_narrows_with_speakers():
 def test_weights_are_those_of_the_drawn_speakers():
     first, second = np.array(list("aaab")), np.array(list("abcc"))
     speakers = [np.append(side, list("defg")) for side in (first, second)]
-    draws = list(speaker_weights(speakers, 50, seed=0))
+    num_speakers, rows = number_speakers(speakers, np.ones(8, dtype=bool))
+    assert num_speakers == 7
+    draws = list(speaker_weights(rows, num_speakers, 50, seed=0))
     assert len(draws) == 50
     drawn = np.array([[weights[0], *weights[4:]] for weights in draws])  # a, d, e, f, g
     assert (drawn.sum(axis=1) <= 7).all() and drawn.max() > 1  # of seven speakers

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import logit
 
-from local import calibration as calibration_module
+from local import cross_validation
 from local.calibration import fit_calibration, threshold
 from local.cross_validation import cross_validated_llrs
 from local.decisions import Calibration, quality_measures, to_probability
@@ -140,13 +140,13 @@ def test_quality_helps_where_it_matters_and_is_not_trusted_beyond_what_was_seen(
 def test_no_speaker_is_in_both_fit_and_result(monkeypatch):
     scores, labels, speakers = speaker_trials(11)
     first, second = map(np.array, speakers)
-    fits, fit = [], calibration_module._fit
+    fits, fit = [], cross_validation.fit_weighted
 
     def spy(scores, *rest):
         fits.append(set(scores[:, 0]))
         return fit(scores, *rest)
 
-    monkeypatch.setattr(calibration_module, "_fit", spy)
+    monkeypatch.setattr(cross_validation, "fit_weighted", spy)
     llrs = cross_validated_llrs(scores, labels, speakers)
     monkeypatch.undo()
     assert len(fits) == 15  # 5 folds, and their 10 pairs

@@ -137,6 +137,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the folds of speakers (0)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args()
+    if args.seed < 0:
+        parser.error("--seed: expected a whole number from 0")
     with one_line_errors(args.debug):
         check_writable(args.out)
         lists = [read_trials(path) for path in args.trials.split(",")]

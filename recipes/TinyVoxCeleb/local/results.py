@@ -108,15 +108,13 @@ def write_results(hparams, lists, scores, embeddings, decision, files):
 
 def _measure(hparams, trials, scores, embeddings, decision, people):
     """Metrics and breakdown of one list with labels."""
-    speakers = trials.speakers()
     options = {"num_bootstrap": hparams["num_bootstrap"], "seed": hparams["random_seed"]}
-    evaluation = evaluate(scores, trials.labels, speakers, where=trials.path, **options)
-    if speakers is None:
-        return evaluation, []
+    speakers, labels = trials.speakers(), trials.labels
+    evaluation = evaluate(scores, labels, speakers, where=trials.path, **options)
     frames = [embeddings.num_frames[embeddings.rows(side)] for side in trials.pairs()]
     return evaluation, breakdown(
         scores,
-        trials.labels,
+        labels,
         speakers,
         people=people,
         num_frames=frames,

@@ -69,10 +69,17 @@ def read_speakers(path):
             return (row.get(column) or "").strip()
 
         speakers = {}
-        for row in reader:
+        for row in _rows(reader, path):
             gender = value(row, "gender", "sex")
             known = ("known" if value(row, "idx") else "unknown") if "idx" in names else ""
             speakers[value(row, "id")] = SpeakerInfo(
                 SEXES.get(gender.lower()[:1], gender), value(row, "nationality"), known
             )
     return speakers
+
+
+def _rows(reader, path):
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise RecipeError(f"{path}:{reader.line_num}: not a row of a CSV file ({error})") from None

@@ -56,10 +56,12 @@ class TrialList:
         -------
         (list of str, list of str) or None
         """
-        keys = [[utterance_key(name) for name in side] for side in (self.enrol, self.test)]
-        if not all("/" in key for side in keys for key in side):
+        # Once for each utterance: millions of trials name few of them.
+        keys = {name: utterance_key(name) for name in {*self.enrol, *self.test}}
+        if not all("/" in key for key in keys.values()):
             return None
-        return tuple([key.split("/")[0] for key in side] for side in keys)
+        speakers = {name: key.split("/")[0] for name, key in keys.items()}
+        return tuple([speakers[name] for name in side] for side in self.pairs())
 
     @property
     def has_labels(self):

@@ -6,6 +6,7 @@ Authors
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ from local.embeddings.content import checkpoint_digest, find_bundle
 from local.embeddings.table import Embeddings
 from local.errors import RecipeError
 
-# What numpy.load raises for files that are cut off, altered or something else; the last two where
-# the file holds a single array.
-UNREADABLE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, AttributeError, TypeError)
+# What numpy.load raises for files that are cut off, altered (a bit in a header of the archive means
+# another compression or a password) or something else, such as a file with a single array.
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
+    *(KeyError, ValueError, AttributeError, TypeError),
+)
 
 
 def write_embeddings(path, embeddings):

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from local.corpora.layout import SAMPLE_RATE
 from local.dataset import MIN_UTTERANCE_FRAMES
 
-MAX_FRAMES = 120 * 16000  # 2 min: of one piece, and of a batch with its padding
-SORTED_FRAMES = 8 * 3600 * 16000  # 8 h: about 1 GB of shards, within which batches gather
+MAX_FRAMES = 120 * SAMPLE_RATE  # 2 min: of one piece, and of a batch with its padding
+SORTED_FRAMES = 8 * 3600 * SAMPLE_RATE  # 8 h: about 1 GB of shards, within which batches gather
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import numpy as np
 from local.corpora.layout import utterance_key
 from local.errors import RecipeError, one_line_errors
 from local.metrics.breakdown import breakdown
-from local.metrics.evaluation import compare, evaluate
+from local.metrics.comparison import compare
+from local.metrics.evaluation import evaluate
 from local.metrics.tables import breakdown_table, comparison_table, evaluation_table
 from local.score_list import scores_of
 from local.shards import index_shards
@@ -33,7 +34,13 @@ def parse_arguments():
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--num_bootstrap", type=int, default=200, help="resamples; 0: no intervals")
     parser.add_argument("--seed", type=int, default=0, help="of the resamples")
-    return parser.parse_args()
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    args = parser.parse_args()
+    if min(args.num_bootstrap, args.seed) < 0:
+        parser.error("--num_bootstrap and --seed: expected whole numbers from 0")
+    if args.compare and (args.meta or args.shards):
+        parser.error("--meta and --shards go with --scores: they break one system's errors down")
+    return args
 
 
 def lengths(trials, shard_folders):
@@ -61,23 +68,21 @@ def measure(args, trials, of_systems):
     if args.compare:
         differences = compare(of_systems, trials.labels, speakers, **options)
         return result | {"evaluations": evaluations, "differences": differences}
-    groups = []
-    if speakers is not None:
-        groups = breakdown(
-            of_systems[0],
-            trials.labels,
-            speakers,
-            people=read_speakers(args.meta) if args.meta else None,
-            num_frames=lengths(trials, args.shards),
-            **options,
-        )
+    groups = breakdown(
+        of_systems[0],
+        trials.labels,
+        speakers,
+        people=read_speakers(args.meta) if args.meta else None,
+        num_frames=lengths(trials, args.shards),
+        **options,
+    )
     return result | {"evaluation": evaluations[0], "breakdown": groups}
 
 
 def main():
     """Read, compute, print."""
     args = parse_arguments()
-    with one_line_errors():
+    with one_line_errors(args.debug):
         lists = [read_trials(path) for path in args.trials.split(",")]
         scored = [scores_of(path, lists) for path in args.compare or [args.scores]]
         results = [

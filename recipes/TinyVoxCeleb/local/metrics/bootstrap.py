@@ -10,7 +10,29 @@ from scipy.stats import t as student_t
 MIN_SPEAKERS = 5  # below, resampling them says nothing
 
 
-def speaker_weights(speakers, num_bootstrap, seed):
+def number_speakers(speakers, chosen):
+    """Number the speakers of some trials.
+
+    Arguments
+    ---------
+    speakers : pair of sequences or None
+        The speakers of the two sides of each trial, as names or numbers; None if they are unknown.
+    chosen : numpy.ndarray
+        Which trials count, shape (trials,).
+
+    Returns
+    -------
+    (int, pair of numpy.ndarray or None)
+        How many speakers there are, and their numbers on the two sides, each shape (chosen,).
+    """
+    if speakers is None:
+        return 0, None
+    sides = [np.asarray(side)[chosen] for side in speakers]
+    names, rows = np.unique(np.concatenate(sides), return_inverse=True)
+    return len(names), np.split(rows, 2)
+
+
+def speaker_weights(rows, num_speakers, num_bootstrap, seed):
     """Weights of the trials in resamples of the speakers [1, 2].
 
     Speakers are drawn with replacement; a target trial counts as often as its speaker was drawn, a
@@ -18,8 +40,8 @@ def speaker_weights(speakers, num_bootstrap, seed):
 
     Arguments
     ---------
-    speakers : pair of sequences of str
-        The speakers of the two sides of each trial.
+    rows, num_speakers
+        From `number_speakers`.
     num_bootstrap : int
         Resamples.
     seed : int
@@ -36,14 +58,13 @@ def speaker_weights(speakers, num_bootstrap, seed):
     biometric authentication using joint bootstrap", ICASSP 2007.
     [2] A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1, 2007.
     """
-    names, rows = np.unique(np.concatenate(speakers), return_inverse=True)
-    if len(names) < MIN_SPEAKERS:
+    if num_speakers < MIN_SPEAKERS:
         return
-    first, second = np.split(rows, 2)
+    first, second = rows
     same = first == second
     rng = np.random.default_rng(seed)
     for _ in range(num_bootstrap):
-        times = rng.multinomial(len(names), np.full(len(names), 1 / len(names))).astype(float)
+        times = rng.multinomial(num_speakers, np.full(num_speakers, 1 / num_speakers)).astype(float)
         weights = times[first]
         yield np.where(same, weights, weights * times[second])
 
@@ -55,6 +76,8 @@ def interval(value, resampled, num_speakers, *, scale=np.sqrt, back=np.square):
     that; plain percentiles would then miss the truth in up to half of all lists. So the bias is
     taken off, the spread widened as for a mean of as few speakers (Student's t), and both are
     computed on a scale, the square root, on which the spread hardly depends on the value [1, 2].
+    What rests on a handful of errors (minDCF at a prior of 0.01, or any metric of a list that is
+    nearly without errors) still has intervals that hold the truth less often than 95 %.
 
     Arguments
     ---------
@@ -85,7 +108,7 @@ def interval(value, resampled, num_speakers, *, scale=np.sqrt, back=np.square):
     """
     resampled = scale(np.asarray(resampled, dtype=float))
     spread = resampled.std() if len(resampled) else 0.0
-    if spread < 1e-12:
+    if spread < 1e-6:  # of the size of rounding errors
         return None, None
     centre = 2 * scale(value) - resampled.mean()
     reach = student_t.ppf(0.975, num_speakers - 1) * spread

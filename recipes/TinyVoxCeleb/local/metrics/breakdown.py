@@ -10,10 +10,11 @@ import itertools
 
 import numpy as np
 
-from local.metrics.evaluation import LabelledTrials, evaluate
+from local.corpora.layout import SAMPLE_RATE
+from local.metrics.evaluation import eer_with_interval
+from local.metrics.labelled_trials import LabelledTrials
 
 SECONDS = (0, 2, 4, 8, 16, np.inf)  # bounds of the groups by duration
-SAMPLE_RATE = 16000
 
 
 def breakdown(
@@ -33,8 +34,8 @@ def breakdown(
     ---------
     scores, labels : numpy.ndarray
         Shape (trials,); unlabelled trials are left out.
-    speakers : pair of sequences of str
-        The speakers of the two sides of each trial.
+    speakers : pair of sequences of str or None
+        The speakers of the two sides of each trial; without them only durations are told apart.
     people : dict of str to SpeakerInfo, optional
         What is known of the speakers, see `read_speakers`.
     num_frames : pair of numpy.ndarray, optional
@@ -52,56 +53,62 @@ def breakdown(
         "false_alarm" rates at the threshold, each None without trials of its kind.
     """
     scores, labels = np.asarray(scores, dtype=float), np.asarray(labels)
-    speakers = [np.asarray(side) for side in speakers]
     if threshold is None:
         threshold = LabelledTrials(scores, labels).sorted.eer_threshold()
+    rows = None
+    if speakers is not None:
+        names, rows = np.unique(np.concatenate(speakers), return_inverse=True)
+        rows = rows.reshape(2, -1)
+    groups = itertools.chain(
+        _groups_of_speakers(names, rows, people) if people and speakers is not None else (),
+        _groups_of_lengths(num_frames) if num_frames is not None else (),
+    )
     entries = []
-    for by, groups in _groupings(speakers, people, num_frames):
-        names = [name for name in dict.fromkeys(groups.tolist()) if name]
-        for name in names if by == "duration" else sorted(names):
-            chosen = (groups == name) & (labels >= 0)
-            if chosen.any():
-                sides = [side[chosen] for side in speakers]
-                options = {"num_bootstrap": num_bootstrap, "seed": seed}
-                entry = _group(scores[chosen], labels[chosen], sides, threshold, **options)
-                entries.append({"by": by, "group": name, **entry})
+    for by, group, chosen in groups:
+        chosen = chosen & (labels >= 0)
+        if chosen.any():
+            sides = None if rows is None else rows[:, chosen]
+            options = {"num_bootstrap": num_bootstrap, "seed": seed}
+            entry = _measure(scores[chosen], labels[chosen], sides, threshold, **options)
+            entries.append({"by": by, "group": group, **entry})
     return entries
 
 
-def _groupings(speakers, people, num_frames):
-    """Name the group of each trial, "" where it is not known; once for each kind of group."""
-    for by, value in (("sex", "sex"), ("nationality", "nationality"), ("speaker", "known")):
-        values = {name: getattr(person, value) for name, person in (people or {}).items()}
-        sides = [np.array([values.get(name) or "" for name in side.tolist()]) for side in speakers]
-        if all((side == "").all() for side in sides):
-            continue
-        first, second = np.sort(sides, axis=0)
-        pairs = np.char.add(np.char.add(first, "-"), second)
+def _groups_of_speakers(names, rows, people):
+    """The trials of each pair of sexes, of nations, and of known and unknown speakers."""
+    for by, field in (("sex", "sex"), ("nationality", "nationality"), ("speaker", "known")):
+        told = [getattr(people.get(name), field, "") for name in names.tolist()]
+        values, codes = np.unique(told, return_inverse=True)
+        first, second = np.sort(codes[rows], axis=0)
+        pairs = first * len(values) + second
         if by == "nationality":  # pairs of countries would be many and small
-            pairs = np.where(first == second, first, "two nationalities")
-        yield by, np.where((first == "") | (second == ""), "", pairs)
-    if num_frames is not None:
-        seconds = np.minimum(*num_frames) / SAMPLE_RATE
-        names = np.array([_span(low, high) for low, high in itertools.pairwise(SECONDS)])
-        yield "duration", names[np.digitize(seconds, SECONDS[1:-1])]
+            pairs = np.where(first == second, pairs, len(values) ** 2)
+        pairs = np.where((values[first] == "") | (values[second] == ""), -1, pairs)
+        for pair in np.unique(pairs[pairs >= 0]).tolist():
+            one, other = (values[place % len(values)] for place in divmod(pair, len(values)))
+            group = str(one) if by == "nationality" else f"{one}-{other}"
+            if pair == len(values) ** 2:
+                group = "two nationalities"
+            yield by, group, pairs == pair
 
 
-def _span(low, high):
-    if not low:
-        return f"under {high} s"
-    return f"{low} to {high} s" if np.isfinite(high) else f"{low} s and more"
+def _groups_of_lengths(num_frames):
+    seconds = np.minimum(*num_frames) / SAMPLE_RATE
+    for low, high in itertools.pairwise(SECONDS):
+        group = f"{low} to {high} s" if low else f"under {high} s"
+        if np.isinf(high):
+            group = f"{low} s and more"
+        yield "duration", group, (low <= seconds) & (seconds < high)
 
 
-def _group(scores, labels, speakers, threshold, **options):
+def _measure(scores, labels, speakers, threshold, **options):
     targets, nontargets = scores[labels == 1], scores[labels == 0]
-    eer = None
-    if len(targets) and len(nontargets):
-        eer = evaluate(scores, labels, speakers, **options)["metrics"]["eer"]
+    both = len(targets) and len(nontargets)
     return {
         "target": len(targets),
         "nontarget": len(nontargets),
-        "speakers": len(np.unique(np.concatenate(speakers))),
-        "eer": eer,
+        "speakers": 0 if speakers is None else len(np.unique(speakers)),
+        "eer": eer_with_interval(scores, labels, speakers, **options) if both else None,
         "miss": float((targets < threshold).mean()) if len(targets) else None,
         "false_alarm": float((nontargets >= threshold).mean()) if len(nontargets) else None,
     }

@@ -4,7 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-from local.metrics.evaluation import P_TARGETS
+from local.metrics.labelled_trials import P_TARGETS
 
 NAMES = {
     "eer": "EER (convex hull)",
@@ -58,7 +58,7 @@ def evaluation_table(evaluation):
     ]
     title = f"95 % interval, {how['resamples']} resamples of the speakers"
     if not any(row[2] for row in rows):
-        title = "no interval: the speakers are too few, or unknown"
+        title = "no interval: the speakers are too few, or unknown" if how["resamples"] else ""
     yield from columns([("", "", title), *rows])
     if "cllr" not in evaluation["metrics"]:
         yield "no Cllr and actual DCF: scores outside [0, 1] are no probabilities"

@@ -4,10 +4,13 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+from pathlib import Path
+
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from local.atomic import atomic_folder
+from local.errors import RecipeError
 from local.report.projection import choose
 
 MOST_POINTS = 5000  # what the projector turns around smoothly in a browser
@@ -30,7 +33,19 @@ def export_projector(embeddings, folder, seed=0):
     -------
     int
         How many embeddings were written.
+
+    Raises
+    ------
+    RecipeError
+        The folder holds something else.
     """
+    folder = Path(folder).absolute()
+    earlier = (folder / "projector_config.pbtxt").is_file()
+    if folder.exists() and not earlier and (not folder.is_dir() or any(folder.iterdir())):
+        raise RecipeError(
+            f"{folder}: holds something else than an earlier export, which would be lost: name a "
+            "folder that is new or empty"
+        )
     rows = choose(len(embeddings.ids), MOST_POINTS, seed)
     # The projector's table has a line a row and a tab between cells.
     names = [" ".join(embeddings.ids[row].split()) for row in rows]

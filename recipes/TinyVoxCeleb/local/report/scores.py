@@ -9,9 +9,9 @@ from scipy.special import expit, logit
 from scipy.stats import binomtest
 
 from local.det import draw_det
+from local.metrics.labelled_trials import P_TARGETS
 from local.report.pictures import COLOURS, INK, NONTARGET, TARGET, legend_above, picture
 
-P_TARGETS = (0.01, 0.05)
 LARGEST_LLR = 15.0  # beyond, a picture of log-likelihood ratios tells nothing more
 
 

@@ -4,6 +4,8 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+from local.metrics import compare
+
 METRICS = {
     "eer": ("EER", "where misses are as frequent as false alarms, on the ROC convex hull"),
     "eer_interpolated": ("EER, interpolated", "the same on the straight lines of the ROC"),
@@ -105,21 +107,30 @@ def headline(title, systems, num_results):
     if len(lists) == 1:
         of = f" of {best}" if num_results > 1 else ""
         return f"The EER{of} on {title} is {_with_interval(eers[best])}: {size}."
-    reached = [
-        label
-        for label in eers
-        if label != best
-        and None not in (eers[best]["high"], eers[label]["low"])
-        and eers[label]["low"] <= eers[best]["high"]
-    ]
     if len(lists) == 2:
         other = next(label for label in eers if label != best)
         rest = f"against {_with_interval(eers[other])} of {other}"
     else:
         rest = f"the lowest of {len(lists)} systems"
-    if reached:
-        rest += f"; the interval of {' and of '.join(reached)} overlaps: it may be chance"
+    near = _not_told_apart(lists, best)
+    if near:
+        rest += f"; that it is better than {' and '.join(near)} may be chance"
     return f"On {title} the EER of {best} is {_with_interval(eers[best])}, {rest}: {size}."
+
+
+def _not_told_apart(lists, best):
+    """The systems from which the best one differs by no more than the choice of speakers."""
+    others = [label for label in lists if label != best]
+    trials, how = lists[best].trials, lists[best].evaluation["bootstrap"]
+    differences = compare(
+        [lists[label].scores for label in (best, *others)],
+        trials.labels,
+        trials.speakers(),
+        num_bootstrap=how["resamples"],
+        seed=how["seed"],
+    )
+    eers = {label: found["eer"] for label, found in zip(others, differences, strict=True)}
+    return [label for label, eer in eers.items() if eer["low"] is not None and eer["low"] <= 0]
 
 
 def _with_interval(metric):

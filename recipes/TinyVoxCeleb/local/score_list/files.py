@@ -5,6 +5,7 @@ Authors
 """
 
 import math
+import operator
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def read_scores(path):
     >>> read_scores(path)
     (array([0.25]), ['a/x/0'], ['b/y/0'])
     """
-    scores, enrol, test = [], [], []
+    scores, enrol, test, names = [], [], [], {}
     for number, (score, pair) in enumerate(read_lines(path), start=1):
         if pair is None or score is None or not math.isfinite(score):
             raise RecipeError(
@@ -72,8 +73,8 @@ def read_scores(path):
                 "`python -m local.score_list check` tells all that is wrong"
             )
         scores.append(score)
-        enrol.append(without_wav(pair)[0])
-        test.append(without_wav(pair)[1])
+        for side, name in zip((enrol, test), without_wav(pair), strict=True):
+            side.append(names.setdefault(name, name))  # one text for all mentions
     if not scores:
         raise RecipeError(f"{path}: the score list is empty")
     return np.array(scores), enrol, test
@@ -99,9 +100,9 @@ def scores_of(path, lists):
         See `read_scores`; trials that are not in it, or there twice with different scores.
     """
     scores, enrol, test = read_scores(path)
-    wanted = list(pairs_of(lists))
-    named = list(zip(enrol, test, strict=True))
-    if named != wanted:
+    named, total = zip(enrol, test, strict=True), sum(map(len, lists))
+    if len(scores) != total or any(map(operator.ne, named, pairs_of(lists))):
+        wanted, named = list(pairs_of(lists)), zip(enrol, test, strict=True)
         rows = {}
         for row, pair in enumerate(named):
             if scores[rows.setdefault(pair, row)] != scores[row]:
