@@ -106,7 +106,7 @@ def test_a_moved_bundle_needs_nothing_of_the_recipe(bundle, small, data, tmp_pat
     hparams = (bundle / "hyperparams.yaml").read_text()
     hparams = re.sub("(?m)^pretrained_path: .*", "pretrained_path: /nowhere", hparams)
     (bundle / "hyperparams.yaml").write_text(hparams)
-    for name in ("backends", "decisions"):
+    for name in ("backends", "decisions", "windows"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('not this one')")
     files = [str(wav(small, side[0])) for side in (data[1].enrol, data[1].test)]
     command = [sys.executable, "-c", FRESH, str(bundle), *files]
@@ -138,6 +138,23 @@ def test_batches_with_lengths_are_as_the_files_one_by_one(bundle, small, data):
     assert torch.allclose(back[0], together[0], atol=1e-5)
     assert (together[0] < 1e3).all() and together[2][0]  # a recording against itself
     assert not verifier.verify_batch(first, first, threshold=1e3)[2]
+
+
+def test_long_recordings_are_embedded_in_windows_as_the_recipe_does(bundle, small, data):
+    decide(bundle, data)
+    verifier, path = load(bundle), wav(small, data[1].enrol[0])
+    signal = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
+    hour = signal.repeat(-(-150 * 16_000 // len(signal)))[: 150 * 16_000]
+    hour = hour * torch.linspace(0.01, 1, len(hour))  # its two halves differ
+    halves = [verifier.encode_batch(half).reshape(-1) for half in hour.split(75 * 16_000)]
+    alone = verifier.encode_batch(signal).reshape(-1)
+    vectors = torch.stack([alone, (halves[0] + halves[1]) / 2]).numpy()
+    cosine = verifier.backend.score(vectors, np.array([0]), np.array([1]))
+    score, _, _ = verifier.verify_batch(signal, hour)
+    assert score.numpy() == pytest.approx(verifier.calibration(cosine), abs=1e-3)
+    whole = torch.stack([alone, verifier.encode_batch(hour).reshape(-1)]).numpy()
+    cosine = verifier.backend.score(whole, np.array([0]), np.array([1]))
+    assert score.numpy() != pytest.approx(verifier.calibration(cosine), abs=1e-3)
 
 
 def test_other_rates_channels_and_lengths(bundle, small, data, tmp_path):

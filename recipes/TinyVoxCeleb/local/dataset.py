@@ -19,9 +19,9 @@ import webdataset as wds
 from local.audio import decode, random_crops, repeat_to
 from local.decoding import decode_shards
 from local.errors import RecipeError
+from local.windows import MIN_FRAMES
 
 MIN_CROP_FRAMES = 1600  # 0.1 s: a few frames of features
-MIN_UTTERANCE_FRAMES = 8000  # 0.5 s: shorter utterances are repeated, for the network's sake
 
 
 @dataclass
@@ -144,7 +144,7 @@ class UtteranceBatches(torch.utils.data.IterableDataset):
         Processes that decode; 0 decodes in the main process.
     """
 
-    def __init__(self, index, *, batch_size=16, min_frames=MIN_UTTERANCE_FRAMES, num_workers=0):
+    def __init__(self, index, *, batch_size=16, min_frames=MIN_FRAMES, num_workers=0):
         self.index = index
         self.batch_size = batch_size
         self.min_frames = min_frames

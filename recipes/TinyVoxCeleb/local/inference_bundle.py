@@ -28,7 +28,7 @@ NETWORK = (
     "mean_var_norm_emb",
 )
 
-VERIFIER = ("speaker_verifier.py", "backends.py", "decisions.py")
+VERIFIER = ("speaker_verifier.py", "backends.py", "decisions.py", "windows.py")
 
 HEADER = """\
 # Made by training. To load it:

@@ -29,8 +29,7 @@ HERE = Path(__file__).resolve().parent
 # By their path: a module of the same name elsewhere is never taken for them.
 Backend = import_from_path(HERE / "backends.py").Backend
 decisions = import_from_path(HERE / "decisions.py")
-
-MIN_FRAMES = 8000  # shorter recordings are repeated to this many samples, as in `local.dataset`
+windows = import_from_path(HERE / "windows.py")
 
 
 class SpeakerVerifier(SpeakerRecognition):
@@ -118,10 +117,19 @@ class SpeakerVerifier(SpeakerRecognition):
         for length in frames.unique().tolist():
             rows = torch.nonzero(frames == length).flatten().tolist()
             signals = wavs[rows, :length]
-            signals = signals.repeat(1, -(-MIN_FRAMES // length))[:, : max(MIN_FRAMES, length)]
-            for row, vector in zip(rows, self.encode_batch(signals).squeeze(1), strict=True):
-                vectors[row] = vector.float().cpu()
+            shortest = windows.MIN_FRAMES
+            signals = signals.repeat(1, -(-shortest // length))[:, : max(shortest, length)]
+            starts, size = windows.windows(signals.shape[1])
+            parts = [self._encode(signals[:, start : start + size]) for start in starts]
+            for row, vector in zip(rows, torch.stack(parts).mean(dim=0), strict=True):
+                vectors[row] = vector
         return torch.stack(vectors).numpy(), frames.numpy()
+
+    def _encode(self, signals):
+        # SpeechBrain's statistics pooling adds a little noise: the same in each call.
+        with torch.random.fork_rng([self.device] if "cuda" in str(self.device) else []):
+            torch.manual_seed(0)
+            return self.encode_batch(signals).squeeze(1).float().cpu()
 
 
 def read_decision(folder):

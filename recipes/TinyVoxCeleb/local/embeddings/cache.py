@@ -17,9 +17,9 @@ from local.embeddings.content import (
     shard_states,
 )
 from local.embeddings.files import read_about, read_embeddings, write_embeddings
-from local.embeddings.plan import MAX_FRAMES
 from local.errors import RecipeError
 from local.shards import list_shards
+from local.windows import MAX_FRAMES
 
 SHOWN = ("path", "size", "sha256")
 DIGITS = 16  # of the digest in a file's name

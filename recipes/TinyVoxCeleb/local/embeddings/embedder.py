@@ -13,7 +13,6 @@ import torch
 from tqdm import tqdm
 
 from local.corpora.layout import SAMPLE_RATE
-from local.dataset import MIN_UTTERANCE_FRAMES
 from local.device import choose_device
 from local.embeddings.cache import EmbeddingCache
 from local.embeddings.content import find_bundle
@@ -24,6 +23,7 @@ from local.embeddings.reading import read_batches
 from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
 from local.shards import ShardIndex, index_shards
+from local.windows import MIN_FRAMES
 
 
 class LookedUp(NamedTuple):
@@ -143,7 +143,7 @@ class Embedder:
     @functools.cached_property
     def _network(self):
         encoder = load_encoder(self.bundle, self.device, self.precision)
-        dim = encode(encoder, [np.zeros(MIN_UTTERANCE_FRAMES, dtype=np.float32)]).shape[1]
+        dim = encode(encoder, [np.zeros(MIN_FRAMES, dtype=np.float32)]).shape[1]
         return encoder, dim, on_main(batching, encoder)
 
     def _compute(self, index, name):

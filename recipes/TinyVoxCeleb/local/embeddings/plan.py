@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from local.corpora.layout import SAMPLE_RATE
-from local.dataset import MIN_UTTERANCE_FRAMES
+from local.windows import MAX_FRAMES, MIN_FRAMES, windows
 
-MAX_FRAMES = 120 * SAMPLE_RATE  # 2 min: of one piece, and of a batch with its padding
 SORTED_FRAMES = 8 * 3600 * SAMPLE_RATE  # 8 h: about 1 GB of shards, within which batches gather
 
 
@@ -36,17 +35,14 @@ class Piece:
     @property
     def length(self):
         """What the network gets: short utterances are repeated."""
-        return max(self.num_frames, MIN_UTTERANCE_FRAMES)
+        return max(self.num_frames, MIN_FRAMES)
 
 
 def cut(num_frames, max_frames=MAX_FRAMES):
     """Cut utterances into pieces that a network takes at once.
 
-    An utterance of up to `max_frames` stays whole. A longer one gives windows of one length that
-    cover it (they overlap by a sample at the most, where it cannot be divided evenly), and its
-    embedding is the mean of theirs. That is not what the network would give for the whole: pooling
-    over time, attention and normalisation by sentence see one window each. A network of
-    which the memory grows with the audio could not be run on the whole, though.
+    An utterance of up to `max_frames` stays whole; a longer one gives `windows`, and its embedding
+    is the mean of theirs.
 
     Arguments
     ---------
@@ -66,10 +62,8 @@ def cut(num_frames, max_frames=MAX_FRAMES):
     """
     pieces = []
     for row, length in enumerate(num_frames):
-        windows = -(-length // max_frames)
-        size = -(-length // windows)
-        starts = [0] if windows == 1 else np.arange(windows) * (length - size) // (windows - 1)
-        pieces += [Piece(row, int(start), size) for start in starts]
+        starts, size = windows(length, max_frames)
+        pieces += [Piece(row, start, size) for start in starts]
     return pieces
 
 

@@ -7,10 +7,10 @@ Authors
 import torch
 
 from local.audio import decode, repeat_to
-from local.dataset import MIN_UTTERANCE_FRAMES
 from local.decoding import as_it_is, leave_interrupts_to_the_main_process
 from local.errors import RecipeError
 from local.shards import locate_audio, open_audio
+from local.windows import MIN_FRAMES
 
 
 def read_batches(index, pieces, batches, num_workers):
@@ -69,4 +69,4 @@ class _Batches(torch.utils.data.Dataset):
             signal = decode(
                 file, self.samples[piece.row], start=piece.start, num_frames=piece.num_frames
             )
-        return repeat_to(signal, MIN_UTTERANCE_FRAMES)
+        return repeat_to(signal, MIN_FRAMES)
