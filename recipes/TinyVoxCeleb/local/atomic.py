@@ -1,22 +1,21 @@
 """Files and folders that are either complete or absent.
 
 Everything is written beside its destination under a temporary name and renamed at the end, so a
-killed run leaves no half-written result; its leftovers are removed by the next run.
+killed run leaves no half-written result; its leftovers are removed by the next run. Two runs that
+write one file at once do not disturb each other: the file is that of the later one.
 
 Authors
  * The TinyVoxCeleb authors 2026
 """
 
 import contextlib
+import glob
 import os
 import shutil
+import socket
 from pathlib import Path
 
 from local.errors import RecipeError
-
-
-def _temporary(path):
-    return path.with_name(f".{path.name}.partial")
 
 
 @contextlib.contextmanager
@@ -47,13 +46,27 @@ def atomic_file(path, mode="w"):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    place = f".{path.name}.{socket.gethostname()}-"
+    for left in path.parent.glob(f"{glob.escape(place)}*.partial"):
+        if not _is_running(left.name.removeprefix(place).removesuffix(".partial")):
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{place}{os.getpid()}.partial")
     try:
         with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as fout:
             yield fout
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_running(pid):
+    try:
+        os.kill(int(pid), 0)  # no signal, only the check
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextlib.contextmanager
@@ -72,7 +85,7 @@ def atomic_folder(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    temporary = path.with_name(f".{path.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
