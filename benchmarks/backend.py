@@ -200,8 +200,12 @@ def trials_that_fit(num_trials):
     return min(num_trials, int((0.9 * free / 13) ** 0.5))
 
 
-def whole_process(repeats, num_utterances=5000, num_trials=47611):
-    """Seconds of speaker_verification.py on cached embeddings, and of its imports alone."""
+def whole_process(repeats, num_utterances=5000, num_trials=47611, num_speakers=40):
+    """Seconds of speaker_verification.py on cached embeddings, and of its imports alone.
+
+    All trials have labels, and the speakers sexes and nationalities, so that all that the script
+    can measure is measured, with intervals.
+    """
     from local.embeddings import Embeddings, write_embeddings
     from local.embeddings.content import checkpoint_digest
 
@@ -211,31 +215,29 @@ def whole_process(repeats, num_utterances=5000, num_trials=47611):
         bundle = folder / "run" / "inference"
         bundle.mkdir(parents=True)
         for name in ("label_encoder.ckpt", "hyperparams.yaml"):
-            (bundle / name).write_text(
-                "# nothing is loaded of a network whose embeddings are there\n"
-            )
-        ids = [f"id{row % 40:05}/video/{row:05}" for row in range(num_utterances)]
-        speakers = rng.normal(size=(40, DIM))
-        vectors = speakers[np.arange(num_utterances) % 40] + 2 * rng.normal(
-            size=(num_utterances, DIM)
-        )
-        frames = np.full(num_utterances, 128000)
+            (bundle / name).write_text("# no network is loaded where its embeddings are there\n")
+        of_utterance = np.arange(num_utterances) % num_speakers
+        ids = [f"id{speaker:05}/video/{row:05}" for row, speaker in enumerate(of_utterance)]
+        vectors = rng.normal(size=(num_speakers, DIM))[of_utterance]
+        vectors += 2 * rng.normal(size=vectors.shape)
+        frames = rng.integers(4 * 16000, 12 * 16000, num_utterances)
         about = {"checkpoint": checkpoint_digest(bundle), "shards": []}
-        write_embeddings(
-            folder / "e.npz", Embeddings(ids, vectors.astype(np.float32), frames, about)
-        )
-        first, second = rng.integers(0, num_utterances, (2, num_trials))
-        second[::2] = (first[::2] + 40 * rng.integers(1, 100, len(first[::2]))) % num_utterances
+        embeddings = Embeddings(ids, vectors.astype(np.float32), frames, about)
+        write_embeddings(folder / "e.npz", embeddings)
+        enrol, test = rng.integers(0, num_utterances, (2, num_trials))
+        near = num_speakers * rng.integers(1, 100, len(enrol[::2]))
+        test[::2] = (enrol[::2] + near) % num_utterances  # every other trial is a target
         with open(folder / "trials.txt", "w", encoding="utf-8") as fout:
-            for a, b in zip(first, second, strict=True):
-                fout.write(f"{int(a % 40 == b % 40)} {ids[a]} {ids[b]}\n")
+            for a, b in zip(enrol, test, strict=True):
+                fout.write(f"{int(of_utterance[a] == of_utterance[b])} {ids[a]} {ids[b]}\n")
+        people = "".join(f"id{n:05},{'fm'[n % 2]},country {n % 8},\n" for n in range(num_speakers))
+        (folder / "meta.csv").write_text(f"id,gender,nationality,idx\n{people}")
         options = ["--checkpoint", folder / "run", "--embeddings_file", folder / "e.npz"]
         options += ["--trial_lists", folder / "trials.txt", "--score_file", folder / "s.txt"]
+        options += ["--meta_file", folder / "meta.csv"]
         script = ["speaker_verification.py", "hparams/verification.yaml", *options]
-        return [
-            timed(script, repeats),
-            timed(["-c", "import torch, speechbrain, speechbrain.inference"], repeats),
-        ]
+        imports = ["-c", "import torch, speechbrain, speechbrain.inference"]
+        return timed(script, repeats), timed(imports, repeats)
 
 
 def timed(arguments, repeats):

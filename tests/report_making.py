@@ -99,7 +99,7 @@ def write_result(run, trials, scores, *, calibrated=False, rows=None, stem="scor
             speakers = of.speakers()
             evaluation = evaluate(mine, of.labels, speakers, num_bootstrap=50)
             if speakers is not None:
-                options = {"people": people(speakers), "threshold": threshold}
+                options = {"people": people(speakers), "accepted": mine >= (threshold or 0.5)}
                 breakdowns = breakdown(mine, of.labels, speakers, **options)
         result["lists"].append(
             {

@@ -9,6 +9,7 @@ from running import train, verify
 from test_errors import one_line
 
 from local.embeddings import get_embeddings, write_embeddings
+from local.metrics import evaluate
 from local.metrics.likelihood_ratios import log_likelihood_ratios
 from local.score_list import check_scores, read_scores
 from local.shards import write_shards
@@ -84,21 +85,49 @@ def test_no_list_is_calibrated_by_its_own_speakers(run, small, dev, tmp_path):
     """However the list is cut or ordered: a trial's own speakers are never in its fit."""
     shards, options = [small.shards / "dev"], ("--calibration_trials", str(dev))
     lines = dev.read_text().splitlines(keepends=True)
-    found = {}
+    found, cllrs = {}, {}
     for name, some in (("same", lines), ("turned", lines[::-1]), ("cut", lines[:-3])):
         (tmp_path / f"{name}.txt").write_text("".join(some))
-        scores = verify(
-            run, shards, [tmp_path / f"{name}.txt"], tmp_path / f"s_{name}.txt", *options
-        )
+        trials, score_file = tmp_path / f"{name}.txt", tmp_path / f"s_{name}.txt"
+        scores = verify(run, shards, [trials], score_file, *options)
         found[name] = {tuple(line.split()[1:]): line.split()[0] for line in scores}
-    assert found["turned"] == found["same"]
-    assert found["cut"].items() < found["same"].items()
-    decision = json.loads((run / "inference/decision.json").read_text())["calibration"]
-    verify(run, shards, [dev], tmp_path / "plain.txt", "--update_verifier", "False")
-    cosines = 2 * read_scores(tmp_path / "plain.txt")[0] - 1
-    in_sample = decision["weights"][0] * cosines + decision["offset"]
-    own = log_likelihood_ratios([float(score) for score in found["same"].values()])
-    assert np.abs(own - in_sample).max() > 0.01
+        (entry,) = json.loads(score_file.with_suffix(".json").read_text())["lists"]
+        cllrs[name] = entry["evaluation"]["metrics"]["cllr"]["value"]
+        # The list holds the fit itself, which keeps the order of the cosines.
+        in_sample = [float(line.split()[0]) for line in scores]
+        in_sample = evaluate(in_sample, read_trials(trials).labels)["metrics"]
+        assert cllrs[name] > in_sample["cllr"]["value"] + 0.01
+        eer = entry["evaluation"]["metrics"]["eer"]["value"]
+        assert eer == pytest.approx(in_sample["eer"]["value"])
+    assert found["turned"] == found["same"] and found["cut"].items() < found["same"].items()
+    assert cllrs["turned"] == pytest.approx(cllrs["same"])
+
+
+def test_quality_measures_are_measured_without_a_trials_own_speakers(run, small, dev, tmp_path):
+    """They change the order of the trials: the error rates too are cross-validated then."""
+    shards, options = [small.shards / "dev"], ("--calibration_trials", str(dev))
+    lines = verify(run, shards, [dev], tmp_path / "s.txt", *options, "--quality_measures", "True")
+    (entry,) = json.loads((tmp_path / "s.json").read_text())["lists"]
+    in_sample = evaluate([float(line.split()[0]) for line in lines], read_trials(dev).labels)
+    for name in ("auc", "min_cllr"):
+        honest, fitted = (x["metrics"][name]["value"] for x in (entry["evaluation"], in_sample))
+        assert honest < fitted if name == "auc" else honest > fitted
+
+
+def test_nothing_that_is_read_is_replaced(run, small, dev, tmp_path, capsys):
+    shards = [small.shards / "dev"]
+    trials = shutil.copy(dev, tmp_path / "trials.txt")
+    (tmp_path / "link.txt").symlink_to(trials)
+    meta = shutil.copy(small.corpus / "tiny_meta.csv", tmp_path / "s_eer.txt")
+    for score_file, options in (
+        (trials, ()),
+        (tmp_path / "link.txt", ()),
+        (tmp_path / "s.txt", ("--meta_file", str(meta))),
+        (tmp_path / "s.txt", ("--calibration_trials", str(tmp_path / "s_det.png"))),
+    ):
+        message = one_line(capsys, verify, run, shards, [trials], score_file, *options)
+        assert "this command reads it and would replace it" in message
+    assert trials.read_text() == dev.read_text()
 
 
 def test_the_verifier_is_left_alone_where_that_is_asked(run, small, dev, tmp_path):

@@ -15,8 +15,6 @@ Authors
 
 import sys
 
-import numpy as np
-
 from local.backend_training import make_backend
 from local.calibration import fit_calibration, threshold
 from local.cross_validation import cross_validated_llrs, share_speakers
@@ -27,7 +25,7 @@ from local.errors import RecipeError, one_line_errors
 from local.experiment import training_shards
 from local.hparams import load_hparams, parse_arguments
 from local.inference_bundle import write_decision
-from local.results import check_score_file, write_results
+from local.results import Measured, check_options, write_results
 from local.score_list import write_scores
 from local.scoring import check_covered
 from local.trials import read_trials
@@ -88,9 +86,8 @@ def calibrate(hparams, backend, scored, fit_on):
 
     Returns
     -------
-    (list of numpy.ndarray, dict)
-        Probabilities of "same speaker" at even prior, for each list but the last; those of trials
-        with a speaker of the list that was fitted on are cross-validated. And the decision.
+    (list of Measured, dict)
+        What is written and measured of each list but the last. And the decision.
     """
     *scored, (_, scores, quality) = scored
     costs = {key: hparams[key] for key in ("p_target", "c_miss", "c_fa")}
@@ -98,19 +95,20 @@ def calibrate(hparams, backend, scored, fit_on):
     calibration = fit_calibration(scores, labels, quality, **prior)
     calibrated = []
     for trials, of_list, of_quality in scored:
-        if share_speakers(trials, fit_on):
+        llrs = honest = calibration(of_list, of_quality)
+        if share_speakers(trials, fit_on):  # what is measured is without a trial's own speakers
             fit = (scores, labels, fit_on.speakers(), quality)
             of = (of_list, trials.speakers(), of_quality)
-            llrs = cross_validated_llrs(*fit, of=of, seed=hparams["random_seed"], **prior)
-        else:
-            llrs = calibration(of_list, of_quality)
-        calibrated.append(to_probability(llrs))
+            honest = cross_validated_llrs(*fit, of=of, seed=hparams["random_seed"], **prior)
+        ranking = of_list if quality is None else honest
+        calibrated.append(Measured(trials, to_probability(llrs), ranking, honest))
     if hparams["update_verifier"]:
         counts = {"target": int((labels == 1).sum()), "nontarget": int((labels == 0).sum())}
         fitted_on = {"list": fit_on.path, "trials": counts}
         bundle = find_bundle(hparams["checkpoint"])
         write_decision(bundle, backend, calibration, threshold=at, **costs, fitted_on=fitted_on)
-    return calibrated, {"threshold": float(to_probability(np.array(at))), **costs}
+        print(f"threshold of the network's verifier: {at:.3f} (log-likelihood ratio), in {bundle}")
+    return calibrated, {"threshold": at, **costs}
 
 
 def main(argv):
@@ -118,9 +116,9 @@ def main(argv):
     hparams_file, run_opts, overrides = parse_arguments(argv, __doc__)
     with one_line_errors(run_opts.debug):
         hparams, _ = load_hparams(hparams_file, overrides, run_opts)
+        check_options(hparams)  # now, not after all the embeddings
         lists = [read_trials(path) for path in str(hparams["trial_lists"]).split(",")]
         fit_on = hparams["calibration_trials"] and read_trials(hparams["calibration_trials"])
-        check_score_file(hparams["score_file"])  # now, not after all the embeddings
         of_trials = [*lists, fit_on] if fit_on else lists
         embeddings, files, backend = read_and_embed(hparams, run_opts, of_trials)
         scored = []
@@ -131,12 +129,13 @@ def main(argv):
                 quality = quality_measures(embeddings.vectors, embeddings.num_frames, *rows)
             scored.append((trials, backend.score(embeddings.vectors, *rows), quality))
         if fit_on:
-            scores, decision = calibrate(hparams, backend, scored, fit_on)
+            measured, decision = calibrate(hparams, backend, scored, fit_on)
         else:
-            scores, decision = [backend.to_unit(scores) for _, scores, _ in scored], None
-        write_results(hparams, lists, scores, embeddings, decision, files)
+            units = [(trials, backend.to_unit(scores)) for trials, scores, _ in scored]
+            measured, decision = [Measured(*one) for one in units], None
+        write_results(hparams, measured, embeddings, decision, files)
         # Last: a score list that is there tells that all the rest is.
-        write_scores(hparams["score_file"], zip(lists, scores, strict=True))
+        write_scores(hparams["score_file"], [(one.trials, one.scores) for one in measured])
         print(f"score list: {hparams['score_file']} ({sum(map(len, lists))} trials)")
 
 

@@ -116,3 +116,21 @@ def check_writable(path):
         raise RecipeError(f"{path}: its folder cannot be made ({error.strerror})") from None
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise RecipeError(f"{path}: cannot be written there; choose another place")
+
+
+def check_not_read(outputs, inputs):
+    """Check that a command would not replace what it reads.
+
+    Arguments
+    ---------
+    outputs, inputs : iterable of str or Path
+        Files that it writes, and files that it reads.
+
+    Raises
+    ------
+    RecipeError
+    """
+    read = {os.path.realpath(path) for path in inputs}
+    for path in outputs:
+        if os.path.realpath(path) in read:
+            raise RecipeError(f"{path}: this command reads it and would replace it; name another")

@@ -17,7 +17,7 @@ import argparse
 import numpy as np
 from scipy.special import logit
 
-from local.atomic import check_writable
+from local.atomic import check_not_read, check_writable
 from local.calibration import fit_calibration
 from local.cross_validation import cross_validated_llrs
 from local.decisions import to_probability
@@ -141,6 +141,7 @@ def main():
         parser.error("--seed: expected a whole number from 0")
     with one_line_errors(args.debug):
         check_writable(args.out)
+        check_not_read([args.out], [*args.scores, *args.trials.split(",")])
         lists = [read_trials(path) for path in args.trials.split(",")]
         scores = read_systems(args.scores, lists)
         lines, llrs = report(args.scores, scores, lists, args.prior, args.seed)

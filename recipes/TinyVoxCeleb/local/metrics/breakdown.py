@@ -24,7 +24,7 @@ def breakdown(
     *,
     people=None,
     num_frames=None,
-    threshold=None,
+    accepted=None,
     num_bootstrap=200,
     seed=0,
 ):
@@ -40,8 +40,9 @@ def breakdown(
         What is known of the speakers, see `read_speakers`.
     num_frames : pair of numpy.ndarray, optional
         Length of the two sides of each trial, in audio samples at 16 kHz.
-    threshold : float, optional
-        At and above it a trial is accepted; by default that of the equal error rate of all trials.
+    accepted : numpy.ndarray, optional
+        Which trials are accepted; by default those at and above the threshold of the equal error
+        rate of all.
     num_bootstrap, seed : int
         As for `evaluate`.
 
@@ -53,8 +54,8 @@ def breakdown(
         "false_alarm" rates at the threshold, each None without trials of its kind.
     """
     scores, labels = np.asarray(scores, dtype=float), np.asarray(labels)
-    if threshold is None:
-        threshold = LabelledTrials(scores, labels).sorted.eer_threshold()
+    if accepted is None:
+        accepted = scores >= LabelledTrials(scores, labels).sorted.eer_threshold()
     rows = None
     if speakers is not None:
         names, rows = np.unique(np.concatenate(speakers), return_inverse=True)
@@ -69,7 +70,7 @@ def breakdown(
         if chosen.any():
             sides = None if rows is None else rows[:, chosen]
             options = {"num_bootstrap": num_bootstrap, "seed": seed}
-            entry = _measure(scores[chosen], labels[chosen], sides, threshold, **options)
+            entry = _measure(*(x[chosen] for x in (scores, labels, accepted)), sides, **options)
             entries.append({"by": by, "group": group, **entry})
     return entries
 
@@ -101,14 +102,14 @@ def _groups_of_lengths(num_frames):
         yield "duration", group, (low <= seconds) & (seconds < high)
 
 
-def _measure(scores, labels, speakers, threshold, **options):
-    targets, nontargets = scores[labels == 1], scores[labels == 0]
+def _measure(scores, labels, accepted, speakers, **options):
+    targets, nontargets = (accepted[labels == label] for label in (1, 0))
     both = len(targets) and len(nontargets)
     return {
         "target": len(targets),
         "nontarget": len(nontargets),
         "speakers": 0 if speakers is None else len(np.unique(speakers)),
         "eer": eer_with_interval(scores, labels, speakers, **options) if both else None,
-        "miss": float((targets < threshold).mean()) if len(targets) else None,
-        "false_alarm": float((nontargets >= threshold).mean()) if len(nontargets) else None,
+        "miss": float(1 - targets.mean()) if len(targets) else None,
+        "false_alarm": float(nontargets.mean()) if len(nontargets) else None,
     }

@@ -16,7 +16,9 @@ HIGHEST = {"eer": 0.5, "eer_interpolated": 1.0, "auc": 1.0, "min_cllr": 1.0} | {
 }
 
 
-def evaluate(scores, labels, speakers=None, *, num_bootstrap=200, seed=0, where="trials"):
+def evaluate(
+    scores, labels, speakers=None, *, llrs=None, num_bootstrap=200, seed=0, where="trials"
+):
     """Every metric of a list, with a 95 % interval where the speakers are known.
 
     Arguments
@@ -25,6 +27,8 @@ def evaluate(scores, labels, speakers=None, *, num_bootstrap=200, seed=0, where=
         As for `LabelledTrials`.
     speakers : pair of sequences of str, optional
         The speakers of the two sides of each trial, see `speaker_weights`.
+    llrs : array_like, optional
+        As for `LabelledTrials`.
     num_bootstrap : int
         Resamples of the speakers; 0 for no intervals.
     seed : int
@@ -51,7 +55,7 @@ def evaluate(scores, labels, speakers=None, *, num_bootstrap=200, seed=0, where=
     >>> evaluate([0.9, 0.4, 0.6, 0.1], [1, 1, 0, 0])["metrics"]["eer"]
     {'value': 0.25, 'low': None, 'high': None}
     """
-    trials = LabelledTrials(scores, labels, where)
+    trials = LabelledTrials(scores, labels, llrs, where)
     num_speakers, rows = number_speakers(speakers, trials.known)
     weights = speaker_weights(rows, num_speakers, num_bootstrap, seed)
     samples = [trials.metrics(of_trials) for of_trials in trials.usable(weights)]

@@ -45,6 +45,8 @@ class LabelledTrials:
         probabilities at even prior for the metrics of calibration.
     labels : array_like
         1 for target, 0 for non-target; trials with -1 are left out.
+    llrs : array_like, optional
+        Log-likelihood ratios for the metrics of calibration, where the scores are something else.
     where : str
         What messages name.
 
@@ -54,9 +56,9 @@ class LabelledTrials:
         A score that is not finite; no target or no non-target trial.
     """
 
-    def __init__(self, scores, labels, where="trials"):
+    def __init__(self, scores, labels, llrs=None, where="trials"):
         scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
-        finite = np.isfinite(scores)
+        finite = np.isfinite(scores) & (True if llrs is None else np.isfinite(llrs))
         if not finite.all():
             raise RecipeError(f"{where}: {(~finite).sum()} of {len(scores)} scores are not finite")
         check_both_kinds(labels, where)
@@ -66,6 +68,8 @@ class LabelledTrials:
         self.sorted = SortedTrials(scores, self.labels)
         probabilities = scores.min() >= 0 and scores.max() <= 1
         self.llrs = log_likelihood_ratios(scores) if probabilities else None
+        if llrs is not None:
+            self.llrs = np.asarray(llrs, dtype=np.float64)[self.known]
 
     def metrics(self, weights=None):
         """The values of all metrics.
@@ -115,4 +119,4 @@ def equal_error_rate(scores, labels, where="trials"):
     >>> equal_error_rate([0.9, 0.4, 0.6, 0.1], [1, 1, 0, 0])
     0.25
     """
-    return crossing(*convex_hull(*LabelledTrials(scores, labels, where).sorted.roc()))
+    return crossing(*convex_hull(*LabelledTrials(scores, labels, where=where).sorted.roc()))

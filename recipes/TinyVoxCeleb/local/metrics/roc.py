@@ -5,7 +5,7 @@ Authors
 """
 
 import numpy as np
-from sklearn.isotonic import isotonic_regression
+from scipy.optimize import isotonic_regression
 
 
 class SortedTrials:
@@ -99,8 +99,8 @@ def convex_hull(false_alarm, miss):
     # Weighing both classes alike keeps the sums well scaled and does not move the hull.
     moving = np.flatnonzero(targets + nontargets)
     total = (targets + nontargets)[moving]
-    share = isotonic_regression(targets[moving] / total, sample_weight=total, increasing=False)
-    vertices = np.append(moving[np.flatnonzero(np.diff(share))], moving[-1]) + 1
+    pools = isotonic_regression(targets[moving] / total, weights=total, increasing=False).blocks
+    vertices = moving[pools[1:] - 1] + 1
     return (
         np.concatenate([[0.0], false_alarm[vertices]]),
         np.concatenate([[1.0], miss[vertices]]),

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tqdm import tqdm
 
-from local.atomic import atomic_file, check_writable
+from local.atomic import atomic_file, check_not_read, check_writable
 from local.report import words
 from local.report.provenance import provenance
 from local.report.reading import read_results
@@ -40,6 +40,9 @@ def make_report(paths, out=None):
     results = read_results(paths)
     out = Path(out) if out else results[0].path.with_name("report.html")
     check_writable(out)
+    scored = [result.about["score_file"] for result in results]
+    lists = [of.trials.path for result in results for of in result.lists]
+    check_not_read([out], [*(result.path for result in results), *scored, *lists])
     content = describe(results)
     # Ids and paths come from other people's files: the template escapes all that is not a picture.
     environment = Environment(

@@ -25,7 +25,7 @@ def provenance(result):
     experiment = result.text("experiment.yaml")
     facts = {
         "Run": str(result.run),
-        "Scores": f"{about['scoring']}, {'' if about['calibrated'] else 'not '}calibrated",
+        "Scores": f"{about['scoring']}, {_calibration(about)}",
         "Score list": about["score_file"],
     }
     if about.get("threshold") is not None:
@@ -83,3 +83,13 @@ def training_command(experiment):
     """
     lines = re.match(r"(?:# > ?.*(?:\n|$))*", experiment)[0].splitlines()
     return "\n".join(line.removeprefix("# > ").removeprefix("# >") for line in lines)
+
+
+def _calibration(about):
+    if not about["calibrated"]:
+        return "not calibrated"
+    fitted = about.get("calibration_trials")
+    return (
+        f"calibrated{f' on {fitted}' if fitted else ''}; Cllr, actual costs and the errors of "
+        + ("groups are measured without a trial's own speakers in the calibration")
+    )
