@@ -43,7 +43,7 @@ class SpeakerVerifier(SpeakerRecognition):
     Raises
     ------
     FileNotFoundError
-        If no threshold has been fitted yet.
+        If no threshold has been fitted yet; a recording that is not there.
     ValueError
         If the backend is not the one that was written.
     """
@@ -103,7 +103,13 @@ class SpeakerVerifier(SpeakerRecognition):
         score, probability, prediction : torch.Tensor
             As from `verify_batch`, of shape ().
         """
-        signals = (self.load_audio(str(path), **kwargs) for path in (path_x, path_y))
+        for path in (path_x, path_y):
+            if "://" not in str(path) and not Path(path).is_file():
+                raise FileNotFoundError(f"{path}: no such recording")
+        signals = [self.load_audio(str(path), **kwargs) for path in (path_x, path_y)]
+        for path, signal in zip((path_x, path_y), signals, strict=True):
+            if not len(signal) or not torch.isfinite(signal).all():
+                raise ValueError(f"{path}: empty, or holds values that are not finite")
         return tuple(part[0] for part in self.verify_batch(*signals))
 
     def _embed(self, wavs, wav_lens):

@@ -85,7 +85,7 @@ class EmbeddingCache:
             if _key(found.about) != _key(self.about):
                 raise RecipeError(f"{self.path}: holds other embeddings than its name tells")
         except (RecipeError, KeyError) as error:
-            print(f"cache not used: {error}: embedding once more", file=sys.stderr)
+            print(f"embedding once more, as the cache cannot be used: {error}", file=sys.stderr)
             return None
         moved = found.about["shards"] != self.records
         found = replace(found, about=self.about)

@@ -38,6 +38,8 @@ def parse_arguments():
     args = parser.parse_args()
     if min(args.num_bootstrap, args.seed) < 0:
         parser.error("--num_bootstrap and --seed: expected whole numbers from 0")
+    if args.compare and len(args.compare) < 2:
+        parser.error("--compare: expected two score lists or more")
     if args.compare and (args.meta or args.shards):
         parser.error("--meta and --shards go with --scores: they break one system's errors down")
     return args

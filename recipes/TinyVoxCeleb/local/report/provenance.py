@@ -88,8 +88,8 @@ def training_command(experiment):
 def _calibration(about):
     if not about["calibrated"]:
         return "not calibrated"
-    fitted = about.get("calibration_trials")
+    fitted = f" on {about['calibration_trials']}" if about.get("calibration_trials") else ""
     return (
-        f"calibrated{f' on {fitted}' if fitted else ''}; Cllr, actual costs and the errors of "
-        + ("groups are measured without a trial's own speakers in the calibration")
+        f"calibrated{fitted}; Cllr, actual costs and the errors of groups are measured without a "
+        "trial's own speakers in the calibration"
     )
