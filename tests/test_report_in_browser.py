@@ -48,10 +48,14 @@ def reports(small, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    # Chromium refuses to run as root in its sandbox.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    options = ["--disable-dev-shm-usage"]  # which is small in containers
+    if os.geteuid() == 0:  # Chromium refuses to run as root in its sandbox
+        options.append("--no-sandbox")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+        try:
+            browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+        except playwright.Error as error:
+            pytest.skip(f"{CHROMIUM} does not start here: {str(error).splitlines()[0]}")
         yield browser
         browser.close()
 
@@ -66,6 +70,7 @@ def opened(request, reports, browser):
     path, results = reports[name]
     width, height = SCREENS[screen]
     context = browser.new_context(viewport={"width": width, "height": height})
+    context.set_default_timeout(120_000)  # ms: on a busy machine
     page = context.new_page()
     requests, messages = [], []
     page.on("request", lambda request: requests.append(request.url))
