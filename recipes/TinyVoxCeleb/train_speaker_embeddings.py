@@ -112,7 +112,8 @@ class SpeakerBrain(sb.Brain):
         eer = equal_error_rate(scores, trials.labels)
         valid_stats = {**self.mean_stats(), "eer": eer}
         logger.info(
-            "train loss {loss:.3f}, accuracy {accuracy:.1%}".format(**self.train_stats)
+            f"epoch {epoch}: "
+            + "train loss {loss:.3f}, accuracy {accuracy:.1%}".format(**self.train_stats)
             + "; val loss {loss:.3f}, accuracy {accuracy:.1%}, EER {eer:.2%}".format(**valid_stats)
         )
         meta = {"epoch": epoch, "lr": float(f"{self.learning_rate:.6g}")}  # computed as float32
