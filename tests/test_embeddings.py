@@ -87,7 +87,7 @@ def test_the_company_in_the_batch_changes_nothing(name, shards, tmp_path):
 
 def test_masks_give_what_equal_lengths_give(run, shards, monkeypatch):
     embeddings = embedder.Embedder(run, device="cpu")
-    mixed = embeddings.embed(embeddings.look_up(shards))
+    mixed = embeddings.embed(embeddings.look_up([shards]))
     shutil.rmtree(run / "embeddings")
     for rule in ("equal", "single"):
         monkeypatch.setattr(embedder, "batching", lambda _, rule=rule: rule)

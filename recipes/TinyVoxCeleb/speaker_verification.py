@@ -20,7 +20,7 @@ from local.calibration import fit_calibration, threshold
 from local.cross_validation import cross_validated_llrs, share_speakers
 from local.decisions import quality_measures, to_probability
 from local.device import inference_precision
-from local.embeddings import find_bundle, get_embeddings, kept_files, read_embeddings
+from local.embeddings import Embedder, find_bundle, read_embeddings
 from local.errors import RecipeError, one_line_errors
 from local.experiment import training_shards
 from local.hparams import load_hparams, parse_arguments
@@ -46,27 +46,33 @@ def read_and_embed(hparams, run_opts, lists):
     (Embeddings, list of str, Backend)
         In the middle, the files that hold the embeddings.
     """
-    run, precision = hparams["checkpoint"], inference_precision(run_opts)
-    options = {"device": run_opts.device, "precision": precision}
-    options |= {key: hparams[key] for key in ("batch_size", "num_workers")}
+    folders, path = hparams["shards_dirs_to_evaluate"], hparams["embeddings_file"]
+    if bool(folders) == bool(path):
+        raise RecipeError("give either --shards_dirs_to_evaluate or --embeddings_file")
+    run, options = hparams["checkpoint"], ("batch_size", "num_workers")
+    embedder = Embedder(
+        run,
+        device=run_opts.device,
+        precision=inference_precision(run_opts),
+        **{key: hparams[key] for key in options},
+    )
 
     def check(keys):
         for trials in lists:
             check_covered(trials, keys)
 
-    folders, path = hparams["shards_dirs_to_evaluate"], hparams["embeddings_file"]
-    if bool(folders) == bool(path):
-        raise RecipeError("give either --shards_dirs_to_evaluate or --embeddings_file")
     if path:
         embeddings, files = read_embeddings(path, run), [path]
         check(embeddings.ids)
     else:
-        embeddings = get_embeddings(run, folders.split(","), check=check, **options)
-        files = kept_files(run, folders.split(","), precision)
+        looked_up = embedder.look_up(folders.split(","))
+        check({key for folder in looked_up for key in folder.ids})
+        embeddings = embedder.embed(looked_up)
+        files = [str(folder.cache.path) for folder in looked_up]
     train = None
     if hparams["scoring"] != "cosine":
         folders = hparams["train_shards_dir"] or training_shards(run)
-        known = get_embeddings(run, folders.split(","), **options)
+        known = embedder.embed(embedder.look_up(folders.split(",")))
         train = known.vectors, [key.split("/")[0] for key in known.ids]
     return embeddings, files, make_backend(hparams["scoring"], train, hparams["top_n"])
 
@@ -132,7 +138,7 @@ def main(argv):
             measured, decision = calibrate(hparams, backend, scored, fit_on)
         else:
             units = [(trials, backend.to_unit(scores)) for trials, scores, _ in scored]
-            measured, decision = [Measured(*one) for one in units], None
+            measured, decision = [Measured(*one, ranking=one[1]) for one in units], None
         write_results(hparams, measured, embeddings, decision, files)
         # Last: a score list that is there tells that all the rest is.
         write_scores(hparams["score_file"], [(one.trials, one.scores) for one in measured])

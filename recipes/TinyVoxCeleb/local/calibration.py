@@ -104,7 +104,8 @@ def threshold(p_target, c_miss=1.0, c_fa=1.0):
 def checked(scores, labels, quality, prior):
     """Scores (trials, systems), labels, and measures (trials, 0) where there are none."""
     labels = np.asarray(labels)
-    scores, bad, measures = as_measured(scores, quality)
+    scores, measures = as_measured(scores, quality)
+    bad = ~np.isfinite(np.hstack([scores, measures])).all(axis=1)
     if bad.any():
         raise RecipeError(
             f"calibration: {bad.sum()} of {len(bad)} trials have scores or measures not finite"
@@ -116,10 +117,9 @@ def checked(scores, labels, quality, prior):
 
 
 def as_measured(scores, quality):
-    """Scores (trials, systems), which trials are not finite, and measures (trials, 0 or more)."""
+    """Scores (trials, systems) and measures (trials, 0 or more)."""
     scores = as_columns(scores)
-    measures = np.empty((len(scores), 0)) if quality is None else np.asarray(quality)
-    return scores, ~np.isfinite(np.hstack([scores, measures])).all(axis=1), measures
+    return scores, np.empty((len(scores), 0)) if quality is None else np.asarray(quality)
 
 
 def check_kinds(labels, where):

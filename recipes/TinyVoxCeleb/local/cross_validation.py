@@ -69,7 +69,7 @@ def cross_validated_llrs(
         )
     of_scores, of_speakers, of_quality = of or (scores, speakers, quality)
     scores, labels, measures = checked(scores, labels, quality, prior)
-    of_scores, _, of_measures = as_measured(of_scores, of_quality)
+    of_scores, of_measures = as_measured(of_scores, of_quality)
     names = np.unique(np.concatenate(speakers))
     num_folds = min(max(num_folds, MIN_SPEAKERS), len(names))
     if num_folds < MIN_SPEAKERS:

@@ -37,9 +37,9 @@ class Measured:
     trials : TrialList
     scores : numpy.ndarray
         In [0, 1], as the score list gets them; probabilities where they are calibrated.
-    ranking : numpy.ndarray, optional
-        What error rates are measured on, where it is not `scores`: scores before a calibration that
-        keeps their order, or a cross-validated calibration.
+    ranking : numpy.ndarray
+        What error rates are measured on: scores before a calibration that keeps their order, or a
+        cross-validated calibration.
     llrs : numpy.ndarray, optional
         What Cllr, actual costs and decisions are measured on: cross-validated where the trials
         have speakers of the list that the calibration was fitted on.
@@ -47,7 +47,7 @@ class Measured:
 
     trials: TrialList
     scores: np.ndarray
-    ranking: np.ndarray | None = None
+    ranking: np.ndarray
     llrs: np.ndarray | None = None
 
 
@@ -122,9 +122,8 @@ def write_results(hparams, measured, embeddings, decision, files):
         entries[-1] |= {"evaluation": evaluation, "breakdown": groups}
         lines.append(f"{name}: {summary(evaluation)}")
         print("\n  ".join([lines[-1], *_tables(evaluation, groups, decision)]))
-        ranking, known = one.scores if one.ranking is None else one.ranking, trials.labels >= 0
-        eer = evaluation["metrics"]["eer"]["value"]
-        curves[name] = (ranking[known], trials.labels[known], eer)
+        known, eer = trials.labels >= 0, evaluation["metrics"]["eer"]["value"]
+        curves[name] = (one.ranking[known], trials.labels[known], eer)
     with atomic_file(eers) as fout:
         fout.writelines(f"{line}\n" for line in lines)
     if curves:
@@ -167,7 +166,7 @@ def _tables(evaluation, groups, decision):
 
 def _measure(hparams, one, embeddings, decision, people):
     """Metrics and breakdown of one list with labels."""
-    trials, scores = one.trials, one.scores if one.ranking is None else one.ranking
+    trials, scores = one.trials, one.ranking
     options = {"num_bootstrap": hparams["num_bootstrap"], "seed": hparams["random_seed"]}
     speakers, labels = trials.speakers(), trials.labels
     evaluation = evaluate(scores, labels, speakers, llrs=one.llrs, where=trials.path, **options)

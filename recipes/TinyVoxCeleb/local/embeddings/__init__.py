@@ -4,7 +4,6 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-from local.embeddings.cache import kept_files
 from local.embeddings.content import find_bundle
 from local.embeddings.embedder import Embedder, get_embeddings
 from local.embeddings.files import read_embeddings, write_embeddings
@@ -17,7 +16,6 @@ __all__ = [
     "find_bundle",
     "get_embeddings",
     "join",
-    "kept_files",
     "load_encoder",
     "read_embeddings",
     "write_embeddings",

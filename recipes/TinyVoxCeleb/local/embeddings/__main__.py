@@ -16,14 +16,12 @@ Authors
 
 import argparse
 import sys
-from pathlib import Path
 
 from local.atomic import check_writable
 from local.device import PRECISIONS
 from local.embeddings.embedder import Embedder
 from local.embeddings.files import write_embeddings
 from local.embeddings.processes import place, process_group
-from local.embeddings.table import check_distinct, join
 from local.errors import one_line_errors
 
 
@@ -54,11 +52,9 @@ def main(argv):
             batch_size=args.batch_size,
             num_workers=args.num_workers,
         )
-        paths = dict.fromkeys(Path(folder).resolve() for folder in args.shards.split(","))
-        folders = [embedder.look_up(path) for path in paths]
+        folders = embedder.look_up(args.shards.split(","))
         cached = [folder.found is not None for folder in folders]
-        check_distinct([(folder.ids, folder.path) for folder in folders])
-        embeddings = join([embedder.embed(folder) for folder in folders])
+        embeddings = embedder.embed(folders)
         if place()[0] == 0:
             write_embeddings(args.out, embeddings)
             origin = "computed" if not any(cached) else "from the cache"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from local.embeddings.content import (
     checkpoint_digest,
-    find_bundle,
     shard_records,
     shard_states,
 )
@@ -133,19 +132,3 @@ class EmbeddingCache:
 
 def _key(about):
     return {**about, "shards": [record["sha256"] for record in about["shards"]]}
-
-
-def kept_files(checkpoint, shard_folders, precision="fp32"):
-    """The files in which a run keeps, or would keep, the embeddings of some folders.
-
-    Arguments
-    ---------
-    checkpoint, shard_folders, precision
-        As for `get_embeddings`.
-
-    Returns
-    -------
-    list of str
-    """
-    bundle = find_bundle(checkpoint)
-    return [str(EmbeddingCache(bundle, folder, precision).path) for folder in shard_folders]

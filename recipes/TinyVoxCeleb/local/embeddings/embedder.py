@@ -88,35 +88,39 @@ class Embedder:
         self.batch_size = batch_size
         self.num_workers = num_workers
 
-    def look_up(self, shard_folder):
-        """See what a folder holds, and whether its embeddings are in the run's cache.
+    def look_up(self, shard_folders):
+        """See what folders hold, and which of their embeddings are in the run's cache.
 
         Arguments
         ---------
-        shard_folder : str or Path
+        shard_folders : iterable of str or Path
+            One that is named twice counts once.
 
         Returns
         -------
-        LookedUp
+        list of LookedUp
 
         Raises
         ------
         RecipeError
-            See `index_shards`.
+            See `index_shards`; an utterance in two of the folders.
         """
-        return on_main(self._look_up, Path(shard_folder).resolve())
+        paths = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)
+        folders = [on_main(self._look_up, path) for path in paths]
+        check_distinct([(folder.ids, folder.path) for folder in folders])
+        return folders
 
     def _look_up(self, folder):
         cache = EmbeddingCache(self.bundle, folder, self.precision)
         found = cache.find()
         return LookedUp(folder, cache, found, index_shards(folder) if found is None else None)
 
-    def embed(self, folder):
-        """Embed each utterance of a folder once, unless its embeddings were found.
+    def embed(self, folders):
+        """Embed each utterance of some folders once, unless its embeddings were found.
 
         Arguments
         ---------
-        folder : LookedUp
+        folders : list of LookedUp
 
         Returns
         -------
@@ -128,8 +132,11 @@ class Embedder:
             See `decode`; embeddings that are not finite; the same id twice; another process has
             ended.
         """
-        if folder.found is not None:
-            return folder.found
+        return join(
+            [self._embed(folder) if folder.found is None else folder.found for folder in folders]
+        )
+
+    def _embed(self, folder):
         embeddings = Embeddings(
             folder.ids,
             self._compute(folder.index, folder.path.name),
@@ -186,16 +193,7 @@ class Embedder:
             ) from None
 
 
-def get_embeddings(
-    checkpoint,
-    shard_folders,
-    *,
-    device=None,
-    precision="fp32",
-    batch_size=16,
-    num_workers=0,
-    check=None,
-):
+def get_embeddings(checkpoint, shard_folders, **options):
     """Embed each utterance of folders of shards, once in the life of a run.
 
     What was embedded before comes from CHECKPOINT/embeddings/; the network is loaded only if
@@ -208,10 +206,8 @@ def get_embeddings(
         Output folder of a run, or its inference folder.
     shard_folders : list of str or Path
         Each with shard-*.tar; one that is named twice counts once.
-    device, precision, batch_size, num_workers
+    **options
         See `Embedder`.
-    check : callable, optional
-        Gets the set of all ids before anything is computed.
 
     Returns
     -------
@@ -220,18 +216,7 @@ def get_embeddings(
     Raises
     ------
     RecipeError
-        See `Embedder`; an utterance in two of the folders.
+        See `Embedder`.
     """
-    embedder = Embedder(
-        checkpoint,
-        device=device,
-        precision=precision,
-        batch_size=batch_size,
-        num_workers=num_workers,
-    )
-    paths = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)
-    folders = [embedder.look_up(path) for path in paths]
-    ids = check_distinct([(folder.ids, folder.path) for folder in folders])
-    if check:
-        check(ids)
-    return join([embedder.embed(folder) for folder in folders])
+    embedder = Embedder(checkpoint, **options)
+    return embedder.embed(embedder.look_up(shard_folders))

@@ -117,11 +117,6 @@ def check_distinct(folders):
     folders : list of (list of str, str or Path)
         The ids in each, and its name for the message.
 
-    Returns
-    -------
-    set of str
-        All ids.
-
     Raises
     ------
     RecipeError
@@ -134,7 +129,6 @@ def check_distinct(folders):
                     f"{key} is in both {homes[key]} and {home}: name only one of them, or score "
                     "them in two calls"
                 )
-    return set(homes)
 
 
 def join(parts):

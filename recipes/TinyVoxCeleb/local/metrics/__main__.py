@@ -45,12 +45,18 @@ def parse_arguments():
     return args
 
 
-def lengths(trials, shard_folders):
-    """Audio samples of the two sides of each trial, None where no shards were named."""
+def read_lengths(shard_folders):
+    """Audio samples of each utterance of some folders, by its key; None where none were named."""
     if not shard_folders:
         return None
     indices = [index_shards(folder) for folder in shard_folders.split(",")]
-    frames = {sample.key: sample.num_frames for index in indices for sample in index.samples}
+    return {sample.key: sample.num_frames for index in indices for sample in index.samples}
+
+
+def lengths_of(trials, frames, shard_folders):
+    """Audio samples of the two sides of each trial, None where no shards were named."""
+    if frames is None:
+        return None
     try:
         sides = [[frames[utterance_key(name)] for name in side] for side in trials.pairs()]
     except KeyError as error:
@@ -58,7 +64,7 @@ def lengths(trials, shard_folders):
     return [np.array(side) for side in sides]
 
 
-def measure(args, trials, of_systems):
+def measure(args, trials, of_systems, people, frames):
     """What is asked for, of one list and the scores of each system on it."""
     speakers, options = trials.speakers(), {"num_bootstrap": args.num_bootstrap, "seed": args.seed}
     systems = args.compare or [args.scores]
@@ -74,8 +80,8 @@ def measure(args, trials, of_systems):
         of_systems[0],
         trials.labels,
         speakers,
-        people=read_speakers(args.meta) if args.meta else None,
-        num_frames=lengths(trials, args.shards),
+        people=people,
+        num_frames=lengths_of(trials, frames, args.shards),
         **options,
     )
     return result | {"evaluation": evaluations[0], "breakdown": groups}
@@ -87,8 +93,10 @@ def main():
     with one_line_errors(args.debug):
         lists = [read_trials(path) for path in args.trials.split(",")]
         scored = [scores_of(path, lists) for path in args.compare or [args.scores]]
+        people = read_speakers(args.meta) if args.meta else None
+        frames = read_lengths(args.shards)
         results = [
-            measure(args, trials, of_systems)
+            measure(args, trials, of_systems, people, frames)
             for trials, *of_systems in zip(lists, *scored, strict=True)
             if trials.has_labels
         ]

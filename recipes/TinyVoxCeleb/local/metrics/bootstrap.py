@@ -69,7 +69,7 @@ def speaker_weights(rows, num_speakers, num_bootstrap, seed):
         yield np.where(same, weights, weights * times[second])
 
 
-def interval(value, resampled, num_speakers, *, scale=np.sqrt, back=np.square):
+def interval(value, resampled, num_speakers):
     """95 % interval of an error measure from its values in resamples of the speakers.
 
     Error rates that are minima over thresholds are too good on few trials, and resamples repeat
@@ -86,8 +86,6 @@ def interval(value, resampled, num_speakers, *, scale=np.sqrt, back=np.square):
     resampled : array_like
         Values in the resamples.
     num_speakers : int
-    scale, back : callable
-        The scale and its inverse.
 
     Returns
     -------
@@ -106,18 +104,27 @@ def interval(value, resampled, num_speakers, *, scale=np.sqrt, back=np.square):
     >>> round(low, 2), round(high, 2)
     (0.07, 0.14)
     """
-    resampled = scale(np.asarray(resampled, dtype=float))
-    spread = resampled.std() if len(resampled) else 0.0
-    if spread < 1e-6:  # of the size of rounding errors
+    bounds = _bounds(np.sqrt(value), np.sqrt(resampled), num_speakers)
+    if bounds is None:
         return None, None
-    centre = 2 * scale(value) - resampled.mean()
-    reach = student_t.ppf(0.975, num_speakers - 1) * spread
-    reach *= np.sqrt(num_speakers / (num_speakers - 1))
-    lowest = 0 if scale is np.sqrt else -np.inf
-    low, high = back(max(centre - reach, lowest)), back(max(centre + reach, lowest))
+    low, high = np.square(np.maximum(bounds, 0))
     return float(min(low, value)), float(max(high, value))
 
 
 def difference_interval(value, resampled, num_speakers):
-    """As `interval`, for a difference of two measures in the same resamples."""
-    return interval(value, resampled, num_speakers, scale=np.positive, back=np.positive)
+    """As `interval`, for a difference of two measures in the same resamples: on its own scale."""
+    bounds = _bounds(value, resampled, num_speakers)
+    if bounds is None:
+        return None, None
+    return float(min(bounds[0], value)), float(max(bounds[1], value))
+
+
+def _bounds(value, resampled, num_speakers):
+    """The value less its bias, minus and plus what Student's t allows; None without a spread."""
+    spread = np.std(resampled) if len(resampled) else 0.0
+    if spread < 1e-6:  # of the size of rounding errors
+        return None
+    centre = 2 * value - np.mean(resampled)
+    reach = student_t.ppf(0.975, num_speakers - 1) * spread
+    reach *= np.sqrt(num_speakers / (num_speakers - 1))
+    return centre - reach, centre + reach

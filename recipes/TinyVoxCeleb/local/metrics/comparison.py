@@ -4,7 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-from local.metrics.bootstrap import difference_interval, number_speakers, speaker_weights
+from local.metrics.bootstrap import difference_interval
 from local.metrics.labelled_trials import LabelledTrials
 
 
@@ -31,12 +31,11 @@ def compare(systems, labels, speakers=None, *, num_bootstrap=200, seed=0):
     """
     trials = [LabelledTrials(scores, labels) for scores in systems]
     values = [of_system.metrics() for of_system in trials]
-    num_speakers, rows = number_speakers(speakers, trials[0].known)
-    samples = [
-        [of_system.metrics(of_trials) for of_trials in of_system.usable(weights)]
-        for of_system in trials
-        for weights in [speaker_weights(rows, num_speakers, num_bootstrap, seed)]
-    ]
+    samples = []
+    for of_system in trials:
+        measure = of_system.metrics
+        num_speakers, drawn = of_system.resampled(measure, speakers, num_bootstrap, seed)
+        samples.append(drawn)
     differences = []
     for own, drawn in zip(values[1:], samples[1:], strict=True):
         of_system = {}

@@ -6,10 +6,8 @@ Authors
 
 import numpy as np
 
-from local.metrics.bootstrap import interval, number_speakers, speaker_weights
+from local.metrics.bootstrap import interval
 from local.metrics.labelled_trials import P_TARGETS, LabelledTrials
-from local.metrics.rates import crossing
-from local.metrics.roc import convex_hull
 
 HIGHEST = {"eer": 0.5, "eer_interpolated": 1.0, "auc": 1.0, "min_cllr": 1.0} | {
     f"min_dcf_{p_target}": 1.0 for p_target in P_TARGETS
@@ -56,9 +54,7 @@ def evaluate(
     {'value': 0.25, 'low': None, 'high': None}
     """
     trials = LabelledTrials(scores, labels, llrs, where)
-    num_speakers, rows = number_speakers(speakers, trials.known)
-    weights = speaker_weights(rows, num_speakers, num_bootstrap, seed)
-    samples = [trials.metrics(of_trials) for of_trials in trials.usable(weights)]
+    num_speakers, samples = trials.resampled(trials.metrics, speakers, num_bootstrap, seed)
     metrics = {
         name: _entry(name, value, [sample[name] for sample in samples], num_speakers)
         for name, value in trials.metrics().items()
@@ -86,11 +82,8 @@ def eer_with_interval(scores, labels, speakers, *, num_bootstrap=200, seed=0):
         "value", "low" and "high".
     """
     trials = LabelledTrials(scores, labels)
-    num_speakers, rows = number_speakers(speakers, trials.known)
-    weights = speaker_weights(rows, num_speakers, num_bootstrap, seed)
-    samples = [crossing(*convex_hull(*trials.sorted.roc(of))) for of in trials.usable(weights)]
-    value = crossing(*convex_hull(*trials.sorted.roc()))
-    return _entry("eer", value, samples, num_speakers)
+    num_speakers, samples = trials.resampled(trials.eer, speakers, num_bootstrap, seed)
+    return _entry("eer", trials.eer(), samples, num_speakers)
 
 
 def summary(evaluation):

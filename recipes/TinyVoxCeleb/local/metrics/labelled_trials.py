@@ -7,6 +7,7 @@ Authors
 import numpy as np
 
 from local.errors import RecipeError
+from local.metrics.bootstrap import number_speakers, speaker_weights
 from local.metrics.likelihood_ratios import act_dcf, cllr, log_likelihood_ratios, min_cllr
 from local.metrics.rates import area_under_roc, crossing, min_dcf
 from local.metrics.roc import SortedTrials, convex_hull
@@ -95,6 +96,32 @@ class LabelledTrials:
             values["cllr"] = cllr(llrs, labels, weights)
         return values | {"min_cllr": min_cllr(*hull), "auc": area_under_roc(*roc)}
 
+    def eer(self, weights=None):
+        """EER of the convex hull alone, under weights as for `metrics`."""
+        return crossing(*convex_hull(*self.sorted.roc(weights)))
+
+    def resampled(self, measure, speakers, num_bootstrap, seed):
+        """Measure the trials in resamples of the speakers.
+
+        Arguments
+        ---------
+        measure : callable
+            `metrics` or `eer`.
+        speakers : pair of sequences or None
+            As for `number_speakers`, of all trials.
+        num_bootstrap, seed : int
+            As for `speaker_weights`.
+
+        Returns
+        -------
+        (int, list)
+            How many speakers there are, and what was measured in each resample that has trials of
+            both kinds.
+        """
+        num_speakers, rows = number_speakers(speakers, self.known)
+        weights = speaker_weights(rows, num_speakers, num_bootstrap, seed)
+        return num_speakers, [measure(of_trials) for of_trials in self.usable(weights)]
+
     def usable(self, weights):
         """Those of some weights that leave trials of both kinds."""
         for of_trials in weights:
@@ -119,4 +146,4 @@ def equal_error_rate(scores, labels, where="trials"):
     >>> equal_error_rate([0.9, 0.4, 0.6, 0.1], [1, 1, 0, 0])
     0.25
     """
-    return crossing(*convex_hull(*LabelledTrials(scores, labels, where=where).sorted.roc()))
+    return LabelledTrials(scores, labels, where=where).eer()

@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from local.det import draw_det
 from local.metrics.labelled_trials import P_TARGETS
+from local.metrics.likelihood_ratios import log_likelihood_ratios
 from local.report.pictures import COLOURS, INK, NONTARGET, TARGET, legend_above, picture
 
 LARGEST_LLR = 15.0  # beyond, a picture of log-likelihood ratios tells nothing more
@@ -65,8 +66,7 @@ def as_llrs(scores):
     >>> as_llrs([0.5, 0.9, 1.0]).round(2).tolist()
     [0.0, 2.2, 15.0]
     """
-    with np.errstate(divide="ignore"):
-        return logit(np.asarray(scores, dtype=np.float64)).clip(-LARGEST_LLR, LARGEST_LLR)
+    return log_likelihood_ratios(scores).clip(-LARGEST_LLR, LARGEST_LLR)
 
 
 def histogram(name, scored, threshold, calibrated):
