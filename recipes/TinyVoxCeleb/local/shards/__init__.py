@@ -10,13 +10,16 @@ Authors
 """
 
 from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class
-from local.shards.members import AudioMember, locate_audio, open_audio
-from local.shards.reading import index_shards, list_shards, read_shards
-from local.shards.schema import Sample, ShardIndex
+from local.shards.index import ShardIndex, index_shards
+from local.shards.mapping import MappedShards
+from local.shards.preparing import prepare_split
+from local.shards.reading import read_shards
+from local.shards.schema import Sample
+from local.shards.sources import list_shards
 from local.shards.writing import write_shards
 
 __all__ = [
-    "AudioMember",
+    "MappedShards",
     "Sample",
     "ShardIndex",
     "check_classes",
@@ -24,8 +27,7 @@ __all__ = [
     "fingerprint",
     "index_shards",
     "list_shards",
-    "locate_audio",
-    "open_audio",
+    "prepare_split",
     "read_shards",
     "speakers_by_class",
     "write_shards",
