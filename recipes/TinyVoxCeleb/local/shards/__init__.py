@@ -11,14 +11,16 @@ Authors
 
 from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class
 from local.shards.members import AudioMember, locate_audio, open_audio
-from local.shards.reading import index_shards, list_shards, read_shards
+from local.shards.reading import index_shards, read_shards
 from local.shards.schema import Sample, ShardIndex
+from local.shards.sources import can_be_mapped, list_shards, open_shard, stamp, stamps
 from local.shards.writing import write_shards
 
 __all__ = [
     "AudioMember",
     "Sample",
     "ShardIndex",
+    "can_be_mapped",
     "check_classes",
     "count_speakers",
     "fingerprint",
@@ -26,7 +28,10 @@ __all__ = [
     "list_shards",
     "locate_audio",
     "open_audio",
+    "open_shard",
     "read_shards",
     "speakers_by_class",
+    "stamp",
+    "stamps",
     "write_shards",
 ]
