@@ -15,20 +15,24 @@ from local.shards.mapping import MappedShards
 from local.shards.preparing import prepare_split
 from local.shards.reading import read_shards
 from local.shards.schema import Sample
-from local.shards.sources import list_shards
+from local.shards.sources import can_be_mapped, list_shards, open_shard, stamp, stamps
 from local.shards.writing import write_shards
 
 __all__ = [
     "MappedShards",
     "Sample",
     "ShardIndex",
+    "can_be_mapped",
     "check_classes",
     "count_speakers",
     "fingerprint",
     "index_shards",
     "list_shards",
+    "open_shard",
     "prepare_split",
     "read_shards",
     "speakers_by_class",
+    "stamp",
+    "stamps",
     "write_shards",
 ]

@@ -23,7 +23,7 @@ from local.errors import RecipeError
 from local.processes import on_main
 from local.shards.headers import read_headers
 from local.shards.schema import Sample
-from local.shards.sources import can_be_mapped, list_shards, open_shard, stamp
+from local.shards.sources import can_be_mapped, list_shards, open_shard, stamps
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,23 +108,23 @@ def index_shards(source, index_file=None, shard_cache=None):
 
 def _index(source, index_file, shard_cache):
     shards = list_shards(source)
-    stamps = [f"{shard} {stamp(shard)}" for shard in shards] if index_file else []
-    columns = _read(index_file, stamps) if index_file else None
+    state = [*map(str, shards), *stamps(shards)] if index_file else []
+    columns = _read(index_file, state) if index_file else None
     if columns is None:
         columns = _index_all(shards, shard_cache, name=str(source).rstrip("/").rpartition("/")[2])
         if index_file:
             with atomic_file(index_file, "wb") as fout:
-                np.savez(fout, stamps=np.array(json.dumps(stamps)), **columns)
+                np.savez(fout, state=np.array(json.dumps(state)), **columns)
     if not len(columns["sample_ids"]):
         raise RecipeError(f"{source}: the shards hold no samples")
     return ShardIndex(shards, **columns)
 
 
-def _read(index_file, stamps):
+def _read(index_file, state):
     """The columns, or None where there are none for these shards."""
     try:
         with np.load(index_file, allow_pickle=False) as kept:
-            if json.loads(str(kept["stamps"])) == stamps:
+            if json.loads(str(kept["state"])) == state:
                 return {name: kept[name] for name in COLUMNS}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # absent, or of another version
         pass
