@@ -4,6 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -102,7 +103,8 @@ def make_corpus(folder, *, train, val, seconds=8, speakers=100, shards=4, seed=0
     for split in ("val", "dev"):
         trials = make_trials(utterances[split], num_trials=10_000, seed=seed)
         write_trials(tree / f"{split}_trials.txt", trials)
-    write_shards(tree, tree / "tiny_meta.csv", folder / "shards", size=-(-train // shards))
+    with contextlib.redirect_stdout(sys.stderr):
+        write_shards(tree, tree / "tiny_meta.csv", folder / "shards", size=-(-train // shards))
     whole = -(-train // shards) * shards == train
     paths = sorted((folder / "shards/train").glob("shard-*.tar"))
     if not whole:  # a name in braces has no room for "partial"
