@@ -10,14 +10,16 @@ Authors
 """
 
 from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class
-from local.shards.members import AudioMember, locate_audio, open_audio
-from local.shards.reading import index_shards, read_shards
-from local.shards.schema import Sample, ShardIndex
+from local.shards.index import ShardIndex, index_shards
+from local.shards.mapping import MappedShards
+from local.shards.preparing import prepare_split
+from local.shards.reading import read_shards
+from local.shards.schema import Sample
 from local.shards.sources import can_be_mapped, list_shards, open_shard, stamp, stamps
 from local.shards.writing import write_shards
 
 __all__ = [
-    "AudioMember",
+    "MappedShards",
     "Sample",
     "ShardIndex",
     "can_be_mapped",
@@ -26,9 +28,8 @@ __all__ = [
     "fingerprint",
     "index_shards",
     "list_shards",
-    "locate_audio",
-    "open_audio",
     "open_shard",
+    "prepare_split",
     "read_shards",
     "speakers_by_class",
     "stamp",
