@@ -184,11 +184,14 @@ def traffic(make, workers, folder):
     """
     from benchmarks.usage import OpenCounter, bytes_asked, bytes_from_disk, forget_pages, memory
 
-    peer, counter, most = make(), OpenCounter(folder), 0
+    gc.collect()
+    before = memory()
+    peer, counter, most = make(), OpenCounter(folder), before
     with counter.counting() as opened:
         for number, _ in enumerate(peer.batches(1, workers)):
             if number % 8 == 4:
                 most = max(most, memory())
+    most -= before
     before = bytes_asked()
     _copy_all(peer.crops(2))
     asked = bytes_asked() - before

@@ -62,7 +62,8 @@ def rates(peers, args, **options):
 
 def reading(corpus, args):
     """Crops from this machine's disk."""
-    with running(LOCAL, corpus) as peers:
+    names = [name for name in LOCAL if name in args.peers]
+    with running(names, corpus) as peers:
         rates(peers, args)
     say()
     say(
@@ -70,10 +71,11 @@ def reading(corpus, args):
         f" {'crops/s,':>9} {'first batch,':>14} {'memory':>9}"
     )
     say(f"{'':28} {'':>7} {'process':>11} {'':>9} {'uncached':>10} {'uncached':>9} {'again':>14}")
-    for name in LOCAL:
+    for name in names:
         with running([name], corpus) as peers:
             if name not in peers:
                 continue
+            corpus.csv.with_suffix(".npz").unlink(missing_ok=True)  # the index of the rounds above
             first, again = (peers[name]("first_batch", workers=args.workers) for _ in range(2))
             found = peers[name]("traffic", workers=args.workers, folder=corpus.folder.parent)
         say(
@@ -85,9 +87,10 @@ def reading(corpus, args):
 
 def serving(corpus, args):
     """Crops from a server."""
+    names = [name for name in SERVED if name in args.peers]
     with (
         slow_server(corpus.folder.parent, LATENCY) as base,
-        running(SERVED, corpus.served(base)) as peers,
+        running(names, corpus.served(base)) as peers,
     ):
         rates(peers, args, limit=args.served)
 
@@ -132,6 +135,7 @@ def main():
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="readers")
     parser.add_argument("--files", type=int, default=5000, help="training utterances")
     parser.add_argument("--val", type=int, default=1000, help="val utterances")
     parser.add_argument("--seconds", type=float, default=8, help="length of an utterance")

@@ -1,10 +1,12 @@
 """The benchmarks run, small, and find what they are there to find."""
 
 import re
+import shutil
 import subprocess
 import sys
 
-from running import train
+import pytest
+from running import TINY_ECAPA, train
 
 from conftest import ROOT
 
@@ -38,3 +40,71 @@ def test_table_of_the_scorings(small, tmp_path):
     value = r"[\d.]+(?: %)?"  # four speakers are too few for an interval
     for row, line in zip(rows, table, strict=True):
         assert re.fullmatch(rf"\| prototype \| {row} \| {value} \| {value} \|", line)
+
+
+TINY = ["--files", "24", "--val", "8", "--seconds", "3.2", "--speakers", "4", "--repeats", "1"]
+
+
+def pipeline(*options):
+    return call("-m", "benchmarks.pipeline", *TINY, *options)
+
+
+def test_readers_beside_each_other():
+    """On so few crops the times say nothing; opens and bytes are counted exactly."""
+    rows = ["SpeechBrain's CSV of files", "plain webdataset", "ours, indexed", "ours, streamed"]
+    out = pipeline("--only", "reading", "http", "growth", "--served", "0", "--growth", "20", "300")
+    number = r" +[\d,]+"
+    for row, opens in zip(rows, (24, 8, 16, 16), strict=True):
+        assert len(re.findall(rf"^{row}{number}{number}$", out, re.MULTILINE)) >= 1, row
+        # Each worker opens each of the eight shards that it reads from once.
+        found = re.search(rf"^{row} +(\d+) +1 +\d+ MB +\d+ MB", out, re.MULTILINE)
+        assert found, row
+        assert row.startswith("ours") or int(found[1]) == opens
+        assert 8 <= int(found[1]) <= opens
+    assert re.search(r"ours, indexed to SpeechBrain's CSV of files: [\d.]+ x", out)
+    assert re.search(rf"^a request a file{number}{number}$", out, re.MULTILINE)
+    assert re.findall(r"^ +(20|300) +[\d.]+ s", out, re.MULTILINE) == ["20", "300"]
+
+
+def test_an_epoch_a_step_and_kills():
+    kills = ["--kills", "1", "--kill_epochs", "1"]
+    out = pipeline("--only", "epoch", "step", "kills", "--steps", "2", *kills, "--", *TINY_ECAPA)
+    # Without torchdata there is no skeleton to compare with, and the line says how to get it.
+    ours = r"^ours, val whole +[\d.]+ s +val EER [\d.]+%"
+    assert re.search(rf"{ours}|--no-deps torchdata", out, re.MULTILINE)
+    gap = re.search(r"the Brain .* ms .*; 2 steps, losses differ by (.*)", out)[1]
+    assert float(gap) < 1e-5
+    assert re.search(r"1 kills \(1 SIG\w+\) of 1 run, each .* the same, bit for bit", out)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace to count opens with")
+def test_opens_are_counted_as_the_kernel_sees_them(small, tmp_path):
+    """By path and by file object, of this process and of one that it forks."""
+    paths = sorted((small.corpus / "train").rglob("*.wav"))[:3]
+    script = f"""if True:
+        import os, soundfile
+        from pathlib import Path
+        from benchmarks.usage import OpenCounter
+        paths = {[str(path) for path in paths]}
+        counter = OpenCounter({str(small.corpus)!r})
+        open(paths[0], "rb").close()
+        with counter.counting() as opened:
+            soundfile.read(paths[0])
+            Path(paths[1]).read_bytes()
+            pid = os.fork()
+            soundfile.info(paths[2])
+            with open(paths[0], "rb") as file:
+                soundfile.read(file)
+            if not pid:
+                os._exit(0)
+            os.wait()
+        print(sum(opened.values()), max(opened.values()))
+    """
+    log = tmp_path / "strace"
+    command = ["strace", "-f", "-e", "trace=open,openat", "-o", log, sys.executable, "-c", script]
+    answer = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
+    if "ptrace" in answer.stderr:
+        pytest.skip("strace may not trace here")
+    assert answer.stdout.split() == ["6", "2"], answer.stderr
+    seen = [line for line in log.read_text().splitlines() if str(small.corpus) in line]
+    assert len(seen) == 6 + 1  # and the one before it counted
