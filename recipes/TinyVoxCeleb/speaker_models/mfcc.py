@@ -10,6 +10,8 @@ import torch
 import torchaudio
 from speechbrain.utils.autocast import fwd_default_precision
 
+CPU_SAMPLES = 16 * 48000  # audio samples whose features are computed together
+
 
 class Mfcc(torch.nn.Module):
     """Mel-frequency cepstral coefficients with torchaudio's defaults, for a whole batch at once.
@@ -53,5 +55,19 @@ class Mfcc(torch.nn.Module):
         torch.Tensor
             Shape (batch, frames, n_mfcc).
         """
-        features = self.transform(wavs.unsqueeze(1))  # (batch, 1, n_mfcc, frames)
-        return features.squeeze(1).transpose(1, 2)
+        # On a CPU, a few utterances at a time stay in its cache from one operation to the next.
+        at_once = len(wavs) if wavs.is_cuda else max(1, CPU_SAMPLES // wavs.shape[1])
+        return torch.cat([self._compute(some) for some in wavs.split(at_once)])
+
+    def _compute(self, wavs):
+        """What `self.transform` computes of each utterance, in fewer passes over the memory."""
+        mel = self.transform.MelSpectrogram
+        fft = mel.spectrogram
+        margin = (fft.n_fft // 2, fft.n_fft // 2)
+        padded = torch.nn.functional.pad(wavs.unsqueeze(1), margin, mode="reflect").squeeze(1)
+        frames = padded.unfold(1, fft.n_fft, fft.hop_length) * fft.window
+        squares = torch.view_as_real(torch.fft.rfft(frames)).square()
+        bands = (squares[..., 0] + squares[..., 1]) @ mel.mel_scale.fb  # (batch, frames, bands)
+        decibels = 10 * bands.clamp(min=1e-10).log10()
+        floor = decibels.amax(dim=(1, 2), keepdim=True) - self.transform.top_db
+        return torch.maximum(decibels, floor) @ self.transform.dct_mat

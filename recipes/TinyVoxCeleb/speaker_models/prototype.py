@@ -45,13 +45,20 @@ class Prototype(torch.nn.Module):
         torch.Tensor
             Shape (batch, 1, embedding_size).
         """
-        hidden = torch.relu(self.convolution(features.transpose(1, 2)))  # (batch, size, frames)
+        # As an image of one line whose channels lie together in memory, as they do in `features`:
+        # on a CPU this takes half the time of Conv1d, which puts them apart.
+        line = features.transpose(1, 2).unsqueeze(2)  # (batch, n_features, 1, frames)
+        kernel = self.convolution.weight.unsqueeze(2)
+        line, kernel = (each.contiguous(memory_format=torch.channels_last) for each in (line, kernel))
+        hidden = torch.nn.functional.conv2d(line, kernel, self.convolution.bias).relu_()
+        hidden = hidden.squeeze(2).transpose(1, 2)  # (batch, frames, size)
         if lengths is None:
-            return hidden.mean(dim=2).unsqueeze(1)
-        lost = features.shape[1] - hidden.shape[2]
+            return hidden.mean(dim=1, keepdim=True)
+        lost = features.shape[1] - hidden.shape[1]
         frames = (lengths * features.shape[1]).round() - lost
-        mask = length_to_mask(frames.clamp(min=1), max_len=hidden.shape[2]).unsqueeze(1)
-        return ((hidden * mask).sum(dim=2) / mask.sum(dim=2)).unsqueeze(1)
+        mask = length_to_mask(frames.clamp(min=1), max_len=hidden.shape[1], dtype=hidden.dtype)
+        mask = mask / mask.sum(dim=1, keepdim=True)
+        return torch.bmm(mask.unsqueeze(1), hidden)
 
 
 class PrototypeClassifier(torch.nn.Module):
