@@ -59,6 +59,12 @@ def test_tensorboard_holds_the_curves(run):
         assert [point.value for point in points] == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_learning_rate_falls_from_step_to_step(small, tmp_path):
+    rates = ("--learning_rate", "0.01", "--final_learning_rate", "0.0")
+    run = train(small, tmp_path, *TINY_ECAPA, *rates, hparams=ECAPA)  # 2 epochs of 3 steps
+    assert [float(row["lr"]) for row in rows(run)] == pytest.approx([0.006, 0.0])
+
+
 def test_checkpoints(run):
     names = [path.name for path in (run / "save").iterdir()]
     # 18 training utterances in batches of 8: 3 steps an epoch
