@@ -40,7 +40,7 @@ class ShardIndex(collections.abc.Sequence):
     offset, size : numpy.ndarray
         Where in the archive the audio file begins, and its length, in bytes.
     pcm : numpy.ndarray
-        Where in the audio file its 16-bit PCM begins, in bytes; 0 where it has to be decoded.
+        Where in the audio file its 16-bit PCM begins, in bytes; -1 where it has to be decoded.
     num_frames : numpy.ndarray
         Length in audio samples.
     class_idx : numpy.ndarray
@@ -119,7 +119,13 @@ def _read(index_file, state):
         with np.load(index_file, allow_pickle=False) as kept:
             if json.loads(str(kept["state"])) == state:
                 return {name: kept[name] for name in COLUMNS}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # absent, or of another version
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        zipfile.BadZipFile,
+    ):  # absent, or of another version
         pass
     return None
 
