@@ -18,9 +18,6 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import lfilter
 
-RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "TinyVoxCeleb"
-sys.path.insert(0, str(RECIPE))
-
 from local.corpora.layout import SAMPLE_RATE, write_meta
 from local.shards import write_shards
 from local.trials import make_trials, write_trials

@@ -22,7 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.corpus import RECIPE, make_corpus
+from benchmarks import RECIPE
+from benchmarks.corpus import make_corpus
 
 GENTLE = (signal.SIGTERM, signal.SIGUSR1)
 SMALL = [
@@ -118,7 +119,9 @@ def kill_and_compare(folder, kills, epochs, seed):
     undisturbed.run()
     whole = time.monotonic() - begin
     begin = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import train_speaker_embeddings"], cwd=RECIPE, check=True)
+    subprocess.run(
+        [sys.executable, "-c", "import train_speaker_embeddings"], cwd=RECIPE, check=True
+    )
     start = time.monotonic() - begin
     expected = undisturbed.result()
     limit = longest_delay(start, max(whole - start, 0.1), kills)

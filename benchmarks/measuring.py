@@ -22,6 +22,7 @@ PEERS = {  # title, module, class
     "http_files": ("a request a file", "http_files", "HttpFiles"),
     "indexed": ("ours, indexed", "ours", "Indexed"),
     "streamed": ("ours, streamed", "ours", "Streamed"),
+    "cached": ("ours, streamed and cached", "ours", "Cached"),
 }
 
 

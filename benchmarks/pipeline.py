@@ -34,8 +34,12 @@ from benchmarks.slow_http import slow_server
 from benchmarks.step_overhead import step_overhead
 
 LOCAL = ["speechbrain", "webdataset", "torchdata", "indexed", "streamed"]
-SERVED = ["http_files", "webdataset", "streamed"]
-NAMED = {"indexed": ["speechbrain", "webdataset"], "streamed": ["webdataset", "http_files"]}
+SERVED = ["http_files", "webdataset", "streamed", "cached"]
+NAMED = {
+    "indexed": ["speechbrain", "webdataset"],
+    "streamed": ["webdataset", "http_files"],
+    "cached": ["webdataset"],
+}
 LATENCY = 0.005  # s
 
 

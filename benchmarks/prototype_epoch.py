@@ -16,8 +16,8 @@ import time
 
 import torch
 
+from benchmarks import RECIPE
 from benchmarks.growth import in_process
-from benchmarks.corpus import RECIPE
 from benchmarks.measuring import ratio
 from benchmarks.peers import BATCH, MissingPeerError
 

@@ -19,7 +19,7 @@ import time
 
 import torch
 
-from benchmarks.corpus import RECIPE
+from benchmarks import RECIPE
 from benchmarks.growth import in_process
 from local.dataset import BatchLoader
 

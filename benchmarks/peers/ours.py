@@ -4,11 +4,10 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+from benchmarks.peers import BATCH, CROP
 from local.dataset import CropOrder, make_crops
 from local.dataset.loading import BatchLoader
 from local.shards import index_shards
-
-from benchmarks.peers import BATCH, CROP
 
 SEED = 1337
 
@@ -42,11 +41,14 @@ class Indexed:
 class Streamed:
     """Reads shards from their beginning to their end."""
 
+    cached = False
+
     def __init__(self, corpus):
         index = index_shards(corpus.source, corpus.csv.with_suffix(".npz"))
         vars(index)["mapped"] = False  # also those that lie on this disk
         self.order = CropOrder(index, batch_size=BATCH, seed=SEED)
-        self.data = make_crops(self.order, crop_frames=CROP)
+        cache = corpus.csv.with_name("shard_cache") if self.cached else None
+        self.data = make_crops(self.order, crop_frames=CROP, shard_cache=cache)
 
     def crops(self, epoch):
         """Batch by batch, as it makes them."""
@@ -59,3 +61,9 @@ class Streamed:
         self.order.set_epoch(epoch)
         for batch in BatchLoader(self.data, num_workers=workers):
             yield batch.signals
+
+
+class Cached(Streamed):
+    """The same with copies on this disk, which the first epoch makes: as training does."""
+
+    cached = True

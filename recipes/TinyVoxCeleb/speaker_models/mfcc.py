@@ -10,7 +10,7 @@ import torch
 import torchaudio
 from speechbrain.utils.autocast import fwd_default_precision
 
-CPU_SAMPLES = 16 * 48000  # audio samples whose features are computed together
+SAMPLES_A_THREAD = 16 * 48000  # audio whose features a CPU computes together
 
 
 class Mfcc(torch.nn.Module):
@@ -56,7 +56,9 @@ class Mfcc(torch.nn.Module):
             Shape (batch, frames, n_mfcc).
         """
         # On a CPU, a few utterances at a time stay in its cache from one operation to the next.
-        at_once = len(wavs) if wavs.is_cuda else max(1, CPU_SAMPLES // wavs.shape[1])
+        at_once = len(wavs)
+        if not wavs.is_cuda:
+            at_once = max(1, SAMPLES_A_THREAD * torch.get_num_threads() // wavs.shape[1])
         return torch.cat([self._compute(some) for some in wavs.split(at_once)])
 
     def _compute(self, wavs):
