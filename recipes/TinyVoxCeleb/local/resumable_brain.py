@@ -32,6 +32,25 @@ class ResumableBrain(sb.Brain):
     In `compute_objectives`, a subclass passes its loss through `count_batch`.
     """
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Without what compiles and shares them: utterances of all lengths, in processes of their
+        # own, are evaluated by these.
+        self.plain_modules = torch.nn.ModuleDict(self.modules)
+
+    def modules_of(self, stage):
+        """The modules with which a stage computes.
+
+        Arguments
+        ---------
+        stage : speechbrain.Stage
+
+        Returns
+        -------
+        torch.nn.ModuleDict
+        """
+        return self.modules if stage == sb.Stage.TRAIN else self.plain_modules
+
     def fit(self, epoch_counter, train_set, *args, **kwargs):
         """See Brain.fit; `train_set` is a BatchLoader.
 
@@ -156,9 +175,10 @@ class ResumableBrain(sb.Brain):
                 on_gpu = self.device_type == "cuda"
                 if on_gpu:
                     module = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module)
+                # Buffers are shared by on_stage_start: evaluation has no common steps.
                 self.modules[name] = DistributedDataParallel(
                     module,
                     device_ids=[self.device] if on_gpu else None,
-                    broadcast_buffers=False,  # see on_stage_start: not in evaluation
+                    forward_sync_buffers=False,
                     find_unused_parameters=self.find_unused_parameters,
                 )
