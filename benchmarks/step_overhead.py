@@ -121,7 +121,7 @@ def time_steps(corpus, steps, device, options, pipe):
                 self.device,
             )
             self.in_turns = InTurns(train_set, steps + WARM_UP, plain, self)
-            super().fit(epoch_counter, self.in_turns, progressbar=False)
+            super().fit([1], self.in_turns, progressbar=False)
             losses = [loss.item() for loss in self.in_turns.losses["brain"]]
             pipe.send((self.in_turns.seconds, losses, self.in_turns.losses["plain"]))
             raise SystemExit(0)
@@ -133,7 +133,8 @@ def time_steps(corpus, steps, device, options, pipe):
                 *(str(RECIPE / "hparams/ecapa_tdnn.yaml"), "--shard_folder", str(corpus.shards)),
                 *("--val_trials_path", str(corpus.folder / "val_trials.txt")),
                 *("--dev_trials_path", str(corpus.folder / "dev_trials.txt")),
-                *("--output_folder", output, "--epochs", "1", "--device", device),
+                *("--output_folder", output, "--device", device),
+                *("--epochs", str(steps + WARM_UP)),  # which the learning rate is planned for
                 *("--crops_per_utterance", "1", "--noprogressbar", *options),
             ]
         )

@@ -52,7 +52,10 @@ def pipeline(*options):
 def test_readers_beside_each_other():
     """On so few crops the times say nothing; opens and bytes are counted exactly."""
     rows = ["SpeechBrain's CSV of files", "plain webdataset", "ours, indexed", "ours, streamed"]
-    out = pipeline("--only", "reading", "http", "growth", "--served", "0", "--growth", "20", "300")
+    peers = ["--peers", "speechbrain", "webdataset", "indexed", "streamed"]
+    out = pipeline(
+        "--only", "reading", "http", "growth", *peers, "--served", "0", "--growth", "300"
+    )
     number = r" +[\d,]+"
     for row, opens in zip(rows, (24, 8, 16, 16), strict=True):
         assert len(re.findall(rf"^{row}{number}{number}$", out, re.MULTILINE)) >= 1, row
@@ -62,8 +65,10 @@ def test_readers_beside_each_other():
         assert row.startswith("ours") or int(found[1]) == opens
         assert 8 <= int(found[1]) <= opens
     assert re.search(r"ours, indexed to SpeechBrain's CSV of files: [\d.]+ x", out)
-    assert re.search(rf"^a request a file{number}{number}$", out, re.MULTILINE)
-    assert re.findall(r"^ +(20|300) +[\d.]+ s", out, re.MULTILINE) == ["20", "300"]
+    assert (
+        len(re.findall(r"ours, streamed to plain webdataset: [\d.]+ x", out)) == 2
+    )  # also by http
+    assert re.search(r"^ +300 +[\d.]+ s", out, re.MULTILINE)
 
 
 def test_an_epoch_a_step_and_kills():
@@ -74,7 +79,7 @@ def test_an_epoch_a_step_and_kills():
     assert re.search(rf"{ours}|--no-deps torchdata", out, re.MULTILINE)
     gap = re.search(r"the Brain .* ms .*; 2 steps, losses differ by (.*)", out)[1]
     assert float(gap) < 1e-5
-    assert re.search(r"1 kills \(1 SIG\w+\) of 1 run, each .* the same, bit for bit", out)
+    assert re.search(r"1 kills \(1 SIG\w+\) of \d+ runs?, each .* the same, bit for bit", out)
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="no strace to count opens with")
