@@ -15,17 +15,19 @@ import logging
 import sys
 from pathlib import Path
 
+import numpy as np
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import if_main_process, run_on_main
-from torch.utils.data import DataLoader
-from tqdm import tqdm
+from speechbrain.utils.distributed import run_on_main
 
+from local.dataset import BatchLoader
 from local.errors import RecipeError, one_line_errors
 from local.experiment import check_experiment, is_same_experiment, record_experiment
 from local.hparams import load_hparams, parse_arguments
 from local.inference_bundle import write_inference_bundle
 from local.metrics import check_both_kinds, equal_error_rate, evaluate, summary
+from local.processes import gather, place, training_processes
+from local.resumable_brain import ResumableBrain
 from local.scoring import check_covered, cosine_scores
 from local.shards import check_classes, speakers_by_class
 from local.trials import read_trials
@@ -36,7 +38,7 @@ RECIPE = Path(__file__).resolve().parent
 LOG_CONFIG = RECIPE / "hparams/log_config.yaml"
 
 
-class SpeakerBrain(sb.Brain):
+class SpeakerBrain(ResumableBrain):
     """Trains by classifying the training speakers, validates by the `trials` of each stage."""
 
     def compute_forward(self, batch, stage):
@@ -51,38 +53,16 @@ class SpeakerBrain(sb.Brain):
     def compute_objectives(self, predictions, batch, stage):
         """Classification loss; keeps the embeddings where there are trials to score."""
         embeddings, scores = predictions
+        loss = torch.zeros(())
+        if stage != sb.Stage.TEST:  # whose speakers are unseen and have no class
+            classes = batch.classes.to(self.device, non_blocking=True).unsqueeze(1)
+            loss = self.hparams.compute_cost(scores, classes)
+            correct = (scores.argmax(dim=-1) == classes).sum()
+            loss = self.count_batch(len(batch), loss, correct, stage)
         if stage != sb.Stage.TRAIN:
-            self.embeddings.update(zip(batch.ids, embeddings.float().cpu(), strict=True))
-        if stage == sb.Stage.TEST:  # unseen speakers have no class
-            return torch.zeros(())
-        classes = batch.classes.to(self.device).unsqueeze(1)
-        loss = self.hparams.compute_cost(scores, classes)
-        self.count += len(batch)
-        self.loss_sum += loss.item() * len(batch)
-        self.correct += (scores.argmax(dim=-1) == classes).sum().item()
+            vectors = embeddings.squeeze(1).float().cpu().numpy()
+            self.evaluated.append((self.step, place()[0], batch.ids, vectors, self.batch_sums))
         return loss
-
-    def on_stage_start(self, stage, epoch=None):
-        """Begin the sums of a stage; an epoch's rate and random numbers follow from its number."""
-        self.count, self.loss_sum, self.correct, self.embeddings = 0, 0.0, 0, {}
-        if stage != sb.Stage.TRAIN:
-            return
-        torch.manual_seed(self.hparams.random_seed + epoch)
-        self.learning_rate, _ = self.hparams.lr_annealing(epoch)
-        sb.nnet.schedulers.update_learning_rate(self.optimizer, self.learning_rate)
-        self.bar = tqdm(
-            total=len(self.hparams.train_data),
-            desc=f"epoch {epoch}/{self.hparams.epochs}",
-            unit="batch",
-            dynamic_ncols=True,
-            disable=self.noprogressbar or not if_main_process(),
-        )
-
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Show loss, accuracy and the time left."""
-        stats = self.mean_stats()
-        self.bar.set_postfix_str(f"loss {stats['loss']:.3f}, accuracy {stats['accuracy']:.1%}")
-        self.bar.update()
 
     def check_loss_isfinite(self, loss):
         """Stop at the first loss that is not finite."""
@@ -92,14 +72,23 @@ class SpeakerBrain(sb.Brain):
                 f"diverged; lower learning_rate, now {self.learning_rate}"
             )
 
+    def on_stage_start(self, stage, epoch=None):
+        """Begin to collect embeddings."""
+        super().on_stage_start(stage, epoch)
+        self.evaluated = []
+
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Score the trials, log, and keep the best and the last checkpoint."""
+        super().on_stage_end(stage, stage_loss, epoch)
         if stage == sb.Stage.TRAIN:
-            self.bar.close()
             self.train_stats = self.mean_stats()
             return
+        # In the order of one process, in which sums are the same to the last digit.
+        evaluated = sorted(gather(self.evaluated), key=lambda of_batch: of_batch[:2])
+        vectors = {}
+        for _, _, ids, of_batch, _ in evaluated:
+            vectors |= zip(ids, of_batch, strict=True)
         trials = self.trials[stage]
-        vectors = {key: vector.squeeze(0).numpy() for key, vector in self.embeddings.items()}
         scores = cosine_scores(vectors, trials)
         if stage == sb.Stage.TEST:
             evaluation = evaluate(scores, trials.labels, trials.speakers())
@@ -108,7 +97,8 @@ class SpeakerBrain(sb.Brain):
             test_stats = {"eer": evaluation["metrics"]["eer"]["value"]}
             self.log_stats({"best epoch": best}, test_stats=test_stats)
             return
-        self.centre_embeddings()
+        self.sums = sum(sums for *_, sums in evaluated)
+        self.centre_embeddings(vectors)
         eer = equal_error_rate(scores, trials.labels)
         valid_stats = {**self.mean_stats(), "eer": eer}
         logger.info(
@@ -126,21 +116,17 @@ class SpeakerBrain(sb.Brain):
             verbosity=logging.DEBUG,
         )
 
-    def mean_stats(self):
-        """Loss and accuracy, averaged over the utterances of the stage so far."""
-        return {"loss": self.loss_sum / self.count, "accuracy": self.correct / self.count}
-
     def log_stats(self, meta, **stats):
         """Write statistics to the train log, the CSV and TensorBoard."""
         for train_logger in [] if self.debug else self.hparams.train_loggers:
             train_logger.log_stats(meta, **stats, verbose=False)
 
-    def centre_embeddings(self):
+    def centre_embeddings(self, vectors):
         """Let mean_var_norm_emb hold the mean of this epoch's validation embeddings."""
         norm = self.modules.mean_var_norm_emb
         norm.count = 0
         norm.train()
-        norm(torch.stack(list(self.embeddings.values())).to(self.device))
+        norm(torch.from_numpy(np.stack(list(vectors.values()))[:, None]).to(self.device))
         norm.eval()
 
 
@@ -154,28 +140,27 @@ def dataio_prep(hparams):
     trials = {}
     for stage, split in ((sb.Stage.VALID, "val"), (sb.Stage.TEST, "dev")):
         trials[stage] = read_trials(hparams[f"{split}_trials_path"])
-        check_covered(trials[stage], (sample.key for sample in hparams[f"{split}_index"].samples))
+        check_covered(trials[stage], [s.key for s in hparams[f"{split}_index"]])
         check_both_kinds(trials[stage].labels, trials[stage].path)
-    pin = torch.cuda.is_available()  # page-locked memory is faster to copy to a GPU
-    loaders = {
-        split: DataLoader(hparams[f"{split}_data"], batch_size=None, pin_memory=pin)
-        for split in ("train", "val", "dev")
-    }
+    workers = {"num_workers": hparams["num_workers"]}
+    loaders = {"train": BatchLoader(hparams["train_data"], hparams["train_order"], **workers)}
+    for split in ("val", "dev"):
+        data = hparams[f"{split}_data"]
+        loaders[split] = BatchLoader(data, data.own(), **workers)
     return loaders, trials, speakers
 
 
 def main(argv):
     """Parse, prepare, fit, test, and leave the network."""
     hparams_file, run_opts, overrides = parse_arguments(argv, __doc__)
-    sb.utils.distributed.ddp_init_group(run_opts)
-    with one_line_errors(run_opts.debug):
+    with one_line_errors(run_opts.debug), training_processes(run_opts):
         hparams, overrides = load_hparams(hparams_file, overrides, run_opts)
         overrides |= {key: hparams[key] for key in ("n_speakers", "train_content")}
         folder, inference = (Path(hparams["output_folder"], sub) for sub in ("", "inference"))
         experiment = check_experiment(folder, hparams_file, overrides, run_opts)
         loaders, trials, speakers = dataio_prep(hparams)
         if is_same_experiment(inference, experiment):
-            print(f"{folder}: this run is complete")
+            run_on_main(print, args=[f"{folder}: this run is complete"])
             return
         sb.create_experiment_directory(folder, hparams_file, overrides, LOG_CONFIG)
         parts = {key: hparams[key] for key in ("modules", "opt_class", "checkpointer")}
@@ -185,7 +170,6 @@ def main(argv):
             brain.debug_batches = max(len(loaders["val"]), len(loaders["dev"]))
         else:
             run_on_main(record_experiment, args=[folder, experiment])
-        brain.train_sampler = hparams["train_data"]  # fit tells it the epoch
         brain.fit(hparams["epoch_counter"], loaders["train"], loaders["val"], progressbar=False)
         if not brain.checkpointer.list_checkpoints():
             raise RecipeError(f"{folder}: no checkpoint to test: train it without --test_only")

@@ -16,6 +16,22 @@ class RecipeError(Exception):
     """
 
 
+class Stopped(Exception):
+    """A signal has stopped the work, which is saved.
+
+    Arguments
+    ---------
+    number : int
+        Of the signal.
+    message : str
+        What to tell the user; a process that is not the first has nothing to tell.
+    """
+
+    def __init__(self, number, message):
+        super().__init__(message)
+        self.number = number
+
+
 @contextlib.contextmanager
 def one_line_errors(debug=False):
     """Turn errors that a user can mend into one line on stderr and exit code 1.
@@ -28,13 +44,15 @@ def one_line_errors(debug=False):
     Raises
     ------
     SystemExit
-        With code 1 after a RecipeError or an OSError (disk full, no permission), with code 130,
-        as shells do, after Ctrl-C.
+        With code 1 after a RecipeError or an OSError (disk full, no permission), with 128 and the
+        number of the signal, as shells do, after a signal: 130 after Ctrl-C, 138 after SIGUSR1.
     """
     try:
         yield
     except KeyboardInterrupt:
         sys.exit(_say("\ninterrupted; the same command carries on", 130))
+    except Stopped as stop:
+        sys.exit(_say(str(stop), 128 + stop.number))
     except BrokenPipeError:  # e.g. `... | head`: the reader has what it wants
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -45,5 +63,6 @@ def one_line_errors(debug=False):
 
 
 def _say(message, code):
-    print(message, file=sys.stderr)
+    if message:
+        print(message, file=sys.stderr)
     return code

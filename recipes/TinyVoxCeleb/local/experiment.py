@@ -19,7 +19,10 @@ from local.hparams import settings
 
 RECORD = "experiment.yaml"
 RUN_OPTIONS = ("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor")
-MAY_CHANGE = ("epochs", "patience", "num_workers", "output_folder")
+MAY_CHANGE = (
+    *("epochs", "patience", "num_workers", "output_folder", "ckpt_interval_minutes"),
+    *("stage_shards_to", "shard_cache"),
+)
 
 
 def check_experiment(folder, path, overrides, run_opts):

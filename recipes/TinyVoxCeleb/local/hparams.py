@@ -17,12 +17,13 @@ import speechbrain as sb
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 
-from local.device import choose_device
 from local.errors import RecipeError
 
 _INTEGER, _NUMBER = re.compile(r"[-+]?\d+"), re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
-_TEXT_KEY = re.compile(r"--(\w*_(folder|path|file|dir|lists|trials|evaluate)|checkpoint)")
-_MAY_BE_ZERO = ("num_workers", "random_seed", "num_bootstrap")
+_TEXT_KEY = re.compile(
+    r"--(\w*_(folder|path|file|dir|lists|trials|evaluate|shards|shards_to|cache)|checkpoint)"
+)
+_MAY_BE_ZERO = ("num_workers", "random_seed", "num_bootstrap", "ckpt_interval_minutes")
 
 
 def parse_arguments(argv, description=""):
@@ -76,7 +77,6 @@ def load_hparams(path, overrides, run_opts):
     overrides : str
         YAML text, as `parse_arguments` gives it.
     run_opts : speechbrain.utils.run_opts.RunOptions
-        Checked too.
 
     Returns
     -------
@@ -87,16 +87,18 @@ def load_hparams(path, overrides, run_opts):
     ------
     RecipeError
         No such file; not YAML; an unknown key; a key that must be given and is not; a value of the
-        wrong kind; run options that this recipe cannot serve, such as CUDA where there is none.
+        wrong kind.
     """
-    _check_run_options(run_opts)
     text, given = read_hparams(path, overrides)
     # Said when SpeechBrain's loggers are imported; nothing here draws spectrograms.
     logging.getLogger("speechbrain.utils.train_logger").addFilter(
         lambda record: "torchvision" not in record.getMessage()
     )
     try:
-        return load_hyperpyyaml(text, given), given
+        hparams = load_hyperpyyaml(text, given)
+        if run_opts.ckpt_interval_steps > 0:  # SpeechBrain takes one of the two
+            hparams["ckpt_interval_minutes"] = 0
+        return hparams, given
     except OSError as error:  # the checkpointer makes its folder
         raise RecipeError(
             f"output_folder: {error.filename} cannot be made ({error.strerror}): choose another"
@@ -105,18 +107,6 @@ def load_hparams(path, overrides, run_opts):
         # HyperPyYAML puts what it was making before the message of what went wrong.
         reason = ": ".join(str(part).splitlines()[0] for part in error.args)
         raise RecipeError(f"{path}: {reason}; check the values of its keys") from error
-
-
-def _check_run_options(run_opts):
-    for precision in (run_opts.precision, run_opts.eval_precision):
-        choose_device(run_opts.device, precision)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise RecipeError("torchrun with several processes: this recipe runs in one so far")
-    if run_opts.ckpt_interval_minutes > 0 or run_opts.ckpt_interval_steps > 0:
-        raise RecipeError(
-            "--ckpt_interval_minutes, --ckpt_interval_steps: checkpoints are made at the end of "
-            "each epoch only, so that a resumed run gives the same result; leave them out"
-        )
 
 
 def read_hparams(path, overrides):
@@ -148,7 +138,7 @@ def read_hparams(path, overrides):
     if not isinstance(given, dict):
         raise RecipeError(f"expected options as --key value, found {overrides.strip()!r}")
     for key in given:
-        if key.endswith(("_folder", "_path")):
+        if key.endswith(("_folder", "_path")) and "://" not in str(given[key]):
             given[key] = os.path.abspath(given[key])
     _check_keys(path, text, given)
     return text, given

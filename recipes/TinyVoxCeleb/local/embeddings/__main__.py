@@ -21,7 +21,7 @@ from local.atomic import check_writable
 from local.device import PRECISIONS
 from local.embeddings.embedder import Embedder
 from local.embeddings.files import write_embeddings
-from local.embeddings.processes import place, process_group
+from local.processes import place, process_group
 from local.errors import one_line_errors
 
 

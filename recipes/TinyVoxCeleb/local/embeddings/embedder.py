@@ -18,7 +18,7 @@ from local.embeddings.cache import EmbeddingCache
 from local.embeddings.content import find_bundle
 from local.embeddings.network import batching, encode, load_encoder
 from local.embeddings.plan import average, cut, plan_batches
-from local.embeddings.processes import add_up, on_main, place
+from local.processes import add_up, on_main, place
 from local.embeddings.reading import read_batches
 from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
@@ -48,7 +48,7 @@ class LookedUp(NamedTuple):
     @property
     def ids(self):
         """The utterances, as trial lists name them."""
-        return self.found.ids if self.found else [sample.key for sample in self.index.samples]
+        return self.found.ids if self.found else [sample.key for sample in self.index]
 
 
 class Embedder:
@@ -140,7 +140,7 @@ class Embedder:
         embeddings = Embeddings(
             folder.ids,
             self._compute(folder.index, folder.path.name),
-            np.array([sample.num_frames for sample in folder.index.samples], dtype=np.int64),
+            folder.index.num_frames,
             folder.cache.about,
         ).check(folder.path)
         folder.cache.check_unchanged()
@@ -155,7 +155,7 @@ class Embedder:
 
     def _compute(self, index, name):
         encoder, dim, rule = self._network
-        pieces = cut([sample.num_frames for sample in index.samples])
+        pieces = cut(index.num_frames.tolist())
         batches = plan_batches(
             [piece.length for piece in pieces],
             1 if rule == "single" else self.batch_size,

@@ -7,9 +7,8 @@ Authors
 import torch
 
 from local.audio import decode, repeat_to
-from local.decoding import as_it_is, leave_interrupts_to_the_main_process
-from local.errors import RecipeError
-from local.shards import locate_audio, open_audio
+from local.dataset import BatchLoader
+from local.shards import MappedShards
 from local.windows import MIN_FRAMES
 
 
@@ -35,23 +34,14 @@ def read_batches(index, pieces, batches, num_workers):
     RecipeError
         As it was raised in a worker; see `decode`.
     """
-    loader = torch.utils.data.DataLoader(
-        _Batches(index, pieces, batches),
-        batch_size=None,
-        num_workers=num_workers,
-        collate_fn=as_it_is,
-        worker_init_fn=leave_interrupts_to_the_main_process if num_workers else None,
-    )
-    for batch, signals in zip(batches, loader, strict=True):
-        if isinstance(signals, RecipeError):
-            raise signals
-        yield batch, signals
+    loader = BatchLoader(_Batches(index, pieces, batches), range(len(batches)), num_workers=num_workers)
+    yield from zip(batches, loader, strict=True)
 
 
 class _Batches(torch.utils.data.Dataset):
     def __init__(self, index, pieces, batches):
-        self.samples = index.samples
-        self.members = locate_audio(index.shards)
+        self.index = index
+        self.shards = MappedShards(index)
         self.pieces = pieces
         self.batches = batches
 
@@ -59,14 +49,10 @@ class _Batches(torch.utils.data.Dataset):
         return len(self.batches)
 
     def __getitem__(self, number):
-        try:
-            return [self._decode(self.pieces[piece]) for piece in self.batches[number]]
-        except RecipeError as error:
-            return error  # raised in the main process, without the worker's traceback around it
+        return [self._decode(self.pieces[piece]) for piece in self.batches[number]]
 
     def _decode(self, piece):
-        with open_audio(self.members[piece.row]) as file:
-            signal = decode(
-                file, self.samples[piece.row], start=piece.start, num_frames=piece.num_frames
-            )
+        encoded = self.shards.audio(piece.row)
+        sample = self.index[piece.row]
+        signal = decode(encoded, sample, start=piece.start, num_frames=piece.num_frames)
         return repeat_to(signal, MIN_FRAMES)

@@ -50,7 +50,7 @@ def read_lengths(shard_folders):
     if not shard_folders:
         return None
     indices = [index_shards(folder) for folder in shard_folders.split(",")]
-    return {sample.key: sample.num_frames for index in indices for sample in index.samples}
+    return {sample.key: sample.num_frames for index in indices for sample in index}
 
 
 def lengths_of(trials, frames, shard_folders):

@@ -10,23 +10,29 @@ Authors
 """
 
 from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class
-from local.shards.members import AudioMember, locate_audio, open_audio
-from local.shards.reading import index_shards, list_shards, read_shards
-from local.shards.schema import Sample, ShardIndex
+from local.shards.index import ShardIndex, index_shards
+from local.shards.mapping import MappedShards
+from local.shards.preparing import prepare_split
+from local.shards.reading import read_shards
+from local.shards.schema import Sample
+from local.shards.sources import can_be_mapped, list_shards, open_shard, stamp, stamps
 from local.shards.writing import write_shards
 
 __all__ = [
-    "AudioMember",
+    "MappedShards",
     "Sample",
     "ShardIndex",
+    "can_be_mapped",
     "check_classes",
     "count_speakers",
     "fingerprint",
     "index_shards",
     "list_shards",
-    "locate_audio",
-    "open_audio",
+    "open_shard",
+    "prepare_split",
     "read_shards",
     "speakers_by_class",
+    "stamp",
+    "stamps",
     "write_shards",
 ]

@@ -28,9 +28,9 @@ def speakers_by_class(index):
         Fewer than two speakers; a sample without class; class indices with gaps; two speakers in
         one class or two classes for one speaker.
     """
-    where = index.shards[0].parent
+    where = index.name
     speakers = {}
-    for sample in index.samples:
+    for sample in index:
         if not isinstance(sample.class_idx, int):
             raise RecipeError(
                 f"{where}: class_idx of {sample.sample_id} is {sample.class_idx}: expected the "
@@ -82,7 +82,7 @@ def fingerprint(index):
     -------
     str
     """
-    lines = sorted(f"{sample.sample_id} {sample.num_frames}" for sample in index.samples)
+    lines = sorted(f"{sample.sample_id} {sample.num_frames}" for sample in index)
     return f"{len(lines)} utterances, crc {zlib.crc32(chr(10).join(lines).encode()):08x}"
 
 
@@ -101,15 +101,15 @@ def check_classes(index, speakers):
     RecipeError
         A class_idx beyond the count of classes, missing, or of another speaker.
     """
-    for sample in index.samples:
+    for sample in index:
         idx = sample.class_idx
         if not isinstance(idx, int) or not 0 <= idx < len(speakers):
             raise RecipeError(
-                f"{index.shards[0].parent}: class_idx of {sample.sample_id} is {idx}: expected 0 "
+                f"{index.name}: class_idx of {sample.sample_id} is {idx}: expected 0 "
                 f"to {len(speakers) - 1}, as there are {len(speakers)} training speakers"
             )
         if speakers[idx] != sample.speaker_id:
             raise RecipeError(
-                f"{index.shards[0].parent}: class_idx {idx} of {sample.sample_id} belongs to "
+                f"{index.name}: class_idx {idx} of {sample.sample_id} belongs to "
                 f"{speakers[idx]} in the training shards"
             )

@@ -15,51 +15,31 @@ SPLITS = ("train", "val", "dev", "eval")
 
 @dataclass(frozen=True)
 class Sample:
-    """What a shard tells of one utterance: the fields of its JSON.
+    """What a shard tells of one utterance.
 
     Arguments
     ---------
     sample_id : str
         "speaker/session/utterance"; "eval/wav/<hash>" for evaluation files.
-    speaker_id, youtube_id, utterance_id : str
-        Its three parts.
     num_frames : int
-        Length in audio samples.
-    sampling_rate : int
-        In Hz.
+        Length in audio samples, of 16 kHz always.
     class_idx : int or None
         The class of a training speaker, None for dev and eval.
     """
 
     sample_id: str
-    speaker_id: str
-    youtube_id: str
-    utterance_id: str
     num_frames: int
-    sampling_rate: int
     class_idx: int | None
+
+    @property
+    def speaker_id(self):
+        """The first part of the sample_id."""
+        return self.sample_id.split("/")[0]
 
     @property
     def key(self):
         """The id by which trial and score lists name this utterance."""
         return utterance_key(self.sample_id)
-
-
-@dataclass(frozen=True)
-class ShardIndex:
-    """The shards of one split and the samples in them, in the order of the archives.
-
-    Arguments
-    ---------
-    shards : list of Path
-    samples : list of Sample
-    """
-
-    shards: list
-    samples: list
-
-    def __len__(self):
-        return len(self.samples)
 
 
 def split_key(name):

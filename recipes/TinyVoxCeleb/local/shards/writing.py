@@ -6,7 +6,6 @@ Authors
 
 import csv
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from webdataset.writer import TarWriter
 from local.atomic import atomic_folder
 from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
-from local.shards.schema import AUDIO_TYPES, SPLITS, Sample
+from local.shards.schema import AUDIO_TYPES, SPLITS
 
 # Byte-identical archives: no clock, no user. PAX knows ids of any length and alphabet.
 REPRODUCIBLE = {
@@ -85,12 +84,12 @@ def _write_split(folder, split, paths, classes, size):
         with open(folder / name, "wb") as fout, TarWriter(fout, **REPRODUCIBLE) as writer:
             for place, path in enumerate(chunk):
                 sample = _describe(path, split, classes)
-                key = f"{place:0{width}d}/{sample.sample_id}"
+                key = f"{place:0{width}d}/{sample['sample_id']}"
                 # TarWriter sorts the files of one call by extension: two calls keep audio first.
                 writer.write({"__key__": key, path.suffix[1:].lower(): path.read_bytes()})
-                writer.write({"__key__": key, "json": json.dumps(asdict(sample)).encode()})
-                speakers.add(sample.speaker_id)
-                frames += sample.num_frames
+                writer.write({"__key__": key, "json": json.dumps(sample).encode()})
+                speakers.add(sample["speaker_id"])
+                frames += sample["num_frames"]
                 progress.update()
     progress.close()
     who = "unnamed" if split == "eval" else f"{len(speakers)}"
@@ -164,12 +163,12 @@ def _describe(path, split, classes):
                 f"{path}: speaker {speaker} has no class index in tiny_meta.csv: expected a row "
                 "with this id and its idx"
             )
-    return Sample(
-        f"{speaker}/{session}/{utterance}",
-        speaker,
-        session,
-        utterance,
-        info.frames,
-        info.samplerate,
-        class_idx,
-    )
+    return {
+        "sample_id": f"{speaker}/{session}/{utterance}",
+        "speaker_id": speaker,
+        "youtube_id": session,
+        "utterance_id": utterance,
+        "num_frames": info.frames,
+        "sampling_rate": info.samplerate,
+        "class_idx": class_idx,
+    }

@@ -1,0 +1,25 @@
+"""From shards to batches: order, crop, partition over processes, place in the epoch.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from local.dataset.batch import Batch, collate
+from local.dataset.indexed import IndexedCrops
+from local.dataset.loading import BatchLoader, make_crops
+from local.dataset.order import CropOrder, count_batches, sample_seed
+from local.dataset.streamed import StreamedCrops
+from local.dataset.utterances import Utterances
+
+__all__ = [
+    "Batch",
+    "BatchLoader",
+    "CropOrder",
+    "IndexedCrops",
+    "StreamedCrops",
+    "Utterances",
+    "collate",
+    "count_batches",
+    "make_crops",
+    "sample_seed",
+]

@@ -1,0 +1,69 @@
+"""A batch of utterances or crops, 16-bit until it is on its device.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from local.audio import FULL_SCALE
+
+
+@dataclass
+class Batch:
+    """Utterances, or crops of them, of equal length.
+
+    Arguments
+    ---------
+    ids : list of str
+        As trial lists name them.
+    signals : torch.Tensor
+        Waveforms, shape (batch, time): 16-bit integers, and after `to` floats in [-1, 1].
+    classes : torch.Tensor
+        Class indices, shape (batch,); -1 for speakers outside the training set.
+    """
+
+    ids: list
+    signals: torch.Tensor
+    classes: torch.Tensor
+
+    def __len__(self):
+        return len(self.ids)
+
+    def to(self, device):
+        """The batch on another device, with float signals: half of the bytes have to travel."""
+        signals = self.signals.to(device, non_blocking=True)
+        if not signals.is_floating_point():
+            signals = signals.float() / FULL_SCALE
+        return Batch(self.ids, signals, self.classes.to(device, non_blocking=True))
+
+    def pin_memory(self):
+        """The same batch in page-locked memory, from where it moves to a GPU faster."""
+        return Batch(self.ids, self.signals.pin_memory(), self.classes.pin_memory())
+
+
+def collate(items):
+    """Make a batch of single items; in a worker process, in memory shared with the main one.
+
+    Arguments
+    ---------
+    items : list of dict
+        With "id", "sig" (int16, shape (time,), equally long) and "class_idx".
+
+    Returns
+    -------
+    Batch
+
+    Example
+    -------
+    >>> item = {"id": "a/b/c", "sig": torch.zeros(3, dtype=torch.int16), "class_idx": 7}
+    >>> collate([item, item]).signals.shape
+    torch.Size([2, 3])
+    """
+    return Batch(
+        [item["id"] for item in items],
+        torch.utils.data.default_collate([item["sig"] for item in items]),
+        torch.tensor([item["class_idx"] for item in items]),
+    )

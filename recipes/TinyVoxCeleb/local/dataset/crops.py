@@ -1,0 +1,72 @@
+"""Where a crop lies in its utterance.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import torch
+
+from local.audio import read_samples, repeat_to
+from local.dataset.order import sample_seed
+from local.errors import RecipeError
+
+MIN_CROP_FRAMES = 1600  # 0.1 s: a few frames of features
+
+
+def cut_crop(encoded, index, row, crop, *, num_frames, seed, epoch):
+    """Cut one crop of an utterance; a shorter utterance is repeated to its length.
+
+    Arguments
+    ---------
+    encoded : bytes or memoryview
+        The utterance's wav or flac file.
+    index : ShardIndex
+    row : int
+        Number of the utterance in the index.
+    crop : int
+        Number of the crop in the utterance.
+    num_frames : int
+        Length of a crop, in audio samples.
+    seed, epoch : int
+        With the utterance's id and `crop` they settle where the crop begins.
+
+    Returns
+    -------
+    dict
+        "id" as trial lists name the utterance, "sig" as int16 of shape (num_frames,), and
+        "class_idx".
+
+    Raises
+    ------
+    RecipeError
+        See `decode`.
+    """
+    sample = index[row]
+    start = sample_seed(seed, epoch, sample.sample_id, crop)
+    start %= max(sample.num_frames - num_frames, 0) + 1
+    length = min(num_frames, sample.num_frames)
+    signal = read_samples(encoded, sample, index.pcm.item(row), start=start, num_frames=length)
+    return {
+        "id": sample.key,
+        "sig": torch.from_numpy(repeat_to(signal, num_frames)),
+        "class_idx": index.class_idx.item(row),
+    }
+
+
+def check_crop_frames(crop_frames):
+    """Check the length of crops.
+
+    Arguments
+    ---------
+    crop_frames : int
+        In audio samples.
+
+    Raises
+    ------
+    RecipeError
+        They are too short for features.
+    """
+    if crop_frames < MIN_CROP_FRAMES:
+        raise RecipeError(
+            f"crops of {crop_frames} audio samples: expected at least {MIN_CROP_FRAMES} (0.1 s)"
+        )

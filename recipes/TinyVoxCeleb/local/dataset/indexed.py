@@ -1,0 +1,85 @@
+"""Random crops from any place of memory-mapped shards.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import contextlib
+
+import torch
+
+from local.dataset.crops import check_crop_frames, cut_crop
+from local.shards import MappedShards
+
+
+class IndexedCrops(torch.utils.data.Dataset):
+    """A crop of each utterance, as a map-style data set.
+
+    It can be used with any sampler and loader, such as SpeechBrain's ReproducibleRandomSampler,
+    BalancingDataSampler and SaveableDataLoader. Of uncompressed audio nothing but the crop's bytes
+    is read.
+
+    Arguments
+    ---------
+    index : ShardIndex
+        Of shards that can be mapped.
+    crop_frames : int
+        Length of a crop in audio samples; shorter utterances are repeated.
+    seed : int
+    crops_per_utterance : int
+        Items that an utterance gives; they are numbered utterance by utterance.
+
+    Raises
+    ------
+    RecipeError
+        Shards that cannot be mapped; crops that are too short; when an item is read, see `decode`.
+    """
+
+    def __init__(self, index, *, crop_frames, seed, crops_per_utterance=1):
+        check_crop_frames(crop_frames)
+        self.index = index
+        self.shards = MappedShards(index)
+        self.crop_frames = crop_frames
+        self.seed = seed
+        self.crops_per_utterance = crops_per_utterance
+        # In shared memory, where workers that live on see the next epoch.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._keys = None
+
+    def set_epoch(self, epoch):
+        """Choose the epoch whose crops are read from now on, also by workers that run."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self):
+        return len(self.index) * self.crops_per_utterance
+
+    def __getitem__(self, number):
+        row, crop = divmod(number, self.crops_per_utterance)
+        if self._keys == ["class_idx"]:  # samplers ask for nothing but this
+            return {"class_idx": self.index.class_idx.item(row)}
+        return cut_crop(
+            self.shards.audio(row),
+            self.index,
+            row,
+            crop,
+            num_frames=self.crop_frames,
+            seed=self.seed,
+            epoch=self._epoch.item(),
+        )
+
+    def __iter__(self):
+        return (self[number] for number in range(len(self)))
+
+    @contextlib.contextmanager
+    def output_keys_as(self, keys):
+        """Give only some keys meanwhile, as a DynamicItemDataset does; for SpeechBrain's samplers.
+
+        Arguments
+        ---------
+        keys : list of str
+        """
+        self._keys, before = list(keys), self._keys
+        try:
+            yield self
+        finally:
+            self._keys = before

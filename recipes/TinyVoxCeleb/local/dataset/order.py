@@ -1,0 +1,219 @@
+"""Which crops make up which batch: settled before any audio is read.
+
+It follows from the seed, the epoch and the index alone, so it is the same for any number of
+processes and of workers that read, and for a run that was killed and resumed.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import contextlib
+import hashlib
+
+import numpy as np
+import torch
+from speechbrain.dataio.sampler import BalancingDataSampler
+
+from local.errors import RecipeError
+from local.processes import place
+
+
+def sample_seed(seed, epoch, sample_id, crop=0):
+    """A seed for all that is random about one crop of an utterance: where it lies, augmentation.
+
+    Arguments
+    ---------
+    seed, epoch : int
+    sample_id : str
+    crop : int
+        Its number, where an utterance gives several in an epoch.
+
+    Returns
+    -------
+    int
+        From 0 to 2^64 - 1.
+
+    Example
+    -------
+    >>> sample_seed(1337, 1, "id10012/0AXjxNXiEzo/00001") % 1000
+    393
+    """
+    text = f"{seed} {epoch} {crop} {sample_id}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+
+
+def count_batches(order, epochs):
+    """Batches in all epochs, which are the length of a learning rate schedule.
+
+    Arguments
+    ---------
+    order : CropOrder
+    epochs : int
+
+    Returns
+    -------
+    int
+    """
+    return len(order.sizes()) * epochs
+
+
+class CropOrder(torch.utils.data.Sampler):
+    """The batches of an epoch; as a batch sampler, this process's part of each.
+
+    Items are numbered utterance by utterance: item 7 of an index with 3 crops an utterance is crop
+    1 of utterance 2. Each comes once an epoch. A last batch of fewer than two items a process joins
+    the one before, because batch normalisation cannot train on one.
+
+    Arguments
+    ---------
+    index : ShardIndex
+        Of the training shards.
+    batch_size : int
+        Items a batch, of all processes together.
+    seed : int
+    crops_per_utterance : int
+    shuffle_buffer : int
+        For shards that are streamed: they come in random order, and their items are drawn from a
+        buffer of this many. Shards that are mapped are shuffled as a whole.
+    speaker_balanced : bool
+        Draw as many items as there are, but each speaker equally often on average; an utterance
+        may come several times then, or not at all. For shards that are mapped.
+    """
+
+    def __init__(
+        self,
+        index,
+        *,
+        batch_size,
+        seed,
+        crops_per_utterance=1,
+        shuffle_buffer=1000,
+        speaker_balanced=False,
+    ):
+        if min(batch_size, crops_per_utterance, shuffle_buffer) < 1:
+            raise RecipeError(
+                f"batch_size {batch_size}, crops_per_utterance {crops_per_utterance}, "
+                f"shuffle_buffer {shuffle_buffer}: expected at least 1"
+            )
+        if speaker_balanced and not index.mapped:
+            raise RecipeError(
+                f"speaker_balanced: the shards in {index.name} are streamed in their order; give "
+                "--stage_shards_to a folder on a local disk"
+            )
+        self.index = index
+        self.batch_size = batch_size
+        self.seed = seed
+        self.crops_per_utterance = crops_per_utterance
+        self.shuffle_buffer = shuffle_buffer
+        self.speaker_balanced = speaker_balanced
+        # In shared memory, where workers that live on see the next epoch.
+        self._place = torch.zeros(2, dtype=torch.int64).share_memory_()
+
+    @property
+    def epoch(self):
+        """The epoch that the next pass gives."""
+        return self._place[0].item()
+
+    @property
+    def start(self):
+        """The batch of the epoch with which the next pass begins."""
+        return self._place[1].item()
+
+    def set_epoch(self, epoch, start=0):
+        """Choose the epoch, and the batch of it, with which the next pass begins."""
+        self._place.copy_(torch.tensor([epoch, start]))
+
+    def __len__(self):
+        return len(self.sizes()) - self.start
+
+    def sizes(self):
+        """Items in each batch of an epoch, of all processes together."""
+        full, rest = divmod(len(self.index) * self.crops_per_utterance, self.batch_size)
+        sizes = [self.batch_size] * full
+        if rest >= 2 * place()[1] or not sizes:
+            sizes.append(rest)
+        else:
+            sizes[-1] += rest
+        if sizes[-1] < place()[1]:
+            raise RecipeError(
+                f"{place()[1]} processes share batches of {sizes[-1]} crops: expected at least as "
+                "many crops as processes"
+            )
+        return sizes
+
+    def batches(self):
+        """All batches of the epoch.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            Numbers of items, int64, shape (batch,).
+        """
+        return np.split(self.items(), np.cumsum(self.sizes())[:-1])
+
+    def __iter__(self):
+        rank, world = place()
+        for batch in self.batches()[self.start :]:
+            yield batch[rank::world].tolist()
+
+    def items(self):
+        """The items of the epoch in their order.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64, shape (items,).
+        """
+        rng = np.random.default_rng([self.seed, self.epoch])
+        if self.index.mapped and not self.speaker_balanced:
+            return rng.permutation(len(self.index) * self.crops_per_utterance)
+        if self.speaker_balanced:
+            return self._balanced()
+        return self._buffered(rng)
+
+    def _balanced(self):
+        rows = _Classes(np.repeat(self.index.class_idx, self.crops_per_utterance))
+        sampler = BalancingDataSampler(rows, "class_idx", seed=self.seed, epoch=self.epoch)
+        return np.fromiter(sampler, np.int64, len(rows))
+
+    def _buffered(self, rng):
+        stream = np.concatenate([self._items_of(shard) for shard in self.shards()])
+        buffer, rest = stream[: self.shuffle_buffer].copy(), stream[self.shuffle_buffer :]
+        items = np.empty_like(stream)
+        drawn = rng.integers(len(buffer), size=len(rest))
+        for number, (place_in_buffer, arriving) in enumerate(zip(drawn, rest, strict=True)):
+            items[number] = buffer[place_in_buffer]
+            buffer[place_in_buffer] = arriving
+        items[len(rest) :] = rng.permutation(buffer)
+        return items
+
+    def _items_of(self, shard):
+        rows = np.flatnonzero(self.index.shard == shard)
+        crops = np.arange(self.crops_per_utterance)
+        return (rows[:, None] * self.crops_per_utterance + crops).reshape(-1)
+
+    def shards(self):
+        """The order in which the shards are streamed in this epoch.
+
+        Returns
+        -------
+        numpy.ndarray
+            Numbers of shards, shape (shards,).
+        """
+        return np.random.default_rng([self.seed, self.epoch, 1]).permutation(len(self.index.shards))
+
+
+class _Classes:
+    """The classes of all items, as SpeechBrain's samplers ask a data set for them."""
+
+    def __init__(self, classes):
+        self.classes = classes.tolist()
+
+    def __len__(self):
+        return len(self.classes)
+
+    def __iter__(self):
+        return ({"class_idx": class_idx} for class_idx in self.classes)
+
+    def output_keys_as(self, keys):
+        return contextlib.nullcontext()

@@ -1,0 +1,7 @@
+"""Being written."""
+
+import torch
+
+
+class StreamedCrops(torch.utils.data.IterableDataset):
+    """Being written."""

@@ -1,0 +1,68 @@
+"""Whole utterances, for validation and test.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import torch
+
+from local.audio import read_samples, repeat_to
+from local.dataset.batch import collate
+from local.processes import place
+from local.shards import MappedShards
+from local.windows import MIN_FRAMES
+
+
+class Utterances(torch.utils.data.Dataset):
+    """Whole utterances in batches of equal length: nothing is padded or cut.
+
+    The batches follow from the index alone. Of several processes each is to read its own, as
+    `own` numbers them; all together give each utterance once, as one process would.
+
+    Arguments
+    ---------
+    index : ShardIndex
+        Of shards that can be mapped.
+    batch_size : int
+        Utterances a batch at the most.
+    min_frames : int
+        Utterances shorter than this many audio samples are repeated to it.
+    """
+
+    def __init__(self, index, *, batch_size=16, min_frames=MIN_FRAMES):
+        self.index = index
+        self.shards = MappedShards(index)
+        self.min_frames = min_frames
+        by_length = {}
+        for row, length in enumerate(index.num_frames.tolist()):
+            by_length.setdefault(max(length, min_frames), []).append(row)
+        self.batches = [
+            rows[begin : begin + batch_size]
+            for rows in by_length.values()
+            for begin in range(0, len(rows), batch_size)
+        ]
+        self.batches.sort()  # what lies together is read together
+
+    def own(self):
+        """Numbers of the batches that this process is to read.
+
+        Returns
+        -------
+        range
+        """
+        return range(place()[0], len(self), place()[1])
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, number):
+        return collate([self._read(row) for row in self.batches[number]])
+
+    def _read(self, row):
+        sample = self.index[row]
+        signal = read_samples(self.shards.audio(row), sample, self.index.pcm.item(row))
+        return {
+            "id": sample.key,
+            "sig": torch.from_numpy(repeat_to(signal, self.min_frames)),
+            "class_idx": self.index.class_idx.item(row),
+        }

@@ -1,0 +1,201 @@
+"""The processes that torchrun starts, and what they tell each other.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import contextlib
+import datetime
+import os
+import re
+
+import torch
+import torch.distributed as dist
+from speechbrain.utils.distributed import ddp_init_group
+
+from local.device import choose_device
+from local.errors import RecipeError
+
+# What gloo and NCCL say of a process that is not there any more.
+GONE = re.compile(r"connection (closed|reset|refused)|broken pipe|gloo|nccl|remote process", re.I)
+
+
+@contextlib.contextmanager
+def process_group():
+    """Join the processes of torchrun; without torchrun there is nothing to join.
+
+    What they exchange lies in the memory of the CPU, so it is gloo whatever computes.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    # A process that ends is noticed at once; one that waits for another may wait long.
+    dist.init_process_group("gloo", timeout=datetime.timedelta(days=1))
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def training_processes(run_opts):
+    """Join the processes of torchrun for training, as SpeechBrain does: NCCL on GPUs, gloo on CPUs.
+
+    Arguments
+    ---------
+    run_opts : speechbrain.utils.run_opts.RunOptions
+        Gets the device of this process, and the backend.
+
+    Raises
+    ------
+    RecipeError
+        More processes on this machine than GPUs; see also `choose_device`; another process has
+        ended.
+    """
+    for precision in (run_opts.precision, run_opts.eval_precision):
+        run_opts.device = choose_device(run_opts.device, precision)
+    run_opts.overridden_args |= {"device", "distributed_backend"}
+    if "RANK" not in os.environ or "LOCAL_RANK" not in os.environ:
+        yield
+        return
+    local_world = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if run_opts.device != "cpu" and local_world > torch.cuda.device_count():
+        raise RecipeError(
+            f"torchrun started {local_world} processes here, but there are "
+            f"{torch.cuda.device_count()} GPUs: give --nproc_per_node={torch.cuda.device_count()}"
+        )
+    run_opts.distributed_backend = "gloo" if run_opts.device == "cpu" else "nccl"
+    ddp_init_group(run_opts)
+    try:
+        with _together():
+            yield
+    finally:
+        dist.destroy_process_group()
+
+
+def place():
+    """Number of this process, and how many there are: (0, 1) without torchrun."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+def on_main(function, *arguments):
+    """Call a function in the first process only.
+
+    Arguments
+    ---------
+    function : callable
+    *arguments
+
+    Returns
+    -------
+    object
+        What it returned, in every process.
+
+    Raises
+    ------
+    RecipeError
+        Another process has ended.
+    """
+    rank, world = place()
+    if world == 1:
+        return function(*arguments)
+    result = [function(*arguments) if rank == 0 else None]
+    with _together():
+        dist.broadcast_object_list(result)
+    return result[0]
+
+
+def add_up(array):
+    """Sum an array over the processes, in place.
+
+    Arguments
+    ---------
+    array : numpy.ndarray or torch.Tensor
+        Of the same shape in every process; a tensor on the device of its process.
+
+    Returns
+    -------
+    numpy.ndarray or torch.Tensor
+        The same array.
+
+    Raises
+    ------
+    RecipeError
+        Another process has ended.
+    """
+    if place()[1] > 1:
+        with _together():
+            dist.all_reduce(torch.as_tensor(array))
+    return array
+
+
+def greatest(tensor):
+    """Take the greatest value over the processes, in place.
+
+    Arguments
+    ---------
+    tensor : torch.Tensor
+        Of the same shape in every process, on the device of its process.
+
+    Returns
+    -------
+    torch.Tensor
+        The same tensor.
+    """
+    if place()[1] > 1:
+        with _together():
+            dist.all_reduce(tensor, dist.ReduceOp.MAX)
+    return tensor
+
+
+def share_tensor(tensor):
+    """Give every process the first one's tensor, in place.
+
+    Arguments
+    ---------
+    tensor : torch.Tensor
+    """
+    if place()[1] > 1:
+        with _together():
+            dist.broadcast(tensor, src=0)
+
+
+def gather(items):
+    """Bring together what each process has.
+
+    Arguments
+    ---------
+    items : list
+        Picklable.
+
+    Returns
+    -------
+    list
+        The items of all processes, in each of them: those of the first process first.
+
+    Raises
+    ------
+    RecipeError
+        Another process has ended.
+    """
+    world = place()[1]
+    if world == 1:
+        return items
+    lists = [None] * world
+    with _together():
+        dist.all_gather_object(lists, items)
+    return [item for items in lists for item in items]
+
+
+@contextlib.contextmanager
+def _together():
+    try:
+        yield
+    except RuntimeError as error:
+        if place()[1] == 1 or not GONE.search(str(error)):
+            raise
+        raise RecipeError(
+            f"process {place()[0]}: another process has ended; its own message tells why"
+        ) from error

@@ -1,0 +1,164 @@
+"""A SpeechBrain Brain that can be stopped after any step, and runs in one process or in many.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import signal
+import time
+
+import speechbrain as sb
+import torch
+import yaml
+from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from local.dataset import sample_seed
+from local.errors import Stopped
+from local.processes import add_up, greatest, place, share_tensor
+from local.stop_signals import stop_signals
+
+
+@register_checkpoint_hooks
+class ResumableBrain(sb.Brain):
+    """Training that ends with the same numbers however often it is stopped and started again.
+
+    Within an epoch, all follows from the number of the step: the batches, for which the training
+    loader has `set_epoch(epoch, start)`; the network's random numbers, by
+    `hparams.random_seed`; the learning rate, by `hparams.lr_annealing(step)`. With the sums of the
+    epoch so far it is saved every `ckpt_interval_minutes`, and on SIGTERM, SIGUSR1 and Ctrl-C.
+
+    In `compute_objectives`, a subclass passes its loss through `count_batch`.
+    """
+
+    def fit(self, epoch_counter, train_set, *args, **kwargs):
+        """See Brain.fit; `train_set` is a BatchLoader.
+
+        Raises
+        ------
+        Stopped
+            A signal has come, and a checkpoint is written.
+        """
+        self.train_set = train_set
+        with stop_signals() as self.stop_request:
+            super().fit(epoch_counter, train_set, *args, **kwargs)
+
+    def on_stage_start(self, stage, epoch=None):
+        """Begin the sums of a stage, or carry on with those of an epoch that was stopped."""
+        self.epoch = epoch
+        resumed = stage == sb.Stage.TRAIN and self.step > 0
+        self.sums = self.sums if resumed else torch.zeros(3, dtype=torch.float64)
+        if stage == sb.Stage.TRAIN:
+            self.train_set.set_epoch(epoch, start=self.step)
+            self.bar = tqdm(
+                initial=self.step,
+                total=len(self.train_set.order.sizes()),
+                desc=f"epoch {epoch}/{self.hparams.epochs}",
+                unit="batch",
+                dynamic_ncols=True,
+                disable=self.noprogressbar or place()[0] > 0,
+            )
+        else:  # batch normalisation has seen other utterances in each process
+            for buffer in self.modules.buffers():
+                share_tensor(buffer)
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Random numbers and learning rate of the step."""
+        seed = f"step {self.step} of process {place()[0]}"
+        torch.manual_seed(sample_seed(self.hparams.random_seed, self.epoch, seed))
+        done = self.optimizer_step * self.grad_accumulation_factor
+        self.learning_rate, _ = self.hparams.lr_annealing(done + 1)
+        sb.nnet.schedulers.update_learning_rate(self.optimizer, self.learning_rate)
+
+    def count_batch(self, count, loss, correct, stage):
+        """Take down what a batch adds to the statistics of its stage.
+
+        Arguments
+        ---------
+        count : int
+            Utterances that this process has of it.
+        loss : torch.Tensor
+            Their mean loss.
+        correct : torch.Tensor
+            How many of them were classified correctly.
+        stage : speechbrain.Stage
+
+        Returns
+        -------
+        torch.Tensor
+            The loss for the gradient: processes average theirs, so that it is weighted by the
+            share of the batch that this process has.
+        """
+        loss_sum = loss.detach().double() * count
+        self.batch_sums = torch.stack(
+            [torch.full_like(loss_sum, count), loss_sum, correct.double()]
+        )
+        if stage != sb.Stage.TRAIN or place()[1] == 1:
+            return loss
+        return loss * (count * place()[1] / self.train_set.order.sizes()[self.step - 1])
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Add the batch, of all processes, to the sums of the epoch, and show them."""
+        self.sums = self.sums.to(self.batch_sums.device) + add_up(self.batch_sums)
+        if self.bar.update():  # where it was time to draw it: reading a GPU's numbers takes a while
+            stats = self.mean_stats()
+            text = f"loss {stats['loss']:.3f}, accuracy {stats['accuracy']:.1%}"
+            self.bar.set_postfix_str(text, refresh=False)
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """End the progress bar of an epoch."""
+        if stage == sb.Stage.TRAIN:
+            self.bar.close()
+
+    def mean_stats(self):
+        """Loss and accuracy, averaged over the utterances of the stage so far."""
+        count, loss_sum, correct = self.sums.tolist()
+        return {"loss": loss_sum / count, "accuracy": correct / count}
+
+    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+        minutes = (time.time() - last_ckpt_time) / 60
+        due = 0 < self.ckpt_interval_minutes < minutes
+        due |= 0 < self.ckpt_interval_steps <= steps_since_ckpt
+        decision = torch.tensor([self.stop_request.number, due], device=self.device)
+        self.stopping, due = greatest(decision).tolist()
+        return bool(self.stopping or due)
+
+    def _save_intra_epoch_ckpt(self):
+        super()._save_intra_epoch_ckpt()
+        if self.stopping:
+            self.bar.close()
+            message = (
+                f"stopped by {signal.Signals(self.stopping).name} in epoch {self.epoch} after "
+                f"{self.step} of {len(self.train_set.order.sizes())} steps; the same command "
+                "carries on"
+            )
+            raise Stopped(self.stopping, message if place()[0] == 0 else "")
+
+    @mark_as_saver
+    def _save(self, path):
+        super()._save(path)
+        with open(path, "a", encoding="utf-8") as fout:
+            fout.write(f"sums: {self.sums.tolist()}\n")
+
+    @mark_as_loader
+    def _recover(self, path, end_of_epoch):
+        super()._recover(path, end_of_epoch)
+        with open(path, encoding="utf-8") as fin:
+            self.sums = torch.tensor(yaml.safe_load(fin)["sums"], dtype=torch.float64)
+
+    def _wrap_distributed(self):
+        """As SpeechBrain's, for CPUs too, for which torch has no SyncBatchNorm."""
+        if not self.distributed_launch:
+            return
+        for name, module in self.modules.items():
+            if any(parameter.requires_grad for parameter in module.parameters()):
+                on_gpu = self.device_type == "cuda"
+                if on_gpu:
+                    module = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module)
+                self.modules[name] = DistributedDataParallel(
+                    module,
+                    device_ids=[self.device] if on_gpu else None,
+                    broadcast_buffers=False,  # see on_stage_start: not in evaluation
+                    find_unused_parameters=self.find_unused_parameters,
+                )

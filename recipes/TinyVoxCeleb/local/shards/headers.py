@@ -1,0 +1,157 @@
+"""The headers of a shard: what each pair of audio and JSON holds, and where it begins.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import io
+import itertools
+import json
+import tarfile
+import wave
+
+from local.corpora.layout import SAMPLE_RATE
+from local.errors import RecipeError
+from local.shards.schema import Sample, split_key
+
+HEAD = 4096  # bytes of an audio file in which its PCM has begun
+
+
+def read_headers(file, shard, streamed=False):
+    """Go through one archive and check its pairs.
+
+    Arguments
+    ---------
+    file : file object
+        The archive, open for reading.
+    shard : Path or str
+        Its name, for messages.
+    streamed : bool
+        Whether the file can only be read on, and may be compressed.
+
+    Yields
+    ------
+    (str, int, int, int, int, int)
+        sample_id, offset, size, pcm, num_frames and class_idx, see `ShardIndex`.
+
+    Raises
+    ------
+    RecipeError
+        A truncated archive; a JSON without audio or the reverse, or without one of its fields; a
+        sample rate other than 16 kHz; empty audio.
+    """
+    try:
+        with tarfile.open(fileobj=file, mode="r|*" if streamed else "r:") as archive:
+            members = (member for member in archive if member.isreg())
+            for key, group in itertools.groupby(members, lambda member: split_key(member.name)[0]):
+                yield _read_pair(archive, key, group, shard)
+            # An archive ends with blocks of zeros; one cut between two members has none.
+            rest = tarfile.BLOCKSIZE if streamed else file.seek(0, io.SEEK_END) - archive.offset
+    except (tarfile.TarError, EOFError) as error:
+        raise RecipeError(
+            f"{shard}: truncated or damaged archive ({error}); copy it again"
+        ) from None
+    if rest < tarfile.BLOCKSIZE:
+        raise RecipeError(f"{shard}: truncated archive (its end is missing); copy it again")
+
+
+def _read_pair(archive, key, group, shard):
+    audio, text, types = None, None, []
+    for member in group:  # one after the other, as a stream gives them
+        types.append(split_key(member.name)[1])
+        content = archive.extractfile(member)
+        if types[-1] == "json":
+            text = content.read()
+        else:
+            audio, head = member, content.read(HEAD)
+    if sorted(types) not in (["flac", "json"], ["json", "wav"]):
+        raise RecipeError(
+            f"{shard}: {key} comes as {', '.join(sorted(types))}: expected a pair of audio "
+            "(wav or flac) and json, one after the other"
+        )
+    sample = parse_sample(text, f"{shard}: {key}.json")
+    pcm = find_pcm(head, audio.size, sample.num_frames)
+    class_idx = -1 if sample.class_idx is None else sample.class_idx
+    return sample.sample_id, audio.offset_data, audio.size, pcm, sample.num_frames, class_idx
+
+
+def parse_sample(text, where):
+    """Read and check the JSON of a sample.
+
+    Arguments
+    ---------
+    text : bytes
+    where : str
+        Shard and member, for messages.
+
+    Returns
+    -------
+    Sample
+
+    Raises
+    ------
+    RecipeError
+        See `read_headers`.
+    """
+    try:
+        values = json.loads(text)
+        sample = Sample(values["sample_id"], values["num_frames"], values["class_idx"])
+        parts = (values["speaker_id"], values["youtube_id"], values["utterance_id"])
+        rate = values["sampling_rate"]
+    except KeyError as error:
+        raise RecipeError(f"{where}: the field {error} is missing") from None
+    except (ValueError, TypeError) as error:
+        raise RecipeError(f"{where}: not the JSON of a sample ({error})") from None
+    if not all(isinstance(name, str) for name in (sample.sample_id, *parts)):
+        raise RecipeError(
+            f"{where}: sample_id and its parts are {(sample.sample_id, *parts)}: expected text"
+        )
+    if sample.sample_id != "/".join(parts):
+        raise RecipeError(
+            f"{where}: sample_id is {sample.sample_id}, but its parts are {' / '.join(parts)}: "
+            "expected speaker_id/youtube_id/utterance_id"
+        )
+    if rate != SAMPLE_RATE:
+        raise RecipeError(
+            f"{where}: sampling_rate is {rate}, expected {SAMPLE_RATE}: convert the audio and "
+            "write the shards anew"
+        )
+    if not isinstance(sample.num_frames, int) or sample.num_frames < 1:
+        raise RecipeError(f"{where}: num_frames is {sample.num_frames}: the audio is empty")
+    idx = sample.class_idx
+    if idx is not None and (not isinstance(idx, int) or isinstance(idx, bool) or idx < 0):
+        raise RecipeError(
+            f"{where}: class_idx is {idx!r}: expected the integer class of a training speaker, "
+            "or null"
+        )
+    return sample
+
+
+def find_pcm(head, size, num_frames):
+    """Where the 16-bit mono PCM of a wav file begins.
+
+    Arguments
+    ---------
+    head : bytes
+        The beginning of an audio file.
+    size : int
+        Of the whole file, in bytes.
+    num_frames : int
+        Audio samples that it is to hold.
+
+    Returns
+    -------
+    int
+        In bytes; 0 where it is no such file, or not as long: then it has to be decoded, with all
+        the checks of `decode`.
+    """
+    file = io.BytesIO(head)
+    try:
+        with wave.open(file) as header:
+            found = (header.getframerate(), header.getnchannels(), header.getsampwidth())
+            begin = file.tell()
+            length = header.getnframes()
+    except (wave.Error, EOFError):
+        return 0
+    expected = found == (SAMPLE_RATE, 1, 2) and length == num_frames
+    return begin if expected and begin + 2 * num_frames <= size else 0

@@ -1,0 +1,40 @@
+"""Signals that ask a training to stop: taken down, and followed when a step is complete.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import contextlib
+import signal
+
+# SLURM sends USR1 where a job script asks for it, and TERM at the time limit and on cancellation.
+STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequest:
+    """Whether a signal has come: `number` is that of the signal, or 0."""
+
+    def __init__(self):
+        self.number = 0
+
+    def __call__(self, number, _):
+        if number == self.number == signal.SIGINT:
+            raise KeyboardInterrupt  # Ctrl-C twice: at once
+        self.number = number
+
+
+@contextlib.contextmanager
+def stop_signals():
+    """Take the stop signals down meanwhile.
+
+    Yields
+    ------
+    StopRequest
+    """
+    request = StopRequest()
+    before = {number: signal.signal(number, request) for number in STOP_SIGNALS}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
