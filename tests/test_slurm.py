@@ -1,0 +1,169 @@
+"""The job scripts in a real SLURM, by the very commands of docs/cluster.md.
+
+A training here waits for its shards: a command writes them that first sleeps for as long as a file
+says. So it meets its time limit on the fastest machine, and afterwards need not be waited for.
+"""
+
+import re
+import shutil
+import sys
+
+import pytest
+
+from conftest import RECIPE, ROOT
+from running import train
+from slurm import Slurm, Unavailable
+from test_readme import commands
+
+OPTIONS = ("--device", "cpu", "--batch_size", "8", "--epochs", "14", "--num_workers", "1")
+PAUSE = 3  # seconds an epoch: more than a minute in all
+# SLURM looks every 30 s for jobs that are to be signalled: it finds these 5 to 35 s after they start.
+LIMIT = {"SBATCH_TIMELIMIT": "1", "SBATCH_SIGNAL": "B:USR1@25"}
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    cluster = Slurm(tmp_path_factory.mktemp("slurm"))
+    try:
+        cluster.start()
+        yield cluster
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    finally:
+        cluster.stop()
+
+
+class Project:
+    """A copy of the project on a cluster, with data and .env, whose jobs run in the SLURM."""
+
+    def __init__(self, folder, slurm, small):
+        self.folder, self.slurm, self.small = folder / "TinyVoxCeleb", slurm, small
+        for name in ("cluster", "recipes"):
+            ignore = shutil.ignore_patterns("results", "__pycache__")
+            shutil.copytree(ROOT / name, self.folder / name, ignore=ignore)
+        data = self.folder / "data"
+        data.mkdir()
+        (data / "tiny-voxceleb").symlink_to(small.corpus)
+        (data / "tiny-voxceleb-shards").symlink_to(small.shards)
+        (self.folder / ".env").write_text(
+            f"DATA_FOLDER=data\nVENV_DIR={sys.prefix}\nSBATCH_PARTITION=students\nSBATCH_ACCOUNT=\n"
+        )
+        self.pause = folder / "pause"
+        self.set_pause(PAUSE)
+        (shard,) = small.shards.glob("train/*.tar")
+        self.train_shards = ("--train_shards", f"pipe:sleep $(cat {self.pause}); cat {shard}")
+
+    def set_pause(self, seconds):
+        self.pause.write_text(f"{seconds}\n")
+
+    def submit(self, start, *options, replace=(), **env):
+        """Submit what begins so in the document, with further options of the script."""
+        (command,) = (one for one in commands("docs/cluster.md") if one.startswith(start))
+        for old, new in replace:
+            command = command.replace(old, new)
+        quoted = " ".join(f"'{option}'" for option in options)
+        return self.slurm.submit(f"{command} {quoted}", self.folder, **env)
+
+    def train(self, script, *options, **how):
+        return self.submit(
+            f"cluster/submit.sh {script}", *self.train_shards, *OPTIONS, *options, **how
+        )
+
+    def said(self, job):
+        return (self.folder / f"slurm-{job}.out").read_text()
+
+    def results(self, name):
+        return self.folder / "recipes/TinyVoxCeleb/results" / name
+
+
+@pytest.fixture
+def project(tmp_path, slurm, small):
+    return Project(tmp_path, slurm, small)
+
+
+def same_result(run, other):
+    """Whether two runs have left the same curves and, to the last bit, the same network."""
+    logs = [(folder / "train_log.csv").read_text() for folder in (run, other)]
+    networks = [
+        [(path.name, path.read_bytes()) for path in sorted(folder.glob("inference/*.ckpt"))]
+        for folder in (run, other)
+    ]
+    return logs[0] == logs[1] and networks[0] == networks[1] and len(networks[0]) > 1
+
+
+def restarts(task):
+    return int(task["Restarts"])
+
+
+def test_a_training_outlives_its_time_limit(project, tmp_path):
+    slurm = project.slurm
+    job = project.train("cluster/train.sbatch", **LIMIT)
+    sweep = project.train("--array=1-5%1", replace=[("1-5", "1-2")], **LIMIT)
+    seen = []
+
+    def both_stopped(_):
+        tasks = slurm.tasks(sweep)
+        seen.append([task["JobState"] for task in tasks])
+        return any(map(restarts, slurm.tasks(job))) and any(map(restarts, tasks))
+
+    slurm.wait(job, both_stopped)
+    project.set_pause(0)
+    (task,) = slurm.finish(job)
+    first, second = sorted(slurm.finish(sweep), key=lambda task: int(task["ArrayTaskId"]))
+    # Those of a sweep run one after the other; the first was requeued alone.
+    assert all(states.count("RUNNING") <= 1 for states in seen)
+    for one, starts in ((task, 1), (first, 1), (second, 0)):
+        assert (one["JobState"], restarts(one)) == ("COMPLETED", starts)
+
+    said = project.said(job)
+    assert re.search(r"stopped by SIGUSR1 in epoch \d+ after \d of \d steps; the same", said)
+    assert f"The time limit is near: job {job} goes back to the queue." in said
+    assert f"job {sweep}_1 goes back to the queue" in project.said(f"{sweep}_1")
+    for run, seed in (("prototype/1337", 1337), ("sweep/1", 1), ("sweep/2", 2)):
+        options = (*project.train_shards, *OPTIONS, "--random_seed", str(seed))
+        whole = train(project.small, tmp_path / "whole" / str(seed), *options)
+        assert same_result(project.results(run), whole)
+
+    # A complete training ends at once, and one that fails is not tried again.
+    again = project.train("cluster/train.sbatch")
+    wrong = project.train("cluster/train.sbatch", "--learning_rate", "1")
+    scoring = project.submit("cluster/submit.sh cluster/verify.sbatch", "--device", "cpu")
+    for number, state in ((again, "COMPLETED"), (wrong, "FAILED"), (scoring, "COMPLETED")):
+        (task,) = slurm.finish(number)
+        assert (task["JobState"], restarts(task)) == (state, 0), project.said(number)
+    assert "this run is complete" in project.said(again)
+    assert "holds a run with learning_rate" in project.said(wrong)
+    trials = (project.small.corpus / "dev_trials.txt").read_text().splitlines()
+    scores = project.results("prototype/1337/scores.txt").read_text().splitlines()
+    assert len(scores) == len(trials)
+
+
+def test_two_nodes_and_none_to_the_end(project, tmp_path):
+    slurm = project.slurm
+    job = project.train("--nodes=2 cluster/multi_node.sbatch", **LIMIT)
+    slurm.wait(job, lambda tasks: restarts(tasks[0]) == 1)
+    assert "stopped by SIGUSR1" in project.said(job)
+
+    # Meanwhile, one that is cancelled.
+    cancelled = project.train("--gres=none")
+    slurm.wait(cancelled, lambda _: list(project.results("on_cpu/save").glob("CKPT*")))
+    slurm.call(f"scancel {cancelled}")
+    (task,) = slurm.finish(cancelled)
+    assert task["JobState"] == "CANCELLED"
+    assert "stopped by SIGTERM" in project.said(cancelled)
+
+    project.set_pause(0)
+    resumed = project.train("--gres=none")
+    (task,) = slurm.finish(job)
+    assert task["JobState"] == "COMPLETED", project.said(job)
+    one_node = project.train(
+        "--nodes=2 cluster/multi_node.sbatch",
+        replace=[("--nodes=2", "--nodes=1 --gres=none"), ("two_nodes", "one_node")],
+        PROCESSES_PER_NODE="2",
+    )
+    for number in (resumed, one_node):
+        (task,) = slurm.finish(number)
+        assert task["JobState"] == "COMPLETED", project.said(number)
+    assert same_result(project.results("two_nodes"), project.results("one_node"))
+    whole = train(project.small, tmp_path / "whole", *project.train_shards, *OPTIONS)
+    assert same_result(project.results("on_cpu"), whole)
