@@ -43,10 +43,13 @@ scratch=${SCRATCH_FOLDER:-}
 [[ $scratch == /* ]] || die "SCRATCH_FOLDER=$scratch: expected an absolute path."
 venv=${VENV_DIR:-}
 if [[ $venv != /* ]]; then venv=$scratch/venv; fi # a relative one is the link
-data=$(realpath -m -- "${DATA_FOLDER:-data}")
-if [ "$data" = "$PWD/data" ] || [ -L data ] && [ "$data" = "$(realpath -m data)" ]; then
+case ${DATA_FOLDER:-data} in
+data | "$PWD/data") # the link itself
     data=$scratch/data
-fi
+    if [ -L data ]; then data=$(realpath -m data); fi
+    ;;
+*) data=$(realpath -m -- "$DATA_FOLDER") ;;
+esac
 results=recipes/TinyVoxCeleb/results
 
 check_link venv "$venv"

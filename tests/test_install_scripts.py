@@ -1,4 +1,4 @@
-"""The script that installs a browser for the tests, with a stand-in for apt-get."""
+"""The scripts that install what some tests need, with a stand-in for apt-get."""
 
 import os
 import shutil
@@ -8,12 +8,24 @@ import pytest
 
 from conftest import ROOT
 
-INSTALL = ["install -y --no-install-recommends chromium"]
-DOWNLOAD = [f"--download-only {INSTALL[0]}"]
+# Of each script: what it says where it cannot, its packages, and what tells that they are there.
+SCRIPTS = {
+    "install_chromium.sh": ("No Chromium", "chromium", ("google-chrome",)),
+    "install_slurm.sh": (
+        "No SLURM",
+        "slurm-wlm munge",
+        ("munged", "slurmctld", "slurmd", "sbatch"),
+    ),
+}
+
+
+@pytest.fixture(params=SCRIPTS)
+def script(request):
+    return request.param
 
 
 @pytest.fixture
-def install(tmp_path):
+def install(script, tmp_path):
     """Run the script among stand-ins; returns what it says and apt-get's calls."""
 
     def command(name, text):
@@ -21,58 +33,62 @@ def install(tmp_path):
         path.write_text(f"#!{shutil.which('bash')}\n{text}\n")
         path.chmod(0o755)
 
-    def run(*, user=0, lists="Candidate: 1.0", fails="never", **others):
+    def run(*, user=0, lists="Candidate: 1.0", fails="never", apt_get=True, others=()):
         for name in ("bash", "timeout"):
             os.symlink(shutil.which(name), tmp_path / name)
         command("id", f"echo {user}")
         command("apt-cache", f"echo '{lists}'")
         options = "-qq -o DPkg::Lock::Timeout=20 -o Acquire::Retries=1 "
-        command(
-            "apt-get",
-            f'call="$*"; echo "${{call#{options}}}" >>"{tmp_path}/log"; [[ "$call" != *{fails}* ]]',
-        )
-        for name, text in others.items():
-            if text is None:
-                (tmp_path / name.replace("_", "-")).unlink()
-            else:
-                command(name.replace("_", "-"), text)
-        script = ROOT / "scripts/install_chromium.sh"
+        if apt_get:
+            command(
+                "apt-get",
+                f'call="$*"; echo "${{call#{options}}}" >>"{tmp_path}/log"; '
+                f'[[ "$call" != *{fails}* ]]',
+            )
+        for name in others:
+            command(name, "true")
         result = subprocess.run(
-            [shutil.which("bash"), script],
+            [shutil.which("bash"), ROOT / "scripts" / script],
             env={"PATH": str(tmp_path)},
             capture_output=True,
             text=True,
             timeout=20,
         )
-        assert (result.returncode, result.stderr) == (0, "")  # whatever happens
+        assert result.returncode == 0  # whatever happens
+        assert result.stderr in ("", f"Installing {SCRIPTS[script][1]} ...\n")
         log = tmp_path / "log"
-        return result.stdout, log.read_text().splitlines() if log.exists() else []
+        calls = log.read_text().splitlines() if log.exists() else []
+        return result.stdout, [call.replace(SCRIPTS[script][1], "PACKAGES") for call in calls]
 
     return run
 
 
-def test_a_browser_that_is_there_is_enough(install):
-    assert install(google_chrome="true") == ("", [])
+INSTALL = "install -y --no-install-recommends PACKAGES"
+DOWNLOAD = f"--download-only {INSTALL}"
+
+
+def test_what_is_there_is_enough(script, install):
+    assert install(others=SCRIPTS[script][2]) == ("", [])
 
 
 def test_installs_as_root(install):
-    said, calls = install()
-    assert said == "Installing Chromium ...\n"
-    assert calls == DOWNLOAD + INSTALL
+    assert install() == ("", [DOWNLOAD, INSTALL])
 
 
 def test_fetches_the_lists_where_there_are_none(install):
-    assert install(lists="Candidate: (none)")[1] == ["update", *DOWNLOAD, *INSTALL]
+    assert install(lists="Candidate: (none)")[1] == ["update", DOWNLOAD, INSTALL]
 
 
 @pytest.mark.parametrize(
     "how, said",
     [
-        ({"user": 1000}, "run 'apt-get install chromium' as root"),
-        ({"apt_get": None}, "no apt-get"),
+        ({"user": 1000}, "run 'apt-get install PACKAGES' as root"),
+        ({"apt_get": False}, "no apt-get"),
         ({"fails": "download"}, "cannot download it"),
         ({"fails": "Retries=1\\ install"}, "cannot install it"),
     ],
 )
-def test_says_why_there_is_none(install, how, said):
-    assert said in install(**how)[0].splitlines()[-1]
+def test_says_why_there_is_none(script, install, how, said):
+    (line,) = install(**how)[0].splitlines()
+    assert line.startswith(SCRIPTS[script][0])
+    assert said.replace("PACKAGES", SCRIPTS[script][1]) in line

@@ -15,6 +15,17 @@ from running import train
 from slurm import Slurm, Unavailable
 from test_readme import commands
 
+# The commands of the document, by their beginnings.
+TRAIN = "cluster/submit.sh cluster/train.sbatch"
+VERIFY = "cluster/submit.sh cluster/verify.sbatch"
+SWEEP = "cluster/submit.sh --array"
+TWO_NODES = "cluster/submit.sh --nodes=2"
+ON_CPU = "cluster/submit.sh --gres=none"
+ELSEWHERE = {
+    "cp .env.example .env": "test_prepare_cluster.py copies it",
+    "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
+}
+
 OPTIONS = ("--device", "cpu", "--batch_size", "8", "--epochs", "14", "--num_workers", "1")
 PAUSE = 3  # seconds an epoch: more than a minute in all
 # SLURM looks every 30 s for jobs that are to be signalled: it finds these 5 to 35 s after they start.
@@ -31,6 +42,12 @@ def slurm(tmp_path_factory):
         pytest.skip(str(reason))
     finally:
         cluster.stop()
+
+
+def documented(start):
+    """The one command of the document that begins so."""
+    (command,) = (one for one in commands("docs/cluster.md") if one.startswith(start))
+    return command
 
 
 class Project:
@@ -57,17 +74,18 @@ class Project:
         self.pause.write_text(f"{seconds}\n")
 
     def submit(self, start, *options, replace=(), **env):
-        """Submit what begins so in the document, with further options of the script."""
-        (command,) = (one for one in commands("docs/cluster.md") if one.startswith(start))
+        """Submit by the command that begins so, with further options of the script."""
+        command = documented(start)
         for old, new in replace:
             command = command.replace(old, new)
         quoted = " ".join(f"'{option}'" for option in options)
         return self.slurm.submit(f"{command} {quoted}", self.folder, **env)
 
-    def train(self, script, *options, **how):
-        return self.submit(
-            f"cluster/submit.sh {script}", *self.train_shards, *OPTIONS, *options, **how
-        )
+    def train(self, start, *options, **how):
+        return self.submit(start, *self.train_shards, *OPTIONS, *options, **how)
+
+    def call(self, start):
+        return self.slurm.call(documented(start), self.folder)
 
     def said(self, job):
         return (self.folder / f"slurm-{job}.out").read_text()
@@ -97,8 +115,8 @@ def restarts(task):
 
 def test_a_training_outlives_its_time_limit(project, tmp_path):
     slurm = project.slurm
-    job = project.train("cluster/train.sbatch", **LIMIT)
-    sweep = project.train("--array=1-5%1", replace=[("1-5", "1-2")], **LIMIT)
+    job = project.train(TRAIN, **LIMIT)
+    sweep = project.train(SWEEP, replace=[("1-5", "1-2")], **LIMIT)
     seen = []
 
     def both_stopped(_):
@@ -125,9 +143,9 @@ def test_a_training_outlives_its_time_limit(project, tmp_path):
         assert same_result(project.results(run), whole)
 
     # A complete training ends at once, and one that fails is not tried again.
-    again = project.train("cluster/train.sbatch")
-    wrong = project.train("cluster/train.sbatch", "--learning_rate", "1")
-    scoring = project.submit("cluster/submit.sh cluster/verify.sbatch", "--device", "cpu")
+    again = project.train(TRAIN)
+    wrong = project.train(TRAIN, "--learning_rate", "1")
+    scoring = project.submit(VERIFY, "--device", "cpu")
     for number, state in ((again, "COMPLETED"), (wrong, "FAILED"), (scoring, "COMPLETED")):
         (task,) = slurm.finish(number)
         assert (task["JobState"], restarts(task)) == (state, 0), project.said(number)
@@ -140,24 +158,25 @@ def test_a_training_outlives_its_time_limit(project, tmp_path):
 
 def test_two_nodes_and_none_to_the_end(project, tmp_path):
     slurm = project.slurm
-    job = project.train("--nodes=2 cluster/multi_node.sbatch", **LIMIT)
+    job = project.train(TWO_NODES, **LIMIT)
     slurm.wait(job, lambda tasks: restarts(tasks[0]) == 1)
     assert "stopped by SIGUSR1" in project.said(job)
 
     # Meanwhile, one that is cancelled.
-    cancelled = project.train("--gres=none")
+    cancelled = project.train(ON_CPU)
     slurm.wait(cancelled, lambda _: list(project.results("on_cpu/save").glob("CKPT*")))
-    slurm.call(f"scancel {cancelled}")
+    assert all(number in project.call("squeue") for number in (job, cancelled))
+    project.call("scancel")  # that of this name, not the other
     (task,) = slurm.finish(cancelled)
     assert task["JobState"] == "CANCELLED"
-    assert "stopped by SIGTERM" in project.said(cancelled)
+    assert "stopped by SIGTERM" in project.call("tail")
 
     project.set_pause(0)
-    resumed = project.train("--gres=none")
+    resumed = project.train(ON_CPU)
     (task,) = slurm.finish(job)
     assert task["JobState"] == "COMPLETED", project.said(job)
     one_node = project.train(
-        "--nodes=2 cluster/multi_node.sbatch",
+        TWO_NODES,
         replace=[("--nodes=2", "--nodes=1 --gres=none"), ("two_nodes", "one_node")],
         PROCESSES_PER_NODE="2",
     )
@@ -167,3 +186,9 @@ def test_two_nodes_and_none_to_the_end(project, tmp_path):
     assert same_result(project.results("two_nodes"), project.results("one_node"))
     whole = train(project.small, tmp_path / "whole", *project.train_shards, *OPTIONS)
     assert same_result(project.results("on_cpu"), whole)
+
+
+def test_every_command_of_the_document_is_run():
+    starts = (TRAIN, VERIFY, SWEEP, TWO_NODES, ON_CPU, "squeue", "scancel", "tail")
+    rest = [one for one in commands("docs/cluster.md") if not one.startswith(starts)]
+    assert set(rest) == set(ELSEWHERE)
