@@ -8,12 +8,12 @@ import numpy as np
 import soundfile as sf
 
 
-def wav_bytes(num_frames=16000, rate=16000, seed=0, fmt="WAV", fade=0):
+def wav_bytes(num_frames=16000, rate=16000, seed=0, fmt="WAV", fade=0, subtype=None):
     """A mono PCM16 file of noise, which fades by `fade` times 6 dB."""
     signal = np.random.default_rng(seed).uniform(-0.5, 0.5, num_frames)
     signal *= np.logspace(0, -fade, num_frames, base=2)
     buffer = io.BytesIO()
-    sf.write(buffer, signal, rate, subtype="PCM_16", format=fmt)
+    sf.write(buffer, signal, rate, subtype=subtype or "PCM_16", format=fmt)
     return buffer.getvalue()
 
 

@@ -31,7 +31,7 @@ from local.embeddings import (
 )
 from local.embeddings.plan import cut, plan_batches
 from local.errors import RecipeError
-from local.shards import index_shards, locate_audio, open_audio, read_shards
+from local.shards import MappedShards, index_shards, read_shards
 from shard_writing import member_pair, wav_bytes, write_tar
 
 
@@ -73,7 +73,7 @@ def test_the_company_in_the_batch_changes_nothing(name, shards, tmp_path):
     assert network.batching(load_encoder(run, "cpu")) == rule
     expected = one_at_a_time(run, shards)
     found = get_embeddings(run, [shards], device="cpu", batch_size=4)
-    assert found.ids == [sample.key for sample in index_shards(shards).samples]
+    assert found.ids == [sample.key for sample in index_shards(shards)]
     assert found.num_frames.tolist() == list(LENGTHS)
     assert found.vectors.dtype == np.float32 and found.vectors.shape == expected.shape
     assert cosines(found.vectors, expected).min() > 0.99999
@@ -128,11 +128,9 @@ def test_plans_hold_every_piece_once_within_bounds():
 
 def test_audio_lies_where_it_is_located(shards):
     index = index_shards(shards)
-    for (_, audio), member in zip(
-        read_shards(index.shards), locate_audio(index.shards), strict=True
-    ):
-        with open_audio(member) as file:
-            assert file.read() == audio
+    mapped = MappedShards(index)
+    for row, (_, audio) in enumerate(read_shards(index.shards)):
+        assert mapped.audio(row) == audio
 
 
 # Long audio --------------------------------------------------------------------------------------
@@ -163,7 +161,7 @@ def test_a_long_utterance_is_the_mean_of_its_windows(run, shards, monkeypatch):
     encoder = load_encoder(run, "cpu")
     for row, (_, audio) in enumerate(read_shards(index_shards(shards).shards)):
         if LENGTHS[row] == 24000:
-            sample = index_shards(shards).samples[row]
+            sample = index_shards(shards)[row]
             signal = torch.from_numpy(decode(audio, sample))
             halves = [encoder.encode_batch(half).flatten() for half in signal.split(12000)]
             mean = (halves[0] + halves[1]) / 2

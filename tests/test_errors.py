@@ -114,11 +114,10 @@ def test_cuda_where_there_is_none(small, tmp_path, capsys):
     assert "--device cuda:0: no CUDA device here" in message
 
 
-def test_run_options_that_are_not_served(small, tmp_path, capsys, monkeypatch):
-    message = one_line(capsys, train, small, tmp_path, "--ckpt_interval_steps", "5")
-    assert "checkpoints are made at the end of each epoch only" in message
+def test_verification_in_several_processes(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "in one so far" in one_line(capsys, train, small, tmp_path)
+    message = one_line(capsys, verify, tmp_path, [], [], tmp_path / "scores.txt")
+    assert "verification runs in one" in message
 
 
 def test_output_folder_that_cannot_be_made(small, tmp_path, capsys):
@@ -212,7 +211,7 @@ def test_small_numbers_in_scientific_notation(small, tmp_path):
         (("--batch_size", "0"), "--batch_size: expected a whole number from 1"),
         (("--batch_size", "2.5"), "--batch_size: expected a whole number from 1"),
         (("--n_speakers", "2"), "--n_speakers: made by"),
-        (("--audio_length_num_frames", "100"), "crop of 100 audio samples"),
+        (("--audio_length_num_frames", "100"), "crops of 100 audio samples"),
         (("--device", "nonsense"), "--device nonsense: expected cpu or cuda"),
         (("--precision", "fp16"), "--precision fp16: a CPU has none"),
         (("--test_only",), "no checkpoint to test"),

@@ -171,7 +171,7 @@ def test_a_run_keeps_to_its_data_and_run_options(run, small, own_shards, tmp_pat
     with pytest.raises(SystemExit):
         train(small, kept, "--precision", "bf16")
     assert "holds a run with run_options" in capsys.readouterr().err
-    speaker = index_shards(small.shards / "train").samples[0]
+    speaker = index_shards(small.shards / "train")[0]
     more = member_pair(0, f"{speaker.speaker_id}/new/0", speaker.class_idx)
     write_tar(own_shards / "train/shard-000001.tar", more)
     train(small, tmp_path / "other", shards=own_shards)

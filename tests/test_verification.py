@@ -118,7 +118,7 @@ def test_labels_of_the_bundle_are_the_training_speakers(run, small, tmp_path):
     encoder = EncoderClassifier.from_hparams(source=str(run / "inference"))
     encoder.hparams.label_encoder.ignore_len()
     index = index_shards(small.shards / "train")
-    names = {sample.class_idx: sample.speaker_id for sample in index.samples}
+    names = {sample.class_idx: sample.speaker_id for sample in index}
     decoded = encoder.hparams.label_encoder.decode_torch(torch.arange(len(names)))
     assert decoded == [names[idx] for idx in range(len(names))]
 

@@ -153,7 +153,7 @@ def dataio_prep(hparams):
 def main(argv):
     """Parse, prepare, fit, test, and leave the network."""
     hparams_file, run_opts, overrides = parse_arguments(argv, __doc__)
-    with one_line_errors(run_opts.debug), training_processes(run_opts):
+    with one_line_errors(run_opts.debug), training_processes(run_opts) as run_opts:
         hparams, overrides = load_hparams(hparams_file, overrides, run_opts)
         overrides |= {key: hparams[key] for key in ("n_speakers", "train_content")}
         folder, inference = (Path(hparams["output_folder"], sub) for sub in ("", "inference"))

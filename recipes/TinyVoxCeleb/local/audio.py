@@ -12,7 +12,6 @@ import soundfile as sf
 from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
 
-
 FULL_SCALE = 32768  # what 1.0 is in 16-bit samples
 
 

@@ -16,7 +16,7 @@ class RecipeError(Exception):
     """
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818 - no error
     """A signal has stopped the work, which is saved.
 
     Arguments

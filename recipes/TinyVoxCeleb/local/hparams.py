@@ -17,6 +17,7 @@ import speechbrain as sb
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 
+from local.device import choose_device
 from local.errors import RecipeError
 
 _INTEGER, _NUMBER = re.compile(r"[-+]?\d+"), re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
@@ -87,8 +88,10 @@ def load_hparams(path, overrides, run_opts):
     ------
     RecipeError
         No such file; not YAML; an unknown key; a key that must be given and is not; a value of the
-        wrong kind.
+        wrong kind; see also `choose_device`.
     """
+    for precision in (run_opts.precision, run_opts.eval_precision):
+        choose_device(run_opts.device, precision)
     text, given = read_hparams(path, overrides)
     # Said when SpeechBrain's loggers are imported; nothing here draws spectrograms.
     logging.getLogger("speechbrain.utils.train_logger").addFilter(

@@ -5,6 +5,7 @@ Authors
 """
 
 import contextlib
+import dataclasses
 import datetime
 import os
 import re
@@ -44,7 +45,11 @@ def training_processes(run_opts):
     Arguments
     ---------
     run_opts : speechbrain.utils.run_opts.RunOptions
-        Gets the device of this process, and the backend.
+
+    Yields
+    ------
+    speechbrain.utils.run_opts.RunOptions
+        With the device of this process and the backend.
 
     Raises
     ------
@@ -53,22 +58,26 @@ def training_processes(run_opts):
         ended.
     """
     for precision in (run_opts.precision, run_opts.eval_precision):
-        run_opts.device = choose_device(run_opts.device, precision)
-    run_opts.overridden_args |= {"device", "distributed_backend"}
+        device = choose_device(run_opts.device, precision)
+    run_opts = dataclasses.replace(
+        run_opts,
+        device=device,
+        distributed_backend="gloo" if device == "cpu" else "nccl",
+        overridden_args=run_opts.overridden_args | {"device", "distributed_backend"},
+    )
     if "RANK" not in os.environ or "LOCAL_RANK" not in os.environ:
-        yield
+        yield run_opts
         return
-    local_world = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    if run_opts.device != "cpu" and local_world > torch.cuda.device_count():
+    here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if device != "cpu" and here > gpus:
         raise RecipeError(
-            f"torchrun started {local_world} processes here, but there are "
-            f"{torch.cuda.device_count()} GPUs: give --nproc_per_node={torch.cuda.device_count()}"
+            f"torchrun started {here} processes here, but there are {gpus} GPUs: give "
+            f"--nproc_per_node={gpus}"
         )
-    run_opts.distributed_backend = "gloo" if run_opts.device == "cpu" else "nccl"
     ddp_init_group(run_opts)
     try:
         with _together():
-            yield
+            yield run_opts
     finally:
         dist.destroy_process_group()
 

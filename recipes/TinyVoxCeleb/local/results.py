@@ -5,6 +5,7 @@ Authors
 """
 
 import json
+import os
 import platform
 import shlex
 import sys
@@ -70,8 +71,13 @@ def check_options(hparams):
     ------
     RecipeError
         A score list that cannot be written, or that would replace what is read; costs or a prior
-        out of range; options of the calibration without a list for it.
+        out of range; options of the calibration without a list for it; several processes.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RecipeError(
+            "torchrun with several processes: verification runs in one; those share the work of "
+            "python -m local.embeddings, whose file --embeddings_file takes"
+        )
     path = Path(hparams["score_file"])
     if path.suffix == ".json":
         raise RecipeError(f"{path}: the metrics get this name: let the score list end in .txt")

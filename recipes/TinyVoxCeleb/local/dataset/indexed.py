@@ -42,13 +42,12 @@ class IndexedCrops(torch.utils.data.Dataset):
         self.crop_frames = crop_frames
         self.seed = seed
         self.crops_per_utterance = crops_per_utterance
-        # In shared memory, where workers that live on see the next epoch.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self.epoch = 0
         self._keys = None
 
     def set_epoch(self, epoch):
-        """Choose the epoch whose crops are read from now on, also by workers that run."""
-        self._epoch.fill_(epoch)
+        """Choose the epoch whose crops the next pass of a loader reads."""
+        self.epoch = epoch
 
     def __len__(self):
         return len(self.index) * self.crops_per_utterance
@@ -64,7 +63,7 @@ class IndexedCrops(torch.utils.data.Dataset):
             crop,
             num_frames=self.crop_frames,
             seed=self.seed,
-            epoch=self._epoch.item(),
+            epoch=self.epoch,
         )
 
     def __iter__(self):

@@ -4,6 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import atexit
 import signal
 
 import torch
@@ -43,7 +44,7 @@ def make_crops(order, *, crop_frames, shard_cache=None):
 
 
 class BatchLoader(DataLoader):
-    """A DataLoader of whole batches, whose workers live as long as it does.
+    """A DataLoader of whole batches.
 
     An error of a worker is raised in this process as it was raised there, without the worker's
     traceback around it. Signals are left to this process: Ctrl-C gives one message, and SLURM's
@@ -67,7 +68,6 @@ class BatchLoader(DataLoader):
             sampler=None if streamed else order,
             batch_size=None,
             num_workers=num_workers,
-            persistent_workers=num_workers > 0,
             collate_fn=as_it_is,
             pin_memory=torch.cuda.is_available(),  # from there it is faster to copy to a GPU
             worker_init_fn=leave_signals_to_the_main_process if num_workers else None,
@@ -85,10 +85,23 @@ class BatchLoader(DataLoader):
             self.data.set_epoch(epoch)
 
     def __iter__(self):
-        for batch in super().__iter__():
-            if isinstance(batch, RecipeError):
-                raise batch
-            yield batch
+        iterator = super().__iter__()
+        if not self.num_workers:
+            yield from map(_raised, iterator)
+            return
+        # Python's own way of ending child processes is SIGTERM, which they ignore.
+        atexit.register(iterator._shutdown_workers)
+        try:
+            yield from map(_raised, iterator)
+        finally:
+            iterator._shutdown_workers()
+            atexit.unregister(iterator._shutdown_workers)
+
+
+def _raised(batch):
+    if isinstance(batch, RecipeError):
+        raise batch
+    return batch
 
 
 class _WholeBatches(torch.utils.data.Dataset):

@@ -106,22 +106,13 @@ class CropOrder(torch.utils.data.Sampler):
         self.crops_per_utterance = crops_per_utterance
         self.shuffle_buffer = shuffle_buffer
         self.speaker_balanced = speaker_balanced
-        # In shared memory, where workers that live on see the next epoch.
-        self._place = torch.zeros(2, dtype=torch.int64).share_memory_()
-
-    @property
-    def epoch(self):
-        """The epoch that the next pass gives."""
-        return self._place[0].item()
-
-    @property
-    def start(self):
-        """The batch of the epoch with which the next pass begins."""
-        return self._place[1].item()
+        self.epoch = 0
+        self.start = 0
 
     def set_epoch(self, epoch, start=0):
         """Choose the epoch, and the batch of it, with which the next pass begins."""
-        self._place.copy_(torch.tensor([epoch, start]))
+        self.epoch = epoch
+        self.start = start
 
     def __len__(self):
         return len(self.sizes()) - self.start
@@ -134,9 +125,9 @@ class CropOrder(torch.utils.data.Sampler):
             sizes.append(rest)
         else:
             sizes[-1] += rest
-        if sizes[-1] < place()[1]:
+        if min(sizes) < place()[1]:
             raise RecipeError(
-                f"{place()[1]} processes share batches of {sizes[-1]} crops: expected at least as "
+                f"{place()[1]} processes share batches of {min(sizes)} crops: expected at least as "
                 "many crops as processes"
             )
         return sizes

@@ -18,10 +18,10 @@ from local.embeddings.cache import EmbeddingCache
 from local.embeddings.content import find_bundle
 from local.embeddings.network import batching, encode, load_encoder
 from local.embeddings.plan import average, cut, plan_batches
-from local.processes import add_up, on_main, place
 from local.embeddings.reading import read_batches
 from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
+from local.processes import add_up, on_main, place
 from local.shards import ShardIndex, index_shards
 from local.windows import MIN_FRAMES
 

@@ -34,7 +34,9 @@ def read_batches(index, pieces, batches, num_workers):
     RecipeError
         As it was raised in a worker; see `decode`.
     """
-    loader = BatchLoader(_Batches(index, pieces, batches), range(len(batches)), num_workers=num_workers)
+    loader = BatchLoader(
+        _Batches(index, pieces, batches), range(len(batches)), num_workers=num_workers
+    )
     yield from zip(batches, loader, strict=True)
 
 

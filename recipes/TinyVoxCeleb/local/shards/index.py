@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 from local.atomic import atomic_file
 from local.errors import RecipeError
-from local.processes import on_main
 from local.shards.headers import read_headers
 from local.shards.schema import Sample
 from local.shards.sources import can_be_mapped, list_shards, open_shard, stamps
@@ -82,8 +81,6 @@ COLUMNS = [field.name for field in fields(ShardIndex) if field.name != "shards"]
 def index_shards(source, index_file=None, shard_cache=None):
     """Read and check what the shards of one split hold, without decoding any audio.
 
-    Of several processes the first reads, for all.
-
     Arguments
     ---------
     source : str or Path
@@ -103,10 +100,6 @@ def index_shards(source, index_file=None, shard_cache=None):
         No shards; a truncated archive; a JSON without audio or the reverse; a JSON that lacks a
         field; a sample rate other than 16 kHz; empty audio; the same sample_id twice.
     """
-    return on_main(_index, source, index_file, shard_cache)
-
-
-def _index(source, index_file, shard_cache):
     shards = list_shards(source)
     state = [*map(str, shards), *stamps(shards)] if index_file else []
     columns = _read(index_file, state) if index_file else None

@@ -6,6 +6,7 @@ Authors
 
 from pathlib import Path
 
+from local.processes import on_main
 from local.shards.index import index_shards
 from local.shards.sources import can_be_mapped, list_shards
 from local.shards.staging import stage_shards
@@ -45,4 +46,4 @@ def prepare_split(source, split, index_folder, *, stage_shards_to="", shard_cach
         stage_shards_to = shard_cache
     if stage_shards_to:
         source = stage_shards({split: source}, stage_shards_to)[split]
-    return index_shards(source, Path(index_folder) / f"{split}.npz", shard_cache)
+    return on_main(index_shards, source, Path(index_folder) / f"{split}.npz", shard_cache)

@@ -1,0 +1,167 @@
+"""Training in several processes: the samples, the EER and the files of one."""
+
+import csv
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from running import ECAPA, PROTOTYPE, QUICK, TINY_ECAPA, data_options, train
+
+from conftest import RECIPE
+from local.shards import index_shards
+from shard_writing import member_pair, wav_bytes, write_tar
+
+SAME_BATCHES = ("--batch_size", "6")  # of 18 utterances, none is left for a last, shorter batch
+
+
+def start(small, output, world, *options, hparams=PROTOTYPE, shards=None):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    argv = [str(RECIPE / "train_speaker_embeddings.py"), hparams, *data_options(small, shards)]
+    argv += ["--output_folder", str(output), *QUICK, *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*launcher, f"--nproc_per_node={world}", *argv], **pipes)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def rows(folder):
+    with open(folder / "train_log.csv", newline="") as fin:
+        return list(csv.DictReader(fin))
+
+
+def network(folder, name="embedding_model"):
+    (checkpoint,) = folder.glob("save/CKPT+epoch_0002*")
+    return torch.load(checkpoint / f"{name}.ckpt")
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_training_is_that_of_one_process(small, tmp_path, world):
+    one = train(small, tmp_path / "one", *SAME_BATCHES)
+    output, _ = finish(start(small, tmp_path / "many", world, *SAME_BATCHES))
+    many = tmp_path / "many"
+    assert output.count("best epoch") == output.count("epoch 2:") == 1  # only the main one speaks
+    for ours, theirs in zip(rows(many), rows(one), strict=True):
+        assert ours["lr"] == theirs["lr"] and ours["train_accuracy"] == theirs["train_accuracy"]
+        for name in ("train_loss", "valid_loss"):
+            assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=1e-4)
+    for name, values in network(one).items():
+        torch.testing.assert_close(network(many)[name], values, rtol=1e-3, atol=1e-5)
+    assert (many / "inference").is_dir()
+
+
+def test_validation_is_that_of_one_process_to_the_last_digit(small, tmp_path):
+    # Nothing is learnt, so that both have the same network.
+    still = (*SAME_BATCHES, "--learning_rate", "0")
+    one = train(small, tmp_path / "one", *still)
+    finish(start(small, tmp_path / "many", 3, *still))
+    for ours, theirs in zip(rows(tmp_path / "many"), rows(one), strict=True):
+        for name in ("valid_loss", "valid_accuracy", "valid_eer"):
+            assert ours[name] == theirs[name]
+    tested = [(folder / "train_log.txt").read_text() for folder in (one, tmp_path / "many")]
+    assert tested[0] == tested[1]
+
+
+def test_batch_normalisation_and_a_stop_in_between(small, tmp_path):
+    options = (*TINY_ECAPA, "--crops_per_utterance", "6", "--ckpt_interval_steps", "1")
+    finish(start(small, tmp_path / "whole", 2, *options, hparams=ECAPA))
+    process = start(small, tmp_path / "parts", 2, *options, hparams=ECAPA)
+    while not list(tmp_path.glob("parts/save/CKPT+2*")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.terminate()  # torchrun passes it on
+    out, err = process.communicate(timeout=120)
+    assert process.returncode != 0 and err.count("stopped by SIGTERM in epoch") == 1, err
+    finish(start(small, tmp_path / "parts", 2, *options, hparams=ECAPA))
+    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
+    whole, parts = (network(tmp_path / name) for name in ("whole", "parts"))
+    assert all(torch.equal(parts[name], whole[name]) for name in whole)
+
+
+def test_a_process_that_dies_ends_the_job(small, tmp_path):
+    process = start(small, tmp_path, 2, "--epochs", "1000")
+    while not list(tmp_path.glob("save/CKPT+epoch_0001*")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    listed = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
+    victim = next(
+        int(pid)
+        for pid in listed.stdout.split()
+        if "LOCAL_RANK=1" in open(f"/proc/{pid}/environ").read().split("\0")
+    )
+    os.kill(victim, signal.SIGKILL)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "process 0: another process has ended" in err or "Signal 9 (SIGKILL)" in err
+
+
+def test_an_error_of_one_process_is_told(small, tmp_path):
+    members = []
+    for number in range(18):
+        audio = b"not audio" if number == 11 else wav_bytes(16000, seed=number)
+        members += member_pair(number, f"id{number % 6}/x/{number}", number % 6, audio=audio)
+    for split in ("val", "dev"):
+        (tmp_path / "shards").mkdir(exist_ok=True)
+        os.symlink(small.shards / split, tmp_path / "shards" / split)
+    write_tar(tmp_path / "shards/train/shard-000000.tar", members)
+    known = [sample.speaker_id for sample in index_shards(small.shards / "val")]
+    speakers = sorted(set(known))
+    members = [
+        (name.replace(f"id{n}/", f"{speaker}/"), content.replace(b"id%d" % n, speaker.encode()))
+        for name, content in members
+        for n, speaker in enumerate(speakers)
+        if f"/id{n}/" in name
+    ]
+    write_tar(tmp_path / "shards/train/shard-000000.tar", members)
+    process = start(small, tmp_path / "run", 2, *SAME_BATCHES, shards=tmp_path / "shards")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert re.search(r"^error: .*/x/11: unreadable audio", err, re.M), err
+
+
+LOADING = """
+import json, sys
+import torch.distributed as dist
+from local.dataset import BatchLoader, CropOrder, IndexedCrops, Utterances
+from local.shards import index_shards
+dist.init_process_group("gloo")
+index = index_shards(sys.argv[1])
+order = CropOrder(index, batch_size=5, seed=1)
+train = BatchLoader(IndexedCrops(index, crop_frames=4000, seed=1), order, num_workers=2)
+data = Utterances(index, batch_size=2)
+val = BatchLoader(data, data.own(), num_workers=2)
+train.set_epoch(3)
+seen = [[key for batch in loader for key in batch.ids] for loader in (train, val)]
+with open(f"{sys.argv[2]}/{dist.get_rank()}.json", "w") as fout:
+    json.dump(seen, fout)
+dist.destroy_process_group()
+"""
+
+
+def test_each_sample_in_one_process(small, tmp_path):
+    script = tmp_path / "loading.py"
+    script.write_text(LOADING)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    shards = small.shards / "train"
+    assert len(list(shards.glob("*.tar"))) == 1  # fewer than processes
+    subprocess.run(
+        [*launcher, "--nproc_per_node=3", script, str(shards), tmp_path],
+        env={**os.environ, "PYTHONPATH": str(RECIPE)},
+        check=True,
+        timeout=120,
+    )
+    seen = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(3)]
+    keys = sorted(sample.key for sample in index_shards(shards))
+    for split in (0, 1):
+        parts = [of_process[split] for of_process in seen]
+        assert all(parts) and sorted(itertools.chain(*parts)) == keys
