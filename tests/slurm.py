@@ -37,13 +37,14 @@ SelectTypeParameters=CR_CPU_Memory
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=2,bf_interval=2
 GresTypes=gpu
-NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} CPUs=6 RealMemory=16384 Gres=gpu:1
-NodeName=node2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]} CPUs=6 RealMemory=16384 Gres=gpu:1
+NodeName=DEFAULT NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=6 RealMemory=16384 Gres=gpu:1
+NodeName=node1 Port={ports[1]}
+NodeName=node2 Port={ports[2]}
 PartitionName=students Nodes=ALL Default=YES MaxTime=12:00:00 State=UP
 """
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """No SLURM can be started here; the message tells why."""
 
 
@@ -67,9 +68,9 @@ class Slurm:
             name for name in ("munged", "slurmctld", "slurmd") if not shutil.which(name, path=PATH)
         ]
         if missing:
-            raise Unavailable(f"no {missing[0]} here: see scripts/install_slurm.sh")
+            raise UnavailableError(f"no {missing[0]} here: see scripts/install_slurm.sh")
         if os.geteuid():
-            raise Unavailable("starting SLURM's daemons takes root")
+            raise UnavailableError("starting SLURM's daemons takes root")
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o600)
@@ -92,7 +93,7 @@ class Slurm:
         """Cancel what still runs, and end the daemons."""
         if len(self.daemons) == 4:
             self.call("scancel --me", check=False)
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(UnavailableError):
                 self._until(lambda: not self.call("squeue -h", check=False).strip(), 40)
         for daemon in reversed(self.daemons):
             daemon.terminate()
@@ -169,7 +170,7 @@ class Slurm:
             if ended or time.monotonic() > end:
                 logs = sorted(self.folder.glob("*.log"))
                 tails = [f"{log.name}: {log.read_text(errors='replace')[-500:]}" for log in logs]
-                raise Unavailable(f"{name} does not start here:\n" + "\n".join(tails))
+                raise UnavailableError(f"{name} does not start here:\n" + "\n".join(tails))
             time.sleep(0.1)
 
 

@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-
 from test_scripts import PROJECT, VERSIONS, Setup, assert_one_line_error, run, write_script
 
 LINKS = {"venv": "venv", "data": "data", "recipes/TinyVoxCeleb/results": "results"}

@@ -9,11 +9,11 @@ import shutil
 import sys
 
 import pytest
-
-from conftest import RECIPE, ROOT
 from running import train
-from slurm import Slurm, Unavailable
 from test_readme import commands
+
+from conftest import ROOT
+from slurm import Slurm, UnavailableError
 
 # The commands of the document, by their beginnings.
 TRAIN = "cluster/submit.sh cluster/train.sbatch"
@@ -27,8 +27,8 @@ ELSEWHERE = {
 }
 
 OPTIONS = ("--device", "cpu", "--batch_size", "8", "--epochs", "14", "--num_workers", "1")
-PAUSE = 3  # seconds an epoch: more than a minute in all
-# SLURM looks every 30 s for jobs that are to be signalled: it finds these 5 to 35 s after they start.
+PAUSE = 3  # seconds an epoch: more than 40 in all
+# SLURM looks every 30 s for jobs to be signalled: it finds these 5 to 35 s after they start.
 LIMIT = {"SBATCH_TIMELIMIT": "1", "SBATCH_SIGNAL": "B:USR1@25"}
 
 
@@ -38,7 +38,7 @@ def slurm(tmp_path_factory):
     try:
         cluster.start()
         yield cluster
-    except Unavailable as reason:
+    except UnavailableError as reason:
         pytest.skip(str(reason))
     finally:
         cluster.stop()
