@@ -68,7 +68,8 @@ class Project:
         self.pause = folder / "pause"
         self.set_pause(PAUSE)
         (shard,) = small.shards.glob("train/*.tar")
-        self.train_shards = ("--train_shards", f"pipe:sleep $(cat {self.pause}); cat {shard}")
+        source = f"pipe:sleep $(cat {self.pause}); cat {shard}"
+        self.train_shards = ("--train_shards", source, "--shard_cache", "")
 
     def set_pause(self, seconds):
         self.pause.write_text(f"{seconds}\n")
