@@ -139,7 +139,7 @@ class Slurm:
         return text
 
     def finish(self, job, timeout=180):
-        """Wait until a job has ended, without the pause of two minutes before it starts again."""
+        """Wait until a job has ended; one that was requeued has now all the time it needs."""
 
         def ended(tasks):
             for task in tasks:
@@ -149,12 +149,12 @@ class Slurm:
         return self.wait(job, ended, timeout)
 
     def start_again(self, task):
-        """Spare a requeued job the pause of two minutes before it starts again."""
+        """Give a requeued job an hour, and not in two minutes but now."""
         if (task["JobState"], task["Reason"]) == ("PENDING", "BeginTime"):
             name = task["JobId"]
             if "ArrayTaskId" in task:
                 name = f"{task['ArrayJobId']}_{task['ArrayTaskId']}"
-            self.call(f"scontrol update JobId={name} StartTime=now", check=False)
+            self.call(f"scontrol update JobId={name} TimeLimit=60 StartTime=now", check=False)
 
     def _daemon(self, *command):
         # None of them is to outlive the tests, however these end.
