@@ -6,6 +6,7 @@ from pathlib import Path
 import speaker_verification
 import train_speaker_embeddings
 from conftest import RECIPE
+from local.dataset import BatchLoader
 from local.hparams import load_hparams, parse_arguments
 
 PROTOTYPE = str(RECIPE / "hparams/prototype.yaml")
@@ -62,5 +63,6 @@ def make_brain(small, output, *options, hparams=PROTOTYPE):
     brain = train_speaker_embeddings.SpeakerBrain(
         loaded["modules"], loaded["opt_class"], loaded, run_opts, loaded["checkpointer"]
     )
+    brain.train_set = BatchLoader(loaded["train_data"], loaded["train_order"])
     brain.on_fit_start()
     return brain

@@ -139,7 +139,7 @@ def test_crops_lie_anywhere(tmp_path):
 
 
 @pytest.mark.parametrize("fmt, subtype", [("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("WAV", "FLOAT")])
-def test_audio_that_has_to_be_decoded(tmp_path, fmt, subtype):
+def test_audio_that_has_to_be_decoded(tmp_path, monkeypatch, fmt, subtype):
     wav, other = wav_bytes(16000, seed=3), io.BytesIO()
     signal, rate = sf.read(io.BytesIO(wav), dtype="int16")
     sf.write(other, signal if fmt == "FLAC" else signal / 32768, rate, format=fmt, subtype=subtype)
@@ -147,12 +147,18 @@ def test_audio_that_has_to_be_decoded(tmp_path, fmt, subtype):
         (member, _), described = member_pair(0, "a/x/0", 0, audio=audio)
         member = member.replace(".wav", ".flac") if fmt == "FLAC" and name == "other" else member
         write_tar(tmp_path / name / "shard-000000.tar", [(member, audio), described])
-    plain, coded = (
-        IndexedCrops(index_shards(tmp_path / name), crop_frames=4000, seed=1)[0]["sig"]
-        for name in ("wav", "other")
-    )
-    assert (plain - coded).abs().max() == 0
-    assert plain.abs().max() > 1000
+
+    def crop(name):
+        data = IndexedCrops(index_shards(tmp_path / name), crop_frames=4000, seed=1)
+        return data[0]["sig"], len(data.decoded)
+
+    expected, decoded = crop("wav")
+    assert decoded == 0 and expected.abs().max() > 1000
+    once, decoded = crop("other")
+    assert decoded == 1 and torch.equal(once, expected)
+    monkeypatch.setattr("local.dataset.indexed.KEPT", 0)
+    each_time, decoded = crop("other")
+    assert decoded == 0 and torch.equal(each_time, expected)
 
 
 def test_short_utterances_are_repeated(index):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -80,7 +81,7 @@ def test_batch_normalisation_and_a_stop_in_between(small, tmp_path):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
     process.terminate()  # torchrun passes it on
-    out, err = process.communicate(timeout=120)
+    err = process.communicate(timeout=120)[1]
     assert process.returncode != 0 and err.count("stopped by SIGTERM in epoch") == 1, err
     finish(start(small, tmp_path / "parts", 2, *options, hparams=ECAPA))
     assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
@@ -97,10 +98,10 @@ def test_a_process_that_dies_ends_the_job(small, tmp_path):
     victim = next(
         int(pid)
         for pid in listed.stdout.split()
-        if "LOCAL_RANK=1" in open(f"/proc/{pid}/environ").read().split("\0")
+        if "LOCAL_RANK=1" in Path(f"/proc/{pid}/environ").read_text().split("\0")
     )
     os.kill(victim, signal.SIGKILL)
-    out, err = process.communicate(timeout=60)
+    err = process.communicate(timeout=60)[1]
     assert process.returncode != 0
     assert "process 0: another process has ended" in err or "Signal 9 (SIGKILL)" in err
 
@@ -124,7 +125,7 @@ def test_an_error_of_one_process_is_told(small, tmp_path):
     ]
     write_tar(tmp_path / "shards/train/shard-000000.tar", members)
     process = start(small, tmp_path / "run", 2, *SAME_BATCHES, shards=tmp_path / "shards")
-    out, err = process.communicate(timeout=120)
+    err = process.communicate(timeout=120)[1]
     assert process.returncode != 0
     assert re.search(r"^error: .*/x/11: unreadable audio", err, re.M), err
 

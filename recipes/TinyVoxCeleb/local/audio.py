@@ -15,17 +15,17 @@ from local.errors import RecipeError
 FULL_SCALE = 32768  # what 1.0 is in 16-bit samples
 
 
-def read_samples(encoded, sample, pcm=0, *, start=0, num_frames=-1):
+def read_samples(encoded, sample, pcm=-1, *, start=0, num_frames=-1):
     """Read an utterance, or a part of it, as 16-bit samples.
 
     Arguments
     ---------
-    encoded : bytes or memoryview
-        A wav or flac file.
+    encoded : bytes, memoryview or numpy.ndarray
+        A wav or flac file, or what has been decoded.
     sample : Sample
         See `decode`.
     pcm : int
-        Where in the file its 16-bit PCM begins, in bytes; 0 where it has to be decoded.
+        Where in the file its 16-bit PCM begins, in bytes; -1 where it has to be decoded.
     start, num_frames : int
         The part, in audio samples; -1 for all that follows.
 
@@ -39,7 +39,7 @@ def read_samples(encoded, sample, pcm=0, *, start=0, num_frames=-1):
     RecipeError
         See `decode`.
     """
-    if not pcm:
+    if pcm < 0:
         return decode(encoded, sample, start=start, num_frames=num_frames, dtype="int16")
     count = num_frames if num_frames >= 0 else sample.num_frames - start
     return np.frombuffer(encoded, "<i2", count, pcm + 2 * start)

@@ -7,7 +7,12 @@ Authors
 import shutil
 
 from speechbrain.utils.checkpoints import CKPT_PREFIX, Checkpoint, Checkpointer, ckpt_recency
-from speechbrain.utils.distributed import ddp_barrier, if_main_process, main_process_only
+from speechbrain.utils.distributed import (
+    ddp_barrier,
+    if_main_process,
+    main_process_only,
+    run_on_main,
+)
 from speechbrain.utils.logger import get_logger
 
 UNFINISHED = ".unfinished-"
@@ -36,6 +41,14 @@ class AtomicCheckpointer(Checkpointer):
         if chosen is not None:
             logger.info(f"loaded the checkpoint {chosen.path.name}")
         return chosen
+
+    def delete_checkpoints(self, *args, **kwargs):
+        """See Checkpointer.delete_checkpoints.
+
+        There each process lists the checkpoints for itself and then waits for the others at every
+        one; whoever lists late finds fewer, and all wait for ever.
+        """
+        run_on_main(super().delete_checkpoints, args, kwargs)
 
     @main_process_only
     def _remove_leftovers(self):

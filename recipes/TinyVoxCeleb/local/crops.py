@@ -10,7 +10,6 @@ Authors
 
 import math
 import sys
-from pathlib import Path
 
 from hyperpyyaml import resolve_references
 
@@ -55,7 +54,7 @@ def main(argv):
         hparams = settings(resolve_references(text, given).getvalue())
         crops = asked = int(hparams["crops_per_utterance"])
         if "crops_per_utterance" not in given:  # else somebody knows better
-            index = index_shards(Path(hparams["shard_folder"]) / "train")
+            index = index_shards(hparams["train_shards"])
             crops = enough_crops(len(index), int(hparams["batch_size"]), asked)
         if crops > asked:
             print(

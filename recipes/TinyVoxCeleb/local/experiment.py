@@ -124,11 +124,11 @@ def training_shards(folder):
     record = Path(folder) / RECORD
     shards = None
     if record.is_file():
-        shards = settings(record.read_text(encoding="utf-8")).get("shard_folder")
-        shards = shards and Path(str(yaml.safe_load(shards)), "train")
-    if shards is None or not shards.is_dir():
+        shards = settings(record.read_text(encoding="utf-8")).get("train_shards")
+        shards = shards and str(yaml.safe_load(shards))
+    if shards is None or not Path(shards).is_dir():
         raise RecipeError(
             f"{folder}: the training shards, whose speakers are the cohort, are not in "
-            f"{shards or 'its record'}: give --train_shards_dir"
+            f"{shards or 'its record'}: give --train_shards_dir, a folder with copies of them"
         )
-    return str(shards)
+    return shards

@@ -12,7 +12,6 @@ import re
 
 import torch
 import torch.distributed as dist
-from speechbrain.utils.distributed import ddp_init_group
 
 from local.device import choose_device
 from local.errors import RecipeError
@@ -74,6 +73,9 @@ def training_processes(run_opts):
             f"torchrun started {here} processes here, but there are {gpus} GPUs: give "
             f"--nproc_per_node={gpus}"
         )
+    # Here, because it takes a second that those who only verify need not wait.
+    from speechbrain.utils.distributed import ddp_init_group
+
     ddp_init_group(run_opts)
     try:
         with _together():

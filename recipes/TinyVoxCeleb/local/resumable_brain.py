@@ -156,9 +156,10 @@ class ResumableBrain(sb.Brain):
                 on_gpu = self.device_type == "cuda"
                 if on_gpu:
                     module = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module)
+                # Buffers are shared by on_stage_start: evaluation has no common steps.
                 self.modules[name] = DistributedDataParallel(
                     module,
                     device_ids=[self.device] if on_gpu else None,
-                    broadcast_buffers=False,  # see on_stage_start: not in evaluation
+                    forward_sync_buffers=False,
                     find_unused_parameters=self.find_unused_parameters,
                 )

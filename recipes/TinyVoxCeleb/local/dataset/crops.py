@@ -13,13 +13,13 @@ from local.errors import RecipeError
 MIN_CROP_FRAMES = 1600  # 0.1 s: a few frames of features
 
 
-def cut_crop(encoded, index, row, crop, *, num_frames, seed, epoch):
+def cut_crop(encoded, index, row, crop, *, num_frames, seed, epoch, pcm=None):
     """Cut one crop of an utterance; a shorter utterance is repeated to its length.
 
     Arguments
     ---------
-    encoded : bytes or memoryview
-        The utterance's wav or flac file.
+    encoded : bytes, memoryview or numpy.ndarray
+        The utterance's wav or flac file, or what it was decoded to.
     index : ShardIndex
     row : int
         Number of the utterance in the index.
@@ -29,6 +29,8 @@ def cut_crop(encoded, index, row, crop, *, num_frames, seed, epoch):
         Length of a crop, in audio samples.
     seed, epoch : int
         With the utterance's id and `crop` they settle where the crop begins.
+    pcm : int, optional
+        Where its 16-bit PCM begins, if not as the index tells.
 
     Returns
     -------
@@ -45,7 +47,8 @@ def cut_crop(encoded, index, row, crop, *, num_frames, seed, epoch):
     start = sample_seed(seed, epoch, sample.sample_id, crop)
     start %= max(sample.num_frames - num_frames, 0) + 1
     length = min(num_frames, sample.num_frames)
-    signal = read_samples(encoded, sample, index.pcm.item(row), start=start, num_frames=length)
+    pcm = index.pcm.item(row) if pcm is None else pcm
+    signal = read_samples(encoded, sample, pcm, start=start, num_frames=length)
     return {
         "id": sample.key,
         "sig": torch.from_numpy(repeat_to(signal, num_frames)),

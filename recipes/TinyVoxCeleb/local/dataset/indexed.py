@@ -6,18 +6,23 @@ Authors
 
 import contextlib
 
+import numpy as np
 import torch
 
+from local.audio import read_samples
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.shards import MappedShards
+
+KEPT = 2**28  # bytes of decoded audio: 140 minutes
 
 
 class IndexedCrops(torch.utils.data.Dataset):
     """A crop of each utterance, as a map-style data set.
 
     It can be used with any sampler and loader, such as SpeechBrain's ReproducibleRandomSampler,
-    BalancingDataSampler and SaveableDataLoader. Of uncompressed audio nothing but the crop's bytes
-    is read.
+    BalancingDataSampler and SaveableDataLoader. Of PCM nothing but the crop's bytes is read; FLAC
+    is decoded from the crop's beginning, or, where all of it fits into KEPT bytes, once at the
+    start, in memory that the workers share.
 
     Arguments
     ---------
@@ -43,7 +48,13 @@ class IndexedCrops(torch.utils.data.Dataset):
         self.seed = seed
         self.crops_per_utterance = crops_per_utterance
         self.epoch = 0
+        coded = np.flatnonzero(index.pcm < 0)
+        small = 2 * index.num_frames[coded].sum() <= KEPT
+        self.decoded = {row: self._decode(row) for row in coded.tolist()} if small else {}
         self._keys = None
+
+    def _decode(self, row):
+        return read_samples(self.shards.audio(row), self.index[row])
 
     def set_epoch(self, epoch):
         """Choose the epoch whose crops the next pass of a loader reads."""
@@ -56,14 +67,16 @@ class IndexedCrops(torch.utils.data.Dataset):
         row, crop = divmod(number, self.crops_per_utterance)
         if self._keys == ["class_idx"]:  # samplers ask for nothing but this
             return {"class_idx": self.index.class_idx.item(row)}
+        decoded = self.decoded.get(row)
         return cut_crop(
-            self.shards.audio(row),
+            self.shards.audio(row) if decoded is None else decoded,
             self.index,
             row,
             crop,
             num_frames=self.crop_frames,
             seed=self.seed,
             epoch=self.epoch,
+            pcm=None if decoded is None else 0,
         )
 
     def __iter__(self):

@@ -12,7 +12,6 @@ import hashlib
 
 import numpy as np
 import torch
-from speechbrain.dataio.sampler import BalancingDataSampler
 
 from local.errors import RecipeError
 from local.processes import place
@@ -163,6 +162,9 @@ class CropOrder(torch.utils.data.Sampler):
         return self._buffered(rng)
 
     def _balanced(self):
+        # Here, because it takes a second that those who only verify need not wait.
+        from speechbrain.dataio.sampler import BalancingDataSampler
+
         rows = _Classes(np.repeat(self.index.class_idx, self.crops_per_utterance))
         sampler = BalancingDataSampler(rows, "class_idx", seed=self.seed, epoch=self.epoch)
         return np.fromiter(sampler, np.int64, len(rows))

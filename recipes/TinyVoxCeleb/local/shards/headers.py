@@ -142,7 +142,7 @@ def find_pcm(head, size, num_frames):
     Returns
     -------
     int
-        In bytes; 0 where it is no such file, or not as long: then it has to be decoded, with all
+        In bytes; -1 where it is no such file, or not as long: then it has to be decoded, with all
         the checks of `decode`.
     """
     file = io.BytesIO(head)
@@ -152,6 +152,6 @@ def find_pcm(head, size, num_frames):
             begin = file.tell()
             length = header.getnframes()
     except (wave.Error, EOFError):
-        return 0
+        return -1
     expected = found == (SAMPLE_RATE, 1, 2) and length == num_frames
-    return begin if expected and begin + 2 * num_frames <= size else 0
+    return begin if expected and begin + 2 * num_frames <= size else -1

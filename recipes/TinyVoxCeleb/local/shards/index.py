@@ -40,7 +40,7 @@ class ShardIndex(collections.abc.Sequence):
     offset, size : numpy.ndarray
         Where in the archive the audio file begins, and its length, in bytes.
     pcm : numpy.ndarray
-        Where in the audio file its 16-bit PCM begins, in bytes; 0 where it has to be decoded.
+        Where in the audio file its 16-bit PCM begins, in bytes; -1 where it has to be decoded.
     num_frames : numpy.ndarray
         Length in audio samples.
     class_idx : numpy.ndarray

@@ -5,7 +5,6 @@ Authors
 """
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from local.corpora.layout import utterance_key
 
@@ -50,5 +49,5 @@ def split_key(name):
     >>> split_key("0017/id10012/0AX-_jx.v2/00001.wav")
     ('0017/id10012/0AX-_jx.v2/00001', 'wav')
     """
-    path = PurePosixPath(name)
-    return str(path.with_suffix("")), path.suffix[1:].lower()
+    key, _, suffix = name.rpartition(".")
+    return (key, suffix.lower()) if key and "/" not in suffix else (name, "")

@@ -1,6 +1,178 @@
-"""Being written."""
+"""Copy shards to the scratch disk of a machine, where they are read at any place and fast.
+
+Usage
+-----
+> python -m local.shards.staging SOURCE FOLDER
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from local.atomic import atomic_file
+from local.errors import RecipeError, one_line_errors
+from local.shards import remote
+from local.shards.copying import check_space, copy_verified, progress_bar
+from local.shards.fetching import shard_name
+from local.shards.locks import exclusive
+from local.shards.pipes import is_pipe
+from local.shards.retrying import shown
+from local.shards.sources import ARCHIVES, list_shards, open_shard, stamp, stamps
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One shard to be copied: from where, to where, and the version that is meant."""
+
+    shard: object
+    target: Path
+    version: str
+
+    @property
+    def note(self):
+        """The file beside the copy that tells what it is a copy of."""
+        return self.target.with_name(f".{self.target.name}.json")
+
+    def is_done(self):
+        """Whether the copy is there, of this version, and as it was written."""
+        if is_pipe(self.shard):  # nobody knows whether its output is the same as before
+            return False
+        try:
+            note = json.loads(self.note.read_text(encoding="utf-8"))
+            return (note["version"], note["copy"]) == (self.version, stamp(self.target))
+        except (OSError, ValueError, KeyError, RecipeError):
+            return False
+
+    def write_note(self, digest=None):
+        """Tell that a copy comes here; once it is there, tell its SHA-256."""
+        copy = stamp(self.target) if digest else None
+        source = shown(str(self.shard))
+        values = {"source": source, "version": self.version, "copy": copy, "sha256": digest}
+        with atomic_file(self.note) as fout:
+            json.dump(values, fout)
 
 
 def stage_shards(sources, folder):
-    """Being written."""
-    return sources
+    """Copy the shards of several splits, one after the other, each file from start to end.
+
+    A packed shard is unpacked. A copy is read back and compared with what was read from the
+    source. What is there already and has not changed is left; copies of shards that the source no
+    longer has are removed. Several processes of a machine may ask for it at once: one copies, the
+    others wait.
+
+    Arguments
+    ---------
+    sources : dict
+        The source of each split, as for `list_shards`.
+    folder : str or Path
+        Gets one folder a split.
+
+    Returns
+    -------
+    dict
+        The folder of each split.
+
+    Raises
+    ------
+    RecipeError
+        A source cannot be read, or changes meanwhile; too little room; the folder holds shards
+        that do not come from here.
+    """
+    folder = Path(folder)
+    staged = {split: folder / split for split in sources}
+    jobs = {split: _plan(source, staged[split]) for split, source in sources.items()}
+    waiting = f"{folder}: waiting for another process that copies shards there"
+    try:
+        with exclusive(folder / ".staging.lock", waiting):
+            for split in sources:
+                _remove_old(jobs[split], staged[split], sources[split])
+            _copy([job for split in sources for job in jobs[split] if not job.is_done()], folder)
+    except OSError as error:
+        raise RecipeError(
+            f"{folder}: shards cannot be copied there ({error.strerror or error}); choose another "
+            "folder"
+        ) from None
+    return staged
+
+
+def _plan(source, folder):
+    shards = list_shards(source)
+    names = [_plain_name(shard) for shard in shards]
+    # The folder's order is that of names: where these would not keep it, the shards are numbered.
+    if names != sorted(set(names)) or not all(name.startswith("shard-") for name in names):
+        names = [f"shard-{number:06d}.tar" for number in range(len(shards))]
+    jobs = zip(shards, names, stamps(shards), strict=True)
+    return [_Job(shard, folder / name, version) for shard, name, version in jobs]
+
+
+def _plain_name(shard):
+    name = shard.name if isinstance(shard, Path) else shard_name(shard)
+    ending = next((ending for ending in ARCHIVES if name.endswith(ending)), "")
+    return f"{name.removesuffix(ending)}.tar"
+
+
+def _remove_old(jobs, folder, source):
+    wanted = {job.target for job in jobs}
+    for found in folder.glob("shard-*"):
+        note = found.with_name(f".{found.name}.json")
+        if not note.exists():  # it comes before the copy
+            raise RecipeError(
+                f"{found}: was not copied there from {shown(str(source))}, and would be read with "
+                "it or replaced; choose an empty folder"
+            )
+        if found not in wanted:
+            found.unlink()
+            note.unlink()
+
+
+def _copy(jobs, folder):
+    if not jobs:
+        return
+    sizes = [_size(job.shard) for job in jobs]
+    # What will be replaced makes room only after its successor is complete. Packed shards need
+    # more than is known here.
+    check_space(folder, sum(size or 0 for size in sizes))
+    total = None if None in sizes else sum(sizes)
+    with progress_bar(total, f"copying {len(jobs)} shards to {folder}") as bar:
+        for job, size in zip(jobs, sizes, strict=True):
+            before = bar.n
+            job.write_note()
+            with open_shard(job.shard) as source:
+                _, digest = copy_verified(source, job.target, bar.update)
+            if stamp(job.shard) != job.version:
+                job.target.unlink()
+                raise RecipeError(
+                    f"{shown(str(job.shard))}: changed while it was copied; run the command again"
+                )
+            job.write_note(digest)
+            if size is not None:  # a packed one has given more
+                bar.update(before + size - bar.n)
+    tqdm.write(f"{folder}: copied {len(jobs)} shards")
+
+
+def _size(shard):
+    if is_pipe(shard):
+        return None
+    return shard.stat().st_size if isinstance(shard, Path) else remote.describe(shard)[0]
+
+
+def main():
+    """Command line: copy one source to one folder."""
+    parser = argparse.ArgumentParser(description="Copy shards to the scratch disk of a machine.")
+    parser.add_argument("source", help="folder, URL, list with braces or pipe:command")
+    parser.add_argument("folder", help="gets shard-*.tar")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    args = parser.parse_args()
+    with one_line_errors(args.debug):
+        folder = Path(args.folder).absolute()
+        stage_shards({folder.name: args.source}, folder.parent)
+
+
+if __name__ == "__main__":
+    main()
