@@ -60,6 +60,7 @@ class Slurm:
     def __init__(self, folder):
         self.folder = folder
         self.daemons = []
+        self.sped = set()  # starts of jobs that were brought forward
         self.env = {**os.environ, "PATH": PATH, "SLURM_CONF": str(folder / "slurm.conf")}
 
     def start(self, timeout=30):
@@ -149,12 +150,20 @@ class Slurm:
         return self.wait(job, ended, timeout)
 
     def start_again(self, task):
-        """Give a requeued job an hour, and not in two minutes but now."""
-        if (task["JobState"], task["Reason"]) == ("PENDING", "BeginTime"):
-            name = task["JobId"]
-            if "ArrayTaskId" in task:
-                name = f"{task['ArrayJobId']}_{task['ArrayTaskId']}"
-            self.call(f"scontrol update JobId={name} TimeLimit=60 StartTime=now", check=False)
+        """Give a requeued job an hour, and not in two minutes but in three seconds.
+
+        Not at once: a node does not let a job in that it has just let out.
+        """
+        name = task["JobId"]
+        if "ArrayTaskId" in task:
+            name = f"{task['ArrayJobId']}_{task['ArrayTaskId']}"
+        start = (name, task["Restarts"])
+        if (task["JobState"], task["Reason"]) == (
+            "PENDING",
+            "BeginTime",
+        ) and start not in self.sped:
+            self.sped.add(start)
+            self.call(f"scontrol update JobId={name} TimeLimit=60 StartTime=now+3seconds")
 
     def _daemon(self, *command):
         # None of them is to outlive the tests, however these end.

@@ -132,7 +132,7 @@ def test_a_training_outlives_its_time_limit(project, tmp_path):
     # Those of a sweep run one after the other; the first was requeued alone.
     assert all(states.count("RUNNING") <= 1 for states in seen)
     for one, starts in ((task, 1), (first, 1), (second, 0)):
-        assert (one["JobState"], restarts(one)) == ("COMPLETED", starts)
+        assert (one["JobState"], restarts(one)) == ("COMPLETED", starts), slurm.tell([one])
 
     said = project.said(job)
     assert re.search(r"stopped by SIGUSR1 in epoch \d+ after \d of \d steps; the same", said)
@@ -150,7 +150,7 @@ def test_a_training_outlives_its_time_limit(project, tmp_path):
     scoring = project.submit(VERIFY, "--device", "cpu")
     for number, state in ((again, "COMPLETED"), (wrong, "FAILED"), (scoring, "COMPLETED")):
         (task,) = slurm.finish(number)
-        assert (task["JobState"], restarts(task)) == (state, 0), project.said(number)
+        assert (task["JobState"], restarts(task)) == (state, 0), slurm.tell([task])
     assert "this run is complete" in project.said(again)
     assert list(staged.glob("val/shard-*.tar"))
     assert "holds a run with learning_rate" in project.said(wrong)
@@ -177,7 +177,7 @@ def test_two_nodes_and_none_to_the_end(project, tmp_path):
     project.set_pause(0)
     resumed = project.train(ON_CPU)
     (task,) = slurm.finish(job)
-    assert task["JobState"] == "COMPLETED", project.said(job)
+    assert task["JobState"] == "COMPLETED", slurm.tell([task])
     one_node = project.train(
         TWO_NODES,
         replace=[("--nodes=2", "--nodes=1 --gres=none"), ("two_nodes", "one_node")],
@@ -185,7 +185,7 @@ def test_two_nodes_and_none_to_the_end(project, tmp_path):
     )
     for number in (resumed, one_node):
         (task,) = slurm.finish(number)
-        assert task["JobState"] == "COMPLETED", project.said(number)
+        assert task["JobState"] == "COMPLETED", slurm.tell([task])
     assert same_result(project.results("two_nodes"), project.results("one_node"))
     whole = train(project.small, tmp_path / "whole", *project.train_shards, *OPTIONS)
     assert same_result(project.results("on_cpu"), whole)
