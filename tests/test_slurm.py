@@ -144,15 +144,17 @@ def test_a_training_outlives_its_time_limit(project, tmp_path):
         assert same_result(project.results(run), whole)
 
     # A complete training ends at once, and one that fails is not tried again.
-    staged = project.folder / "staged"
-    again = project.train(TRAIN, STAGE_SHARDS_TO=str(staged))
+    again = project.train(TRAIN)
     wrong = project.train(TRAIN, "--learning_rate", "1")
     scoring = project.submit(VERIFY, "--device", "cpu")
-    for number, state in ((again, "COMPLETED"), (wrong, "FAILED"), (scoring, "COMPLETED")):
+    staged = {"STAGE_SHARDS_TO": str(project.folder / "staged")}
+    near = project.submit(TRAIN, *OPTIONS, "--output_folder", "results/near", **staged)
+    ends = {again: "COMPLETED", wrong: "FAILED", scoring: "COMPLETED", near: "COMPLETED"}
+    for number, state in ends.items():
         (task,) = slurm.finish(number)
         assert (task["JobState"], restarts(task)) == (state, 0), slurm.tell([task])
     assert "this run is complete" in project.said(again)
-    assert list(staged.glob("val/shard-*.tar"))
+    assert {path.parent.name for path in project.folder.glob("staged/*/shard-*.tar")} >= {"train"}
     assert "holds a run with learning_rate" in project.said(wrong)
     trials = (project.small.corpus / "dev_trials.txt").read_text().splitlines()
     scores = project.results("prototype/1337/scores.txt").read_text().splitlines()
