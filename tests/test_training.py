@@ -59,6 +59,12 @@ def test_tensorboard_holds_the_curves(run):
         assert [point.value for point in points] == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_learning_rate_falls_from_step_to_step(small, tmp_path):
+    rates = ("--learning_rate", "0.01", "--final_learning_rate", "0.0")
+    run = train(small, tmp_path, *TINY_ECAPA, *rates, hparams=ECAPA)  # 2 epochs of 3 steps
+    assert [float(row["lr"]) for row in rows(run)] == pytest.approx([0.006, 0.0])
+
+
 def test_checkpoints(run):
     names = [path.name for path in (run / "save").iterdir()]
     # 18 training utterances in batches of 8: 3 steps an epoch
@@ -204,3 +210,21 @@ def test_debug_mode_is_short_and_leaves_nothing(small, tmp_path):
     assert not {"inference", "train_log.csv", "experiment.yaml", "tensorboard"} & {
         path.name for path in run.iterdir()
     }
+
+
+@pytest.mark.parametrize("option", [("--precision", "bf16"), ("--compile",)], ids=" ".join)
+def test_fast_options_train_alike(run, small, tmp_path, option):
+    fast = train(small, tmp_path, *option)
+    for ours, theirs in zip(rows(fast), rows(run), strict=True):
+        for name in ("train_loss", "valid_loss"):
+            assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=0.02)
+        assert ours["train_loss"] != theirs["train_loss"] or option == ("--compile",)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_gpu_trains_alike(run, small, tmp_path, precision):
+    fast = train(small, tmp_path, "--device", "cuda", "--precision", precision)
+    for ours, theirs in zip(rows(fast), rows(run), strict=True):
+        for name in ("train_loss", "valid_loss"):
+            assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=0.02)

@@ -45,10 +45,11 @@ class SpeakerBrain(ResumableBrain):
         """From waveforms to embeddings (batch, 1, dim) and class scores (batch, 1, speakers)."""
         batch = batch.to(self.device)
         lengths = torch.ones(len(batch), device=self.device)
-        features = self.modules.compute_features(batch.signals)
-        features = self.modules.mean_var_norm(features, lengths)
-        embeddings = self.modules.embedding_model(features, lengths)
-        return embeddings, self.modules.classifier(embeddings)
+        modules = self.modules_of(stage)
+        features = modules.compute_features(batch.signals)
+        features = modules.mean_var_norm(features, lengths)
+        embeddings = modules.embedding_model(features, lengths)
+        return embeddings, modules.classifier(embeddings)
 
     def compute_objectives(self, predictions, batch, stage):
         """Classification loss; keeps the embeddings where there are trials to score."""

@@ -32,6 +32,25 @@ class ResumableBrain(sb.Brain):
     In `compute_objectives`, a subclass passes its loss through `count_batch`.
     """
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Without what compiles and shares them: utterances of all lengths, in processes of their
+        # own, are evaluated by these.
+        self.plain_modules = torch.nn.ModuleDict(self.modules)
+
+    def modules_of(self, stage):
+        """The modules with which a stage computes.
+
+        Arguments
+        ---------
+        stage : speechbrain.Stage
+
+        Returns
+        -------
+        torch.nn.ModuleDict
+        """
+        return self.modules if stage == sb.Stage.TRAIN else self.plain_modules
+
     def fit(self, epoch_counter, train_set, *args, **kwargs):
         """See Brain.fit; `train_set` is a BatchLoader.
 

@@ -119,7 +119,13 @@ def _read(index_file, state):
         with np.load(index_file, allow_pickle=False) as kept:
             if json.loads(str(kept["state"])) == state:
                 return {name: kept[name] for name in COLUMNS}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # absent, or of another version
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        zipfile.BadZipFile,
+    ):  # absent, or of another version
         pass
     return None
 
