@@ -2,11 +2,9 @@
 
 import gzip
 import hashlib
+import multiprocessing
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import tarfile
 import time
 from pathlib import Path
@@ -16,9 +14,17 @@ import s3fs
 from http_server import HttpServer
 from s3_server import environment, serve_s3
 
-from conftest import RECIPE
 from local.errors import RecipeError
-from local.shards import can_be_mapped, list_shards, open_shard, over_http, retrying, stamp, stamps
+from local.shards import (
+    bring_near,
+    can_be_mapped,
+    list_shards,
+    open_shard,
+    over_http,
+    retrying,
+    stamp,
+    stamps,
+)
 from shard_writing import original_layout
 
 NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]
@@ -302,18 +308,20 @@ def test_cache_is_filled_once(data, server, tmp_path):
     made = len(server.gets())
     assert read(shard, cache=cache) == expected(data)
     assert len(server.gets()) == made  # but one question whether it has changed
-    asked = len(server.requests)
-    assert read(shard, cache=cache, check=False) == expected(data)
+    known, asked = stamp(shard), len(server.requests)
+    assert read(shard, cache=cache, stamp=known) == expected(data)
     assert len(server.requests) == asked
 
 
 def test_cache_of_a_shard_that_has_changed(data, server, tmp_path):
     shard, cache = f"{server.url}/train/{NAMES[0]}", tmp_path / "cache"
+    old = stamp(shard)
     read(shard, cache=cache)
     shutil.copy(data / "train" / NAMES[1], data / "train" / NAMES[0])
     assert read(shard, cache=cache) == expected(data, NAMES[1])
     assert len([path for path in cache.iterdir() if path.suffix == ".tar"]) == 1
-    assert read(shard, cache=cache, check=False) == expected(data, NAMES[1])
+    with pytest.raises(RecipeError, match="shard-000000.tar: changed while it was read"):
+        read(shard, cache=cache, stamp=old)
 
 
 def test_cache_of_s3_and_of_a_command(data, s3, tmp_path):
@@ -321,7 +329,7 @@ def test_cache_of_s3_and_of_a_command(data, s3, tmp_path):
     for shard in (f"{s3}/train/{NAMES[0]}", f"pipe:cat {data}/train/{NAMES[0]}"):
         for _ in range(2):
             assert read(shard, cache=cache) == expected(data)
-    assert len([path for path in cache.iterdir() if path.suffix == ".tar"]) == 2
+    assert len([path for path in cache.iterdir() if path.suffix != ".lock"]) == 2
 
 
 def test_an_interrupted_fetch_leaves_nothing(data, server, tmp_path):
@@ -334,21 +342,21 @@ def test_an_interrupted_fetch_leaves_nothing(data, server, tmp_path):
     assert read(shard, cache=cache) == expected(data)
 
 
-FETCH = "import sys; from local.shards import open_shard; open_shard(*sys.argv[1:]).close()"
-
-
 def start_fetch(shard, cache):
-    command = [sys.executable, "-c", FETCH, shard, str(cache)]
-    return subprocess.Popen(command, cwd=RECIPE, stderr=subprocess.PIPE)
+    process = multiprocessing.get_context("fork").Process(target=bring_near, args=(shard, cache))
+    process.start()
+    return process
 
 
 def test_two_processes_fetch_once(data, server, tmp_path):
     server.stall("shard-000000", after=300_000, seconds=1)
     shard, cache = f"{server.url}/train/{NAMES[0]}", tmp_path / "cache"
     both = [start_fetch(shard, cache) for _ in range(2)]
-    assert [process.wait() for process in both] == [0, 0], both[0].stderr.read()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
     assert [made[2][:6] for made in server.gets()] == ["", "bytes="]  # one read, in two parts
-    assert read(shard, cache=cache, check=False) == expected(data)
+    assert read(shard, cache=cache) == expected(data)
 
 
 def test_a_fetch_that_is_killed(data, server, tmp_path):
@@ -357,11 +365,32 @@ def test_a_fetch_that_is_killed(data, server, tmp_path):
     process = start_fetch(shard, cache)
     while not list(Path(tmp_path).glob("cache/.*.partial")):
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert not list(cache.glob("*.tar"))
     assert read(shard, cache=cache) == expected(data)
     assert not list(cache.glob(".*.partial"))
+
+
+@pytest.mark.parametrize("kind", ["local", "http", "s3"])
+def test_no_other_version_than_the_one_that_is_meant(data, server, s3, kind):
+    shard = {"local": data, "http": server.url, "s3": s3}[kind]
+    shard = list_shards(f"{shard}/train")[0]
+    meant = stamp(shard)
+    assert read(shard, stamp=meant) == expected(data)
+    with open(data / "train" / NAMES[0], "ab") as file:
+        file.write(bytes(512))
+    with pytest.raises(RecipeError, match=r"shard-000000.tar: (has )?changed"):
+        read(shard, stamp=meant)
+
+
+def test_copies_can_be_mapped(data, server, tmp_path):
+    url = f"{server.url}/train/{NAMES[0]}"
+    assert bring_near(url) == url
+    assert can_be_mapped(bring_near(url, tmp_path))
+    pack(data / "train")
+    assert not can_be_mapped(bring_near(f"{server.url}/train/shard-000000.tar.gz", tmp_path))
+    assert not can_be_mapped(bring_near(f"pipe:cat {data}/train/*0.tar.gz", tmp_path))
 
 
 def test_a_cache_that_cannot_be_written(server, tmp_path):

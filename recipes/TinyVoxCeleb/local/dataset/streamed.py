@@ -1,7 +1,123 @@
-"""Being written."""
+"""Random crops from shards that can only be read from start to end.
 
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import collections
+import itertools
+
+import numpy as np
 import torch
+
+from local.dataset.batch import Batch
+from local.dataset.crops import check_crop_frames, cut_crop
+from local.errors import RecipeError
+from local.processes import on_main
+from local.shards.sources import stamps
+from local.shards.streaming import stream_audio
 
 
 class StreamedCrops(torch.utils.data.IterableDataset):
-    """Being written."""
+    """The batches of an order, read shard after shard: those that `IndexedCrops` gives for it.
+
+    Order and crops are settled before anything is read, so the stream only fills the batches'
+    places as their utterances come by. Worker w of n makes each n-th batch of this process; every
+    worker reads the shards, each once a pass. At most the crops of the order's shuffle buffer are
+    held in batches that are not complete yet.
+
+    Arguments
+    ---------
+    order : CropOrder
+        Of an index of any shards.
+    crop_frames : int
+        Length of a crop in audio samples; shorter utterances are repeated.
+    seed : int
+    shard_cache : str or Path, optional
+        Folder for copies of shards that are elsewhere. Without it they are read over the network
+        by every worker in every epoch.
+
+    Raises
+    ------
+    RecipeError
+        Crops that are too short; when it is read, a shard that cannot be read, is damaged, or has
+        changed since. A worker process gives it in the place of a batch.
+    """
+
+    def __init__(self, order, *, crop_frames, seed, shard_cache=None):
+        check_crop_frames(crop_frames)
+        self.order = order
+        self.index = order.index
+        self.crop_frames = crop_frames
+        self.seed = seed
+        self.shard_cache = shard_cache
+        self.stamps = on_main(stamps, self.index.shards)
+
+    def __len__(self):
+        return len(self.order)
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        try:
+            yield from self._fill(list(itertools.islice(self.order, first, None, step)))
+        except RecipeError as error:
+            if worker is None:
+                raise
+            yield error  # raised in the main process, without the worker's traceback around it
+
+    def _fill(self, batches):
+        """Give batches (lists of items) in their order, as soon as they are complete."""
+        places = collections.defaultdict(list)  # of the crops of each utterance
+        for batch, items in enumerate(batches):
+            for slot, item in enumerate(items):
+                row, crop = divmod(item, self.order.crops_per_utterance)
+                places[row].append((batch, slot, crop))
+        filling, following = {}, 0
+        for row, encoded in self._read(np.array(sorted(places), dtype=np.int64)):
+            for batch, slot, crop in places.pop(row):
+                if batch not in filling:
+                    filling[batch] = _Filling(len(batches[batch]), self.crop_frames)
+                filling[batch].put(slot, self._cut(encoded, row, crop))
+            while following in filling and not filling[following].missing:
+                yield filling.pop(following).batch
+                following += 1
+
+    def _cut(self, encoded, row, crop):
+        return cut_crop(
+            encoded,
+            self.index,
+            row,
+            crop,
+            num_frames=self.crop_frames,
+            seed=self.seed,
+            epoch=self.order.epoch,
+        )
+
+    def _read(self, rows):
+        """Give these utterances in the order in which the epoch streams them, as (row, audio)."""
+        shards = self.index.shard[rows]
+        for number in self.order.shards():
+            here = rows[shards == number].tolist()
+            if here:  # otherwise the shard is not even opened
+                stamp = self.stamps[number]
+                cache = self.shard_cache
+                yield from stream_audio(self.index, here, shard_cache=cache, stamp=stamp)
+
+
+class _Filling:
+    """A batch whose crops come in any order."""
+
+    def __init__(self, size, crop_frames):
+        self.batch = Batch(
+            [None] * size,
+            torch.empty((size, crop_frames), dtype=torch.int16),
+            torch.empty(size, dtype=torch.int64),
+        )
+        self.missing = size
+
+    def put(self, slot, item):
+        self.batch.ids[slot] = item["id"]
+        self.batch.signals[slot] = item["sig"]
+        self.batch.classes[slot] = item["class_idx"]
+        self.missing -= 1

@@ -15,13 +15,21 @@ from local.shards.mapping import MappedShards
 from local.shards.preparing import prepare_split
 from local.shards.reading import read_shards
 from local.shards.schema import Sample
-from local.shards.sources import can_be_mapped, list_shards, open_shard, stamp, stamps
+from local.shards.sources import (
+    bring_near,
+    can_be_mapped,
+    list_shards,
+    open_shard,
+    stamp,
+    stamps,
+)
 from local.shards.writing import write_shards
 
 __all__ = [
     "MappedShards",
     "Sample",
     "ShardIndex",
+    "bring_near",
     "can_be_mapped",
     "check_classes",
     "count_speakers",

@@ -16,7 +16,7 @@ from local.shards.remote import describe, open_remote
 from local.shards.retrying import shown
 
 
-def local_copy(url, folder, check=True):
+def local_copy(url, folder, stamp=None):
     """Where a remote shard lies on the disk, once it has been fetched completely.
 
     Several processes may ask for the same shard: one fetches it, the others wait.
@@ -26,8 +26,8 @@ def local_copy(url, folder, check=True):
     url : str
     folder : str or Path
         Of the copies. Their names tell the address and the version.
-    check : bool
-        Ask the server whether the shard has changed. Otherwise any copy will do.
+    stamp : str, optional
+        Of the version that is meant; without it the server is asked for that which it has.
 
     Returns
     -------
@@ -40,17 +40,16 @@ def local_copy(url, folder, check=True):
     """
     folder = Path(folder)
     address = hashlib.sha256(url.encode()).hexdigest()[:12]
-    if not check and (copies := _copies(folder, address)):
-        return copies[-1]
-    size, version = _version(url)
+    size, stamp = (None, stamp) if stamp is not None else _describe(url)
+    version = hashlib.sha256(stamp.encode()).hexdigest()[:12]
     place = folder / f"{address}-{version}-{shard_name(url)}"
     if place.exists():
         return place
     try:
         with exclusive(folder / f".{address}.lock"):
             if not place.exists():  # another process may have fetched it meanwhile
-                _fetch(url, place, size, version)
-            for old in _copies(folder, address):
+                _fetch(url, place, size, stamp)
+            for old in folder.glob(f"{address}-*"):
                 if old != place:
                     old.unlink(missing_ok=True)
     except OSError as error:
@@ -61,24 +60,18 @@ def local_copy(url, folder, check=True):
     return place
 
 
-def _fetch(url, place, size, version):
+def _fetch(url, place, size, stamp):
     check_space(place.parent, size or 0)
-    name = shard_name(url)
-    opened = open_pipe(url) if is_pipe(url) else open_remote(url)
-    with opened as source, progress_bar(size, f"fetching {name}") as bar:
+    opened = open_pipe(url) if is_pipe(url) else open_remote(url, stamp)
+    with opened as source, progress_bar(size, f"fetching {shard_name(url)}") as bar:
         copy_verified(source, place, bar.update)
-    if _version(url)[1] != version:
+    if _describe(url)[1] != stamp:
         place.unlink()
         raise RecipeError(f"{shown(url)}: changed while it was fetched; run the command again")
 
 
-def _version(url):
-    size, tag = (None, "") if is_pipe(url) else describe(url)
-    return size, hashlib.sha256(f"{size} {tag}".encode()).hexdigest()[:12]
-
-
-def _copies(folder, address):
-    return sorted(folder.glob(f"{address}-*"), key=lambda path: path.stat().st_mtime_ns)
+def _describe(url):
+    return (None, "") if is_pipe(url) else describe(url)
 
 
 def shard_name(url):
@@ -90,5 +83,5 @@ def shard_name(url):
     'shard-000000.tar.gz'
     """
     if is_pipe(url):
-        return "pipe.tar"
+        return "output"  # whether it is packed, its content tells
     return PurePosixPath(unquote(urlsplit(url).path)).name

@@ -13,6 +13,7 @@ import wave
 from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
 from local.shards.schema import Sample, split_key
+from local.shards.sources import read_to_the_end
 
 HEAD = 4096  # bytes of an audio file in which its PCM has begun
 
@@ -46,7 +47,10 @@ def read_headers(file, shard, streamed=False):
             for key, group in itertools.groupby(members, lambda member: split_key(member.name)[0]):
                 yield _read_pair(archive, key, group, shard)
             # An archive ends with blocks of zeros; one cut between two members has none.
-            rest = tarfile.BLOCKSIZE if streamed else file.seek(0, io.SEEK_END) - archive.offset
+            end = archive.fileobj.tell() if streamed else file.seek(0, io.SEEK_END)
+            rest = end - archive.offset
+        if streamed:
+            read_to_the_end(file)
     except (tarfile.TarError, EOFError) as error:
         raise RecipeError(
             f"{shard}: truncated or damaged archive ({error}); copy it again"

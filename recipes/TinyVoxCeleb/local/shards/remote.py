@@ -15,7 +15,7 @@ BUFFER_SIZE = 1 << 20  # bytes read at a time
 
 
 def describe(url):
-    """The size of a file and a tag that changes with it.
+    """The size of a file and its stamp.
 
     Arguments
     ---------
@@ -24,14 +24,29 @@ def describe(url):
     Returns
     -------
     (int or None, str)
-        None and "" where the server does not tell.
+        None where the server does not tell the size.
 
     Raises
     ------
     RecipeError
         It cannot be read: one line with the URL, what happened and what to do.
     """
-    return with_retries(url, lambda: _transport(url).describe(url))
+    size, tag = with_retries(url, lambda: _transport(url).describe(url))
+    return size, f"{'?' if size is None else size} {tag}"
+
+
+def stamp(url):
+    """A text that differs once a file has changed, as far as the server tells.
+
+    Arguments
+    ---------
+    url : str
+
+    Returns
+    -------
+    str
+    """
+    return describe(url)[1]
 
 
 def list_links(url):
@@ -53,7 +68,7 @@ def list_links(url):
     return with_retries(url, lambda: _transport(url).list_links(url))
 
 
-def open_remote(url):
+def open_remote(url, expected=None):
     """Open a file to read it from its start to its end.
 
     A connection that drops is made again, and reading goes on at the byte where it stopped.
@@ -61,14 +76,16 @@ def open_remote(url):
     Arguments
     ---------
     url : str
+    expected : str, optional
+        The stamp of the version that is meant; without it any will do.
 
     Returns
     -------
     io.BufferedReader
-        Its reads raise a RecipeError after the last attempt.
+        Its reads raise a RecipeError after the last attempt, or where the file has changed.
     """
     body_class = over_http.HttpBody if _is_web(url) else over_fsspec.FsspecBody
-    tag = None
+    tag = None if expected is None else expected.partition(" ")[2]
 
     def connect(offset):
         nonlocal tag

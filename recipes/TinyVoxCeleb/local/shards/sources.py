@@ -71,7 +71,7 @@ def can_be_mapped(shard):
     -------
     bool
     """
-    return isinstance(shard, Path) and not shard.name.endswith(PACKED)
+    return isinstance(shard, Path) and shard.suffix == ".tar"
 
 
 def stamp(shard):
@@ -101,8 +101,7 @@ def stamp(shard):
         except OSError as error:
             raise RecipeError(f"{shard}: cannot be read ({error.strerror})") from None
         return f"{state.st_size} {state.st_mtime_ns}"
-    size, tag = remote.describe(shard)
-    return f"{size} {tag}"
+    return remote.stamp(shard)
 
 
 def stamps(shards):
@@ -120,7 +119,7 @@ def stamps(shards):
         return list(pool.map(stamp, shards))
 
 
-def open_shard(shard, cache=None, check=True):
+def open_shard(shard, cache=None, stamp=None):
     """Open a shard to read it once, from its start to its end.
 
     Arguments
@@ -129,9 +128,9 @@ def open_shard(shard, cache=None, check=True):
         From `list_shards`.
     cache : str or Path, optional
         Folder for copies of remote shards: one is fetched there completely before it is read, and
-        is read from there later on.
-    check : bool
-        Ask the server whether a copy is still what it has; otherwise no copy is asked about.
+        is read from there as long as the server's does not change.
+    stamp : str, optional
+        Of the version that is meant. No other one is read, and for a copy of it nobody is asked.
 
     Returns
     -------
@@ -139,20 +138,54 @@ def open_shard(shard, cache=None, check=True):
         Binary, a context manager. It gives the bytes of the archive, unpacked where it is packed.
         Its reads raise a RecipeError in one line: the shard, what happened, what to do.
     """
-    if isinstance(shard, Path):
-        opened = _open_local(shard)
-    elif cache:
-        opened = _open_local(local_copy(shard, cache, check))
-    elif is_pipe(shard):
-        opened = open_pipe(shard)
+    near = bring_near(shard, cache, stamp)
+    if isinstance(near, Path):
+        opened = _open_local(near, stamp if near == shard else None)
+    elif is_pipe(near):
+        opened = open_pipe(near)
     else:
-        opened = remote.open_remote(shard)
+        opened = remote.open_remote(near, stamp)
     try:
         packed = opened.peek(2)[:2] == b"\x1f\x8b"
     except BaseException:
         opened.close()
         raise
     return _Unpacked(opened, shard) if packed else opened
+
+
+def bring_near(shard, cache=None, stamp=None):
+    """A shard as it is read best: the copy of a remote one, once it is complete.
+
+    Arguments
+    ---------
+    shard, cache, stamp
+        See `open_shard`.
+
+    Returns
+    -------
+    Path or str
+        A local archive, which can be mapped unless it is packed; without `cache` the shard itself.
+    """
+    if isinstance(shard, Path) or not cache:
+        return shard
+    return local_copy(shard, cache, stamp)
+
+
+def read_to_the_end(file):
+    """Read what is left of a stream, at whose end stand a checksum or a command's exit code.
+
+    Arguments
+    ---------
+    file : file object
+        From `open_shard`.
+
+    Raises
+    ------
+    RecipeError
+        The archive is damaged, or the command has failed.
+    """
+    while file.read(1 << 20):
+        pass
 
 
 class _Unpacked(gzip.GzipFile):
@@ -176,7 +209,9 @@ class _Unpacked(gzip.GzipFile):
         self.packed.close()
 
 
-def _open_local(path):
+def _open_local(path, expected=None):
+    if expected is not None and stamp(path) != expected:
+        raise RecipeError(f"{path}: has changed meanwhile; run the command again")
     try:
         return open(path, "rb")
     except OSError as error:
