@@ -15,8 +15,8 @@ from pathlib import Path
 
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED")
-# Each node says that it has what the job scripts ask for, whatever this machine has. A file stands
-# for its GPU. Nothing here needs control groups, but slurmd wants their plugin.
+# Each node says that it has more than the job scripts ask for, whatever this machine has. A file
+# stands for its GPU. Nothing here needs control groups, but slurmd wants their plugin.
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost=localhost(127.0.0.1)
@@ -37,7 +37,7 @@ SelectTypeParameters=CR_CPU_Memory
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=2,bf_interval=2
 GresTypes=gpu
-NodeName=DEFAULT CPUs=6 RealMemory=16384 Gres=gpu:1
+NodeName=DEFAULT CPUs=16 RealMemory=65536 Gres=gpu:1
 NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]}
 NodeName=node2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]}
 PartitionName=students Nodes=ALL Default=YES MaxTime=12:00:00 State=UP

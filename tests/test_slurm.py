@@ -161,13 +161,9 @@ def test_a_training_outlives_its_time_limit(project, tmp_path):
     assert len(scores) == len(trials)
 
 
-def test_two_nodes_and_none_to_the_end(project, tmp_path):
+def test_two_nodes_and_a_job_that_is_cancelled(project, tmp_path):
     slurm = project.slurm
     job = project.train(TWO_NODES, **LIMIT)
-    slurm.wait(job, lambda tasks: restarts(tasks[0]) == 1)
-    assert "stopped by SIGUSR1" in project.said(job)
-
-    # Meanwhile, one that is cancelled.
     cancelled = project.train(ON_CPU)
     slurm.wait(cancelled, lambda _: list(project.results("on_cpu/save").glob("CKPT*")))
     assert all(number in project.call("squeue") for number in (job, cancelled))
@@ -176,16 +172,16 @@ def test_two_nodes_and_none_to_the_end(project, tmp_path):
     assert task["JobState"] == "CANCELLED"
     assert "stopped by SIGTERM" in project.call("tail")
 
+    slurm.wait(job, lambda tasks: restarts(tasks[0]) == 1)
+    assert "stopped by SIGUSR1" in project.said(job)
     project.set_pause(0)
     resumed = project.train(ON_CPU)
-    (task,) = slurm.finish(job)
-    assert task["JobState"] == "COMPLETED", slurm.tell([task])
     one_node = project.train(
         TWO_NODES,
         replace=[("--nodes=2", "--nodes=1 --gres=none"), ("two_nodes", "one_node")],
         PROCESSES_PER_NODE="2",
     )
-    for number in (resumed, one_node):
+    for number in (job, resumed, one_node):
         (task,) = slurm.finish(number)
         assert task["JobState"] == "COMPLETED", slurm.tell([task])
     assert same_result(project.results("two_nodes"), project.results("one_node"))
