@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 from running import ECAPA, PROTOTYPE, QUICK, TINY_ECAPA, data_options, train
 
 from conftest import RECIPE
+from local.resumable_brain import ResumableBrain
 
 LONG = ("--epochs", "3", "--crops_per_utterance", "20")  # 45 steps an epoch
 
@@ -100,8 +102,9 @@ def test_killed_at_a_random_moment(small, tmp_path, whole, seed):
 
 
 def test_within_an_epoch_of_ecapa(small, tmp_path):
-    # Batch normalisation, random pooling noise, a falling learning rate, Adam with weight decay
+    # Batch normalisation, random pooling noise, a falling learning rate, gradients of two batches
     options = (*TINY_ECAPA, "--epochs", "3", "--crops_per_utterance", "6")
+    options = (*options, "--grad_accumulation_factor", "2")
     whole = train(small, tmp_path / "whole", *options, hparams=ECAPA)
     process = start(
         small, tmp_path / "killed", *options, "--ckpt_interval_steps", "2", hparams=ECAPA
@@ -112,6 +115,33 @@ def test_within_an_epoch_of_ecapa(small, tmp_path):
     rates = {row["lr"] for row in rows(whole)}
     assert len(rates) == 3
     assert_same(train(small, tmp_path / "killed", *options, hparams=ECAPA), whole)
+
+
+def test_stopped_after_the_last_step_of_an_epoch(small, tmp_path, whole):
+    with pytest.MonkeyPatch.context() as patch:
+        # As killed: nothing is written after the checkpoint of the second epoch's last step.
+        def stop(brain):
+            if (brain.epoch, brain.step) == (2, 45):
+                save(brain)
+                raise SystemExit
+
+        save = ResumableBrain._save_intra_epoch_ckpt
+        patch.setattr(ResumableBrain, "_save_intra_epoch_ckpt", stop)
+        with pytest.raises(SystemExit):
+            train(small, tmp_path, *LONG, "--ckpt_interval_steps", "1")
+    assert len(rows(tmp_path)) == 1
+    assert_same(train(small, tmp_path, *LONG), whole)
+
+
+def test_killed_before_the_network_was_written(small, tmp_path, whole, capsys):
+    run = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(run / "inference")
+    # epochs are complete: only the test and the network are left to do
+    train(small, run, *LONG)
+    log = (run / "train_log.txt").read_text().splitlines()
+    assert len(log) == 5 and log[-1] == log[-2]  # tested twice, with the same result
+    train(small, run, *LONG, "--num_workers", "1", "--stage_shards_to", str(tmp_path / "fast"))
+    assert "this run is complete" in capsys.readouterr().out
 
 
 def test_checkpoints_by_the_clock(small, tmp_path):

@@ -22,7 +22,12 @@ from speechbrain.utils.distributed import run_on_main
 
 from local.dataset import BatchLoader
 from local.errors import RecipeError, one_line_errors
-from local.experiment import check_experiment, is_same_experiment, record_experiment
+from local.experiment import (
+    Experiment,
+    check_experiment,
+    is_same_experiment,
+    record_experiment,
+)
 from local.hparams import load_hparams, parse_arguments
 from local.inference_bundle import write_inference_bundle
 from local.metrics import check_both_kinds, equal_error_rate, evaluate, summary
@@ -158,7 +163,8 @@ def main(argv):
         hparams, overrides = load_hparams(hparams_file, overrides, run_opts)
         overrides |= {key: hparams[key] for key in ("n_speakers", "train_content")}
         folder, inference = (Path(hparams["output_folder"], sub) for sub in ("", "inference"))
-        experiment = check_experiment(folder, hparams_file, overrides, run_opts)
+        experiment = Experiment(hparams_file, overrides, run_opts)
+        check_experiment(folder, experiment)
         loaders, trials, speakers = dataio_prep(hparams)
         if is_same_experiment(inference, experiment):
             run_on_main(print, args=[f"{folder}: this run is complete"])
@@ -170,14 +176,14 @@ def main(argv):
         if brain.debug:  # two epochs, but of as many batches as the trials need
             brain.debug_batches = max(len(loaders["val"]), len(loaders["dev"]))
         else:
-            run_on_main(record_experiment, args=[folder, experiment])
+            run_on_main(record_experiment, args=[folder, experiment.text])
         brain.fit(hparams["epoch_counter"], loaders["train"], loaders["val"], progressbar=False)
         if not brain.checkpointer.list_checkpoints():
             raise RecipeError(f"{folder}: no checkpoint to test: train it without --test_only")
         brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
         if not brain.debug:
             best = brain.checkpointer.find_checkpoint(min_key="val_eer")
-            bundle = [inference, experiment, best, speakers, RECIPE / "speaker_models"]
+            bundle = [inference, experiment.text, best, speakers, RECIPE / "speaker_models"]
             run_on_main(write_inference_bundle, args=bundle)
 
 

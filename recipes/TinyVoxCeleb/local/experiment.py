@@ -19,30 +19,67 @@ from local.hparams import settings
 
 RECORD = "experiment.yaml"
 RUN_OPTIONS = ("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor")
-MAY_CHANGE = (
-    *("epochs", "patience", "num_workers", "output_folder", "ckpt_interval_minutes"),
+WITHOUT_EFFECT = (
+    *("num_workers", "output_folder", "ckpt_interval_minutes"),
     *("stage_shards_to", "shard_cache"),
 )
+MAY_CHANGE = (*WITHOUT_EFFECT, "epochs", "patience")
 
 
-def check_experiment(folder, path, overrides, run_opts):
+class Experiment:
+    """What a run is made with: resolved hyperparameters, and run options that change the result.
+
+    Arguments
+    ---------
+    path : str
+        The hparams file.
+    overrides : dict
+        Of its keys.
+    run_opts : speechbrain.utils.run_opts.RunOptions
+    """
+
+    def __init__(self, path, overrides, run_opts):
+        self._hparams = Path(path).read_text(encoding="utf-8")
+        self._overrides = overrides
+        options = {key: run_opts[key] for key in RUN_OPTIONS if key in run_opts.overridden_args}
+        self._options = json.dumps(options)
+        self.text = self._resolve({})
+
+    def _resolve(self, changed):
+        resolved = resolve_references(self._hparams, {**self._overrides, **changed}).getvalue()
+        return f"{resolved}\nrun_options: {self._options}\n"
+
+    def difference(self, record, may_differ=()):
+        """The first key in which the record of a run says something else.
+
+        Arguments
+        ---------
+        record : Path
+        may_differ : iterable of str
+            Keys that do not count, nor does what refers to them.
+
+        Returns
+        -------
+        (str, str or None, str or None) or None
+            The key, its value in the record, and its value here.
+        """
+        then = settings(record.read_text(encoding="utf-8"))
+        changed = {key: yaml.safe_load(then[key]) for key in may_differ if key in then}
+        now = settings(self._resolve(changed))
+        for key in sorted(now.keys() | then.keys()):
+            if now.get(key) != then.get(key):
+                return key, then.get(key), now.get(key)
+        return None
+
+
+def check_experiment(folder, experiment):
     """Check that a run can be written, and that a run already there is the same experiment.
 
     Arguments
     ---------
     folder : str or Path
         The run's output folder.
-    path : str
-        The hparams file.
-    overrides : dict
-        Of its keys.
-    run_opts : speechbrain.utils.run_opts.RunOptions
-        Those that change the result belong to the experiment.
-
-    Returns
-    -------
-    str
-        The experiment: resolved hyperparameters and run options, as YAML text.
+    experiment : Experiment
 
     Raises
     ------
@@ -53,55 +90,44 @@ def check_experiment(folder, path, overrides, run_opts):
     folder = Path(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise RecipeError(f"output_folder {folder}: not writable; choose another")
-    text = Path(path).read_text(encoding="utf-8")
-    options = {key: run_opts[key] for key in RUN_OPTIONS if key in run_opts.overridden_args}
-
-    def resolve(**changed):
-        resolved = resolve_references(text, {**overrides, **changed}).getvalue()
-        return f"{resolved}\nrun_options: {json.dumps(options)}\n"
-
     record = folder / RECORD
-    if record.is_file() and any(folder.glob("save/CKPT+*")):  # else nothing has come of it yet
-        then = settings(record.read_text(encoding="utf-8"))
-        changed = {key: yaml.safe_load(then[key]) for key in MAY_CHANGE if key in then}
-        now = settings(resolve(**changed))
-        for key in sorted(now.keys() | then.keys()):
-            if now.get(key) != then.get(key):
-                raise RecipeError(
-                    f"{folder} holds a run with {key}: {then.get(key)}, now it is {now.get(key)}: "
-                    "choose another --output_folder, or remove this one"
-                )
-    return resolve()
+    if not record.is_file() or not any(folder.glob("save/CKPT+*")):
+        return  # nothing has come of it yet
+    if difference := experiment.difference(record, MAY_CHANGE):
+        key, then, now = difference
+        raise RecipeError(
+            f"{folder} holds a run with {key}: {then}, now it is {now}: choose another "
+            "--output_folder, or remove this one"
+        )
 
 
-def record_experiment(folder, experiment):
+def record_experiment(folder, text):
     """Write down what the run in a folder is made with, and the command that made it.
 
     Arguments
     ---------
     folder : str or Path
-    experiment : str
-        From `check_experiment`.
+    text : str
+        Of the Experiment.
     """
     with atomic_file(Path(folder) / RECORD) as fout:
-        fout.write(f"# > {shlex.join(['python', *sys.argv])}\n{experiment}")
+        fout.write(f"# > {shlex.join(['python', *sys.argv])}\n{text}")
 
 
 def is_same_experiment(folder, experiment):
-    """Whether a folder holds the record of exactly this experiment.
+    """Whether a folder holds the record of this experiment.
 
     Arguments
     ---------
     folder : str or Path
-    experiment : str
-        From `check_experiment`.
+    experiment : Experiment
 
     Returns
     -------
     bool
     """
     record = Path(folder) / RECORD
-    return record.is_file() and settings(record.read_text("utf-8")) == settings(experiment)
+    return record.is_file() and experiment.difference(record, WITHOUT_EFFECT) is None
 
 
 def training_shards(folder):

@@ -66,10 +66,13 @@ class ResumableBrain(sb.Brain):
     def on_stage_start(self, stage, epoch=None):
         """Begin the sums of a stage, or carry on with those of an epoch that was stopped."""
         self.epoch = epoch
+        self.batch_sums = torch.zeros(3, dtype=torch.float64)
         resumed = stage == sb.Stage.TRAIN and self.step > 0
         self.sums = self.sums if resumed else torch.zeros(3, dtype=torch.float64)
         if stage == sb.Stage.TRAIN:
             self.train_set.set_epoch(epoch, start=self.step)
+            # Of the last step, for an epoch that was stopped after it
+            self.learning_rate = self._learning_rate(max(self.optimizer_step - 1, 0))
             self.bar = tqdm(
                 initial=self.step,
                 total=len(self.train_set.order.sizes()),
@@ -86,9 +89,12 @@ class ResumableBrain(sb.Brain):
         """Random numbers and learning rate of the step."""
         seed = f"step {self.step} of process {place()[0]}"
         torch.manual_seed(sample_seed(self.hparams.random_seed, self.epoch, seed))
-        done = self.optimizer_step * self.grad_accumulation_factor
-        self.learning_rate, _ = self.hparams.lr_annealing(done + 1)
+        self.learning_rate = self._learning_rate(self.optimizer_step)
         sb.nnet.schedulers.update_learning_rate(self.optimizer, self.learning_rate)
+
+    def _learning_rate(self, optimizer_step):
+        batches = optimizer_step * self.grad_accumulation_factor
+        return self.hparams.lr_annealing(batches + 1)[0]
 
     def count_batch(self, count, loss, correct, stage):
         """Take down what a batch adds to the statistics of its stage.
@@ -113,7 +119,10 @@ class ResumableBrain(sb.Brain):
         self.batch_sums = torch.stack(
             [torch.full_like(loss_sum, count), loss_sum, correct.double()]
         )
-        if stage != sb.Stage.TRAIN or place()[1] == 1:
+        if stage != sb.Stage.TRAIN:
+            self.batch_sums = self.batch_sums.cpu()  # to be gathered from all devices
+            return loss
+        if place()[1] == 1:
             return loss
         return loss * (count * place()[1] / self.train_set.order.sizes()[self.step - 1])
 
@@ -136,6 +145,8 @@ class ResumableBrain(sb.Brain):
         return {"loss": loss_sum / count, "accuracy": correct / count}
 
     def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+        if self.step % self.grad_accumulation_factor:
+            return False  # gradients that are being accumulated are not saved
         minutes = (time.time() - last_ckpt_time) / 60
         due = 0 < self.ckpt_interval_minutes < minutes
         due |= 0 < self.ckpt_interval_steps <= steps_since_ckpt
