@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import s3_server
+from http_server import HttpServer
+from s3_server import serve_s3
 
 from conftest import ROOT
 from local.corpora.synthetic import prepare_synthetic
@@ -89,9 +92,14 @@ def test_commands(clone, environment):
             assert "ARTIFICIAL voices" in output or "--corpus folder" in command
     found = commands("recipes/TinyVoxCeleb/README.md")
     assert sum(command.startswith("python ") for command in found) >= 3
-    for command in found:
-        if command not in ELSEWHERE:
-            run(command, clone / "recipes/TinyVoxCeleb", environment)
+    results = clone / "recipes/TinyVoxCeleb/results"
+    with HttpServer(results / "synthetic") as web, serve_s3(results) as endpoint:
+        environment |= s3_server.environment(endpoint)
+        for command in found:
+            if command not in ELSEWHERE:
+                command = command.replace("https://example.org", web.url)
+                command = command.replace("s3://bucket", "s3://synthetic")
+                run(command, clone / "recipes/TinyVoxCeleb", environment)
 
 
 def test_experiments_name_themselves():
