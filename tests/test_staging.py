@@ -195,7 +195,7 @@ def test_killed_and_started_again(data, scratch):
     with HttpServer(data) as server:
         server.stall("shard-000001", after=5000, seconds=60)
         process = stage_in_a_process(f"{server.url}/train", scratch)
-        while not list(scratch.glob("train/.shard-000001*.partial")):
+        while not server.gets("shard-000001"):
             time.sleep(0.01)
         process.kill()
         process.join()
