@@ -49,4 +49,5 @@ def shared(name):
 
 def pytest_collection_modifyitems(items):
     """The long tests first, so that no process is left with one of them at the end."""
-    items.sort(key=lambda item: item.path.name not in ("test_readme.py", "test_run_sh.py"))
+    first = ("test_slurm.py", "test_readme.py", "test_run_sh.py")
+    items.sort(key=lambda item: item.path.name not in first)

@@ -25,6 +25,8 @@ ELSEWHERE = {
     "scripts/download_data.sh": "test_scripts.py runs it against a stand-in for the cluster",
     "tensorboard --logdir results/voices": "a server; test_training.py reads the curves back",
     "./run.sh --corpus tiny-voxceleb": "test_run_sh.py runs it with data",
+    "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
+    "cluster/submit.sh cluster/train.sbatch hparams/prototype.yaml": "test_slurm.py submits it",
     BENCHMARK: "test_benchmark_of_the_results runs it with other data",
     SCORINGS: "test_benchmarks.py runs it with other data",
     "(cd ../.. && python -m benchmarks.backend)": "test_benchmarks.py runs it with fewer trials",

@@ -100,8 +100,9 @@ def test_killed_at_a_random_moment(small, tmp_path, whole, seed):
 
 
 def test_within_an_epoch_of_ecapa(small, tmp_path):
-    # Batch normalisation, random pooling noise, a falling learning rate, Adam with weight decay
+    # Batch normalisation, random pooling noise, a falling learning rate, gradients of two batches
     options = (*TINY_ECAPA, "--epochs", "3", "--crops_per_utterance", "6")
+    options = (*options, "--grad_accumulation_factor", "2")
     whole = train(small, tmp_path / "whole", *options, hparams=ECAPA)
     process = start(
         small, tmp_path / "killed", *options, "--ckpt_interval_steps", "2", hparams=ECAPA

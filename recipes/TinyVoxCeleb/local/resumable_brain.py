@@ -66,6 +66,7 @@ class ResumableBrain(sb.Brain):
     def on_stage_start(self, stage, epoch=None):
         """Begin the sums of a stage, or carry on with those of an epoch that was stopped."""
         self.epoch = epoch
+        self.batch_sums = None
         resumed = stage == sb.Stage.TRAIN and self.step > 0
         self.sums = self.sums if resumed else torch.zeros(3, dtype=torch.float64)
         if stage == sb.Stage.TRAIN:
@@ -113,7 +114,10 @@ class ResumableBrain(sb.Brain):
         self.batch_sums = torch.stack(
             [torch.full_like(loss_sum, count), loss_sum, correct.double()]
         )
-        if stage != sb.Stage.TRAIN or place()[1] == 1:
+        if stage != sb.Stage.TRAIN:
+            self.batch_sums = self.batch_sums.cpu()  # to be gathered from all devices
+            return loss
+        if place()[1] == 1:
             return loss
         return loss * (count * place()[1] / self.train_set.order.sizes()[self.step - 1])
 
@@ -136,6 +140,8 @@ class ResumableBrain(sb.Brain):
         return {"loss": loss_sum / count, "accuracy": correct / count}
 
     def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+        if self.step % self.grad_accumulation_factor:
+            return False  # gradients that are being accumulated are not saved
         minutes = (time.time() - last_ckpt_time) / 60
         due = 0 < self.ckpt_interval_minutes < minutes
         due |= 0 < self.ckpt_interval_steps <= steps_since_ckpt
