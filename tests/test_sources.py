@@ -7,7 +7,6 @@ import os
 import shutil
 import tarfile
 import time
-from pathlib import Path
 
 import pytest
 import s3fs
@@ -363,7 +362,7 @@ def test_a_fetch_that_is_killed(data, server, tmp_path):
     server.stall("shard-000000", after=300_000, seconds=60)
     shard, cache = f"{server.url}/train/{NAMES[0]}", tmp_path / "cache"
     process = start_fetch(shard, cache)
-    while not list(Path(tmp_path).glob("cache/.*.partial")):
+    while not (server.gets() and list(cache.glob(".*.partial"))):
         time.sleep(0.01)
     process.kill()
     process.join()

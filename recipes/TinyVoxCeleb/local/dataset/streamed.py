@@ -114,10 +114,12 @@ class _Filling:
             torch.empty((size, crop_frames), dtype=torch.int16),
             torch.empty(size, dtype=torch.int64),
         )
+        # The same memory: numpy copies a crop at once, where torch would wake threads for it.
+        self.signals = self.batch.signals.numpy()
         self.missing = size
 
     def put(self, slot, item):
         self.batch.ids[slot] = item["id"]
-        self.batch.signals[slot] = item["sig"]
+        self.signals[slot] = item["sig"].numpy()
         self.batch.classes[slot] = item["class_idx"]
         self.missing -= 1
