@@ -43,8 +43,20 @@ def test_packed_shards_over_http(small, packed, streamed, tmp_path):
         server.drop("train/shard", after=100_000, times=2)
         run = train(small, tmp_path / "run", *sources(server.url), "--num_workers", "2")
         assert weights(run) == streamed
-        run = train(small, tmp_path / "uncached", *sources(server.url, "/shard-000000.tar.gz"))
-        assert weights(run) == streamed
+        options = (*sources(server.url, "/shard-000000.tar.gz"), "--shard_cache", "")
+        made = len(server.gets("train/shard"))
+        assert weights(train(small, tmp_path / "uncached", *options)) == streamed
+        assert len(server.gets("train/shard")) == made + 1 + 2  # for the index, and in each epoch
+
+
+def test_plain_shards_over_http_are_as_good_as_local_ones(small, tmp_path):
+    local = weights(train(small, tmp_path / "local"))
+    with HttpServer(small.shards) as server:
+        options = (*sources(server.url), "--shard_cache", str(tmp_path / "cache"))
+        assert weights(train(small, tmp_path / "run", *options)) == local
+        made = len(server.gets("shard"))
+        assert weights(train(small, tmp_path / "again", *options)) == local
+        assert len(server.gets("shard")) == made == 3
 
 
 def test_packed_shards_from_s3(small, packed, streamed, tmp_path, monkeypatch):
