@@ -18,7 +18,7 @@ from s3_server import environment, serve_s3
 from conftest import RECIPE
 from local.errors import RecipeError
 from local.shards import can_be_mapped, copying, index_shards, list_shards, retrying
-from local.shards.staging import stage_shards
+from local.sources.staging import stage_shards
 from shard_writing import original_layout
 
 NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]
@@ -254,7 +254,7 @@ def test_a_folder_that_cannot_be_made(data, tmp_path):
 
 
 def test_command_line(data, scratch):
-    command = [sys.executable, "-m", "local.shards.staging"]
+    command = [sys.executable, "-m", "local.sources.staging"]
     answers = [
         subprocess.run([*command, source, scratch], cwd=RECIPE, capture_output=True, text=True)
         for source in (data / "train", data / "nowhere")

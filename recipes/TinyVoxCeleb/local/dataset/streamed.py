@@ -14,8 +14,8 @@ from local.dataset.batch import Batch
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.errors import RecipeError
 from local.processes import on_main
-from local.shards.sources import stamps
 from local.shards.streaming import stream_audio
+from local.sources import stamps
 
 
 class StreamedCrops(torch.utils.data.IterableDataset):

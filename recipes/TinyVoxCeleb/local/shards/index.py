@@ -22,7 +22,7 @@ from local.atomic import atomic_file
 from local.errors import RecipeError
 from local.shards.headers import read_headers
 from local.shards.schema import Sample
-from local.shards.sources import can_be_mapped, list_shards, open_shard, stamps
+from local.sources import can_be_mapped, list_shards, open_shard, stamps
 
 
 @dataclass(frozen=True, eq=False)

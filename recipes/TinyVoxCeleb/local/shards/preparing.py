@@ -9,8 +9,8 @@ from pathlib import Path
 
 from local.processes import on_main
 from local.shards.index import index_shards
-from local.shards.sources import bring_near, can_be_mapped, list_shards, stamps
-from local.shards.staging import stage_shards
+from local.sources import bring_near, can_be_mapped, list_shards, stamps
+from local.sources.staging import stage_shards
 
 
 def prepare_split(source, split, index_folder, *, stage_shards_to="", shard_cache="", mapped=False):

@@ -12,13 +12,14 @@ from tqdm import tqdm
 
 from local.atomic import atomic_file
 from local.errors import RecipeError
-from local.shards import remote
-from local.shards.copying import check_space, copy_verified, progress_bar
-from local.shards.fetching import shard_name
-from local.shards.locks import exclusive
-from local.shards.pipes import is_pipe
-from local.shards.retrying import shown
-from local.shards.sources import ARCHIVES, list_shards, open_shard, stamp, stamps
+from local.sources import remote
+from local.sources.copying import check_space, copy_verified, progress_bar
+from local.sources.fetching import shard_name
+from local.sources.listing import ARCHIVES, list_shards
+from local.sources.locks import exclusive
+from local.sources.opening import open_shard, stamp, stamps
+from local.sources.pipes import is_pipe
+from local.sources.retrying import shown
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Usage
 -----
-> python -m local.shards.staging SOURCE FOLDER
+> python -m local.sources.staging SOURCE FOLDER
 
 Authors
  * The TinyVoxCeleb authors 2026
@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from local.errors import one_line_errors
-from local.shards.staging.stages import stage_shards
+from local.sources.staging.stages import stage_shards
 
 
 def main():

@@ -4,6 +4,6 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-from local.shards.staging.stages import stage_shards
+from local.sources.staging.stages import stage_shards
 
 __all__ = ["stage_shards"]
