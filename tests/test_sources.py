@@ -14,16 +14,8 @@ from http_server import HttpServer
 from s3_server import environment, serve_s3
 
 from local.errors import RecipeError
-from local.shards import (
-    bring_near,
-    can_be_mapped,
-    list_shards,
-    open_shard,
-    over_http,
-    retrying,
-    stamp,
-    stamps,
-)
+from local.shards import bring_near, can_be_mapped, list_shards, open_shard, stamp, stamps
+from local.sources import over_http, retrying
 from shard_writing import original_layout
 
 NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]

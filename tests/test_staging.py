@@ -17,7 +17,8 @@ from s3_server import environment, serve_s3
 
 from conftest import RECIPE
 from local.errors import RecipeError
-from local.shards import can_be_mapped, copying, index_shards, list_shards, retrying
+from local.shards import can_be_mapped, index_shards, list_shards
+from local.sources import copying, retrying
 from local.sources.staging import stage_shards
 from shard_writing import original_layout
 

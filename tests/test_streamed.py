@@ -12,7 +12,8 @@ from s3_server import environment, serve_s3
 
 from local.dataset import BatchLoader, CropOrder, IndexedCrops, StreamedCrops
 from local.errors import RecipeError
-from local.shards import index_shards, retrying
+from local.shards import index_shards
+from local.sources import retrying
 from shard_writing import member_pair, wav_bytes, write_tar
 
 UTTERANCES = 23
