@@ -31,6 +31,7 @@ def data_options(small, shards=None):
 def train(small, output, *options, hparams=PROTOTYPE, shards=None):
     """Train as the command line does; returns the output folder."""
     argv = [hparams, *data_options(small, shards), "--output_folder", str(output)]
+    argv += ["--shard_cache", f"{output}_cache"]
     try:
         train_speaker_embeddings.main([*argv, *QUICK, *options])
     finally:

@@ -14,7 +14,8 @@ from shard_writing import member_pair, original_layout, wav_bytes, write_tar
 @pytest.fixture
 def opened(monkeypatch):
     """The shards that are opened meanwhile."""
-    from local.shards import index, sources
+    from local import sources
+    from local.shards import index
 
     names = []
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import tarfile
 import time
-from pathlib import Path
 
 import pytest
 import s3fs
@@ -15,16 +14,8 @@ from http_server import HttpServer
 from s3_server import environment, serve_s3
 
 from local.errors import RecipeError
-from local.shards import (
-    bring_near,
-    can_be_mapped,
-    list_shards,
-    open_shard,
-    over_http,
-    retrying,
-    stamp,
-    stamps,
-)
+from local.shards import bring_near, can_be_mapped, list_shards, open_shard, stamp, stamps
+from local.sources import over_http, retrying
 from shard_writing import original_layout
 
 NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]
@@ -363,7 +354,7 @@ def test_a_fetch_that_is_killed(data, server, tmp_path):
     server.stall("shard-000000", after=300_000, seconds=60)
     shard, cache = f"{server.url}/train/{NAMES[0]}", tmp_path / "cache"
     process = start_fetch(shard, cache)
-    while not list(Path(tmp_path).glob("cache/.*.partial")):
+    while not (server.gets() and list(cache.glob(".*.partial"))):
         time.sleep(0.01)
     process.kill()
     process.join()

@@ -12,7 +12,8 @@ from s3_server import environment, serve_s3
 
 from local.dataset import BatchLoader, CropOrder, IndexedCrops, StreamedCrops
 from local.errors import RecipeError
-from local.shards import index_shards, retrying
+from local.shards import index_shards
+from local.sources import retrying
 from shard_writing import member_pair, wav_bytes, write_tar
 
 UTTERANCES = 23
@@ -127,7 +128,7 @@ def test_http(tmp_path, cached):
     with HttpServer(write(tmp_path / "served", 3)) as server:
         for name, after in itertools.product("012", (600, 70_000)):
             server.drop(f"shard-00000{name}", after=after)
-        index = index_shards(server.url, shard_cache=cache)
+        index = index_shards(server.url)
         order = make_order(index)
         assert streamed(order, shard_cache=cache) == indexed(order, tmp_path, 3)
         opened = len(server.gets("shard"))

@@ -16,7 +16,7 @@ from local.dataset.streamed import StreamedCrops
 from local.errors import RecipeError
 
 
-def make_crops(order, *, crop_frames, shard_cache=None):
+def make_crops(order, *, crop_frames):
     """The crops of an order: from any place of the shards where these can be mapped, else streamed.
 
     Arguments
@@ -24,17 +24,13 @@ def make_crops(order, *, crop_frames, shard_cache=None):
     order : CropOrder
     crop_frames : int
         Length of a crop in audio samples.
-    shard_cache : str or Path, optional
-        Folder for copies of shards that are elsewhere.
 
     Returns
     -------
     IndexedCrops or StreamedCrops
     """
     if not order.index.mapped:
-        return StreamedCrops(
-            order, crop_frames=crop_frames, seed=order.seed, shard_cache=shard_cache
-        )
+        return StreamedCrops(order, crop_frames=crop_frames, seed=order.seed)
     return IndexedCrops(
         order.index,
         crop_frames=crop_frames,

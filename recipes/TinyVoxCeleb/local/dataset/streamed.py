@@ -14,8 +14,8 @@ from local.dataset.batch import Batch
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.errors import RecipeError
 from local.processes import on_main
-from local.shards.sources import stamps
 from local.shards.streaming import stream_audio
+from local.sources import stamps
 
 
 class StreamedCrops(torch.utils.data.IterableDataset):
@@ -114,10 +114,12 @@ class _Filling:
             torch.empty((size, crop_frames), dtype=torch.int16),
             torch.empty(size, dtype=torch.int64),
         )
+        # The same memory: numpy copies a crop at once, where torch would wake threads for it.
+        self.signals = self.batch.signals.numpy()
         self.missing = size
 
     def put(self, slot, item):
         self.batch.ids[slot] = item["id"]
-        self.batch.signals[slot] = item["sig"]
+        self.signals[slot] = item["sig"].numpy()
         self.batch.classes[slot] = item["class_idx"]
         self.missing -= 1

@@ -15,7 +15,8 @@ from local.shards.mapping import MappedShards
 from local.shards.preparing import prepare_split
 from local.shards.reading import read_shards
 from local.shards.schema import Sample
-from local.shards.sources import (
+from local.shards.writing import write_shards
+from local.sources import (
     bring_near,
     can_be_mapped,
     list_shards,
@@ -23,7 +24,6 @@ from local.shards.sources import (
     stamp,
     stamps,
 )
-from local.shards.writing import write_shards
 
 __all__ = [
     "MappedShards",

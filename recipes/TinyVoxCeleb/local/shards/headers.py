@@ -13,7 +13,7 @@ import wave
 from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
 from local.shards.schema import Sample, split_key
-from local.shards.sources import read_to_the_end
+from local.sources import read_to_the_end
 
 HEAD = 4096  # bytes of an audio file in which its PCM has begun
 

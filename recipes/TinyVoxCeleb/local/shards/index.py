@@ -22,7 +22,7 @@ from local.atomic import atomic_file
 from local.errors import RecipeError
 from local.shards.headers import read_headers
 from local.shards.schema import Sample
-from local.shards.sources import can_be_mapped, list_shards, open_shard, stamps
+from local.sources import can_be_mapped, list_shards, open_shard, stamps
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,17 +78,15 @@ class ShardIndex(collections.abc.Sequence):
 COLUMNS = [field.name for field in fields(ShardIndex) if field.name != "shards"]
 
 
-def index_shards(source, index_file=None, shard_cache=None):
+def index_shards(source, index_file=None):
     """Read and check what the shards of one split hold, without decoding any audio.
 
     Arguments
     ---------
-    source : str or Path
-        A folder that holds shard-*.tar, or what else `list_shards` takes.
+    source : str, Path or list
+        A folder that holds shard-*.tar, what else `list_shards` takes, or what it gives.
     index_file : str or Path, optional
         Where the index is kept; it is read from there while the shards are as they were.
-    shard_cache : str or Path, optional
-        Folder for copies of shards that are elsewhere.
 
     Returns
     -------
@@ -100,16 +98,16 @@ def index_shards(source, index_file=None, shard_cache=None):
         No shards; a truncated archive; a JSON without audio or the reverse; a JSON that lacks a
         field; a sample rate other than 16 kHz; empty audio; the same sample_id twice.
     """
-    shards = list_shards(source)
+    shards = source if isinstance(source, list) else list_shards(source)
     state = [*map(str, shards), *stamps(shards)] if index_file else []
     columns = _read(index_file, state) if index_file else None
     if columns is None:
-        columns = _index_all(shards, shard_cache, name=str(source).rstrip("/").rpartition("/")[2])
+        columns = _index_all(shards)
         if index_file:
             with atomic_file(index_file, "wb") as fout:
                 np.savez(fout, state=np.array(json.dumps(state)), **columns)
     if not len(columns["sample_ids"]):
-        raise RecipeError(f"{source}: the shards hold no samples")
+        raise RecipeError(f"{shards[0]}: the shards hold no samples")
     return ShardIndex(shards, **columns)
 
 
@@ -130,33 +128,20 @@ def _read(index_file, state):
     return None
 
 
-def _index_all(shards, shard_cache, name):
-    parts = []
-    for number, shard in enumerate(
-        tqdm(shards, desc=f"{name} index", unit="shard", disable=len(shards) < 3, leave=False)
-    ):
-        with open_shard(shard, shard_cache) as file:
+def _index_all(shards):
+    ids, numbers = [], []
+    folder = str(shards[0]).split("/")[-2:][0]
+    bar = {"desc": f"{folder} index", "unit": "shard", "disable": len(shards) < 3, "leave": False}
+    for number, shard in enumerate(tqdm(shards, **bar)):
+        with open_shard(shard) as file:
             rows = list(read_headers(file, shard, streamed=not can_be_mapped(shard)))
-        columns = dict(zip(COLUMNS, ([], [], [], [], [], [], []), strict=True))
-        if rows:
-            ids, *numbers = zip(*rows, strict=True)
-            columns = {
-                "sample_ids": [sample_id.encode() for sample_id in ids],
-                "shard": [number] * len(rows),
-                **dict(zip(COLUMNS[2:], numbers, strict=True)),
-            }
-        parts.append(
-            {key: np.array(value, _dtype(key, bool(rows))) for key, value in columns.items()}
-        )
-    joined = {key: np.concatenate([part[key] for part in parts]) for key in COLUMNS}
+        ids.append(np.array([row[0].encode() for row in rows], dtype="S"))
+        values = [(number, *row[1:]) for row in rows]
+        numbers.append(np.array(values, dtype=np.int64).reshape(-1, len(COLUMNS) - 1))
+    columns = [np.concatenate(ids), *np.concatenate(numbers).T.copy()]
+    joined = dict(zip(COLUMNS, columns, strict=True))
     _check_distinct(joined, shards)
     return joined
-
-
-def _dtype(column, any_rows):
-    if column == "sample_ids":
-        return None if any_rows else "S1"
-    return np.int32 if column == "shard" else np.int64
 
 
 def _check_distinct(columns, shards):

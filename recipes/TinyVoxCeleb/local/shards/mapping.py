@@ -29,7 +29,7 @@ class MappedShards:
         if not index.mapped:
             raise RecipeError(
                 f"{index.name}: compressed or remote shards cannot be read at any place: copy "
-                "them to a disk with python -m local.shards.staging"
+                "them to a disk with python -m local.sources.staging"
             )
         self.index = index
         self._maps = {}

@@ -4,12 +4,13 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import hashlib
 from pathlib import Path
 
 from local.processes import on_main
 from local.shards.index import index_shards
-from local.shards.sources import can_be_mapped, list_shards
-from local.shards.staging import stage_shards
+from local.sources import bring_near, can_be_mapped, list_shards, stamps
+from local.sources.staging import stage_shards
 
 
 def prepare_split(source, split, index_folder, *, stage_shards_to="", shard_cache="", mapped=False):
@@ -28,10 +29,10 @@ def prepare_split(source, split, index_folder, *, stage_shards_to="", shard_cach
     stage_shards_to : str
         A folder on a fast local disk to which the shards are copied first; "" for none.
     shard_cache : str
-        A folder for copies of shards that are elsewhere.
+        A folder for copies of remote shards, from where they are mapped; "" leaves them where they
+        are, and they are streamed from there in every epoch.
     mapped : bool
-        Shards that cannot be mapped, because they are elsewhere or compressed, are copied to
-        `shard_cache` first; else they are streamed from there in every epoch.
+        Shards have to be mapped: those that cannot be are copied in any case.
 
     Returns
     -------
@@ -40,10 +41,15 @@ def prepare_split(source, split, index_folder, *, stage_shards_to="", shard_cach
     Raises
     ------
     RecipeError
-        See `index_shards` and `stage_shards`.
+        See `index_shards`, `bring_near` and `stage_shards`.
     """
-    if mapped and not stage_shards_to and not all(map(can_be_mapped, list_shards(source))):
-        stage_shards_to = shard_cache
+    shards = list_shards(source)
+    if mapped and not stage_shards_to and not all(map(can_be_mapped, shards)):
+        name = hashlib.sha256(str(source).encode()).hexdigest()[:12]
+        stage_shards_to = Path(shard_cache or index_folder, name)
     if stage_shards_to:
-        source = stage_shards({split: source}, stage_shards_to)[split]
-    return on_main(index_shards, source, Path(index_folder) / f"{split}.npz", shard_cache)
+        shards = list_shards(stage_shards({split: source}, stage_shards_to)[split])
+    elif shard_cache and not all(isinstance(shard, Path) for shard in shards):
+        versions = zip(shards, stamps(shards), strict=True)
+        shards = [bring_near(shard, shard_cache, stamp) for shard, stamp in versions]
+    return on_main(index_shards, shards, Path(index_folder) / f"{split}.npz")

@@ -8,8 +8,8 @@ Authors
 
 import io
 
-from local.shards import over_fsspec, over_http
-from local.shards.retrying import RetryingStream, with_retries
+from local.sources import over_fsspec, over_http
+from local.sources.retrying import RetryingStream, with_retries
 
 BUFFER_SIZE = 1 << 20  # bytes read at a time
 

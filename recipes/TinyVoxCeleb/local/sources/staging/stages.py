@@ -1,14 +1,9 @@
-"""Copy shards to the scratch disk of a machine, where they are read at any place and fast.
-
-Usage
------
-> python -m local.shards.staging SOURCE FOLDER
+"""Which shards are copied to a folder, which lie there already, and which have to go.
 
 Authors
  * The TinyVoxCeleb authors 2026
 """
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +11,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from local.atomic import atomic_file
-from local.errors import RecipeError, one_line_errors
-from local.shards import remote
-from local.shards.copying import check_space, copy_verified, progress_bar
-from local.shards.fetching import shard_name
-from local.shards.locks import exclusive
-from local.shards.pipes import is_pipe
-from local.shards.retrying import shown
-from local.shards.sources import ARCHIVES, list_shards, open_shard, stamp, stamps
+from local.errors import RecipeError
+from local.sources import remote
+from local.sources.copying import check_space, copy_verified, progress_bar
+from local.sources.fetching import shard_name
+from local.sources.listing import ARCHIVES, list_shards
+from local.sources.locks import exclusive
+from local.sources.opening import open_shard, stamp, stamps
+from local.sources.pipes import is_pipe
+from local.sources.retrying import shown
 
 
 @dataclass(frozen=True)
@@ -160,19 +156,3 @@ def _size(shard):
     if is_pipe(shard):
         return None
     return shard.stat().st_size if isinstance(shard, Path) else remote.describe(shard)[0]
-
-
-def main():
-    """Command line: copy one source to one folder."""
-    parser = argparse.ArgumentParser(description="Copy shards to the scratch disk of a machine.")
-    parser.add_argument("source", help="folder, URL, list with braces or pipe:command")
-    parser.add_argument("folder", help="gets shard-*.tar")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    args = parser.parse_args()
-    with one_line_errors(args.debug):
-        folder = Path(args.folder).absolute()
-        stage_shards({folder.name: args.source}, folder.parent)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ import contextlib
 import fsspec
 
 from local.errors import RecipeError
-from local.shards.retrying import shown
+from local.sources.retrying import shown
 
 BLOCK_SIZE = 8 << 20  # bytes asked for at a time
 TAGS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime")

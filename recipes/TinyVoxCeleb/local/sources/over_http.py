@@ -15,7 +15,7 @@ import requests
 import urllib3
 
 from local.errors import RecipeError
-from local.shards.retrying import shown
+from local.sources.retrying import shown
 
 TIMEOUT = (10, 60)  # seconds, to connect and between two packets
 DROPPED_AT_ONCE = 1 << 20  # bytes read at a time to get to where a stream goes on

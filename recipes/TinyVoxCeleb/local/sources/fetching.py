@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from local.errors import RecipeError
-from local.shards.copying import check_space, copy_verified, progress_bar
-from local.shards.locks import exclusive
-from local.shards.pipes import is_pipe, open_pipe
-from local.shards.remote import describe, open_remote
-from local.shards.retrying import shown
+from local.sources.copying import check_space, copy_verified, progress_bar
+from local.sources.locks import exclusive
+from local.sources.pipes import is_pipe, open_pipe
+from local.sources.remote import describe, open_remote
+from local.sources.retrying import shown
 
 
 def local_copy(url, folder, stamp=None):
