@@ -7,6 +7,7 @@ Authors
 from benchmarks.peers import BATCH, CROP
 from local.dataset import CropOrder, make_crops
 from local.dataset.loading import BatchLoader
+from local.dataset.streamed import StreamedCrops
 from local.shards import index_shards
 
 SEED = 1337
@@ -48,7 +49,7 @@ class Streamed:
         vars(index)["mapped"] = False  # also those that lie on this disk
         self.order = CropOrder(index, batch_size=BATCH, seed=SEED)
         cache = corpus.csv.with_name("shard_cache") if self.cached else None
-        self.data = make_crops(self.order, crop_frames=CROP, shard_cache=cache)
+        self.data = StreamedCrops(self.order, crop_frames=CROP, seed=SEED, shard_cache=cache)
 
     def crops(self, epoch):
         """Batch by batch, as it makes them."""
