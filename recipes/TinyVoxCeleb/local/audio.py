@@ -20,8 +20,8 @@ def read_samples(encoded, sample, pcm=-1, *, start=0, num_frames=-1):
 
     Arguments
     ---------
-    encoded : bytes, memoryview or numpy.ndarray
-        A wav or flac file, or what has been decoded.
+    encoded : bytes or memoryview
+        A wav or flac file.
     sample : Sample
         See `decode`.
     pcm : int

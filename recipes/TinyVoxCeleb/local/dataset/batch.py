@@ -36,7 +36,7 @@ class Batch:
         """The batch on another device, with float signals: half of the bytes have to travel."""
         signals = self.signals.to(device, non_blocking=True)
         if not signals.is_floating_point():
-            signals = signals.float() / FULL_SCALE
+            signals = signals * (1 / FULL_SCALE)  # in one pass; a power of two, so nothing is lost
         return Batch(self.ids, signals, self.classes.to(device, non_blocking=True))
 
     def pin_memory(self):

@@ -6,20 +6,21 @@ Authors
 
 import torch
 
-from local.audio import read_samples, repeat_to
+from local.audio import repeat_to
 from local.dataset.order import sample_seed
 from local.errors import RecipeError
 
 MIN_CROP_FRAMES = 1600  # 0.1 s: a few frames of features
 
 
-def cut_crop(encoded, index, row, crop, *, num_frames, seed, epoch, pcm=None):
+def cut_crop(read, index, row, crop, *, num_frames, seed, epoch):
     """Cut one crop of an utterance; a shorter utterance is repeated to its length.
 
     Arguments
     ---------
-    encoded : bytes, memoryview or numpy.ndarray
-        The utterance's wav or flac file, or what it was decoded to.
+    read : callable
+        Gets where the crop begins and its length, in audio samples; returns these, int16, of shape
+        (time,).
     index : ShardIndex
     row : int
         Number of the utterance in the index.
@@ -29,8 +30,6 @@ def cut_crop(encoded, index, row, crop, *, num_frames, seed, epoch, pcm=None):
         Length of a crop, in audio samples.
     seed, epoch : int
         With the utterance's id and `crop` they settle where the crop begins.
-    pcm : int, optional
-        Where its 16-bit PCM begins, if not as the index tells.
 
     Returns
     -------
@@ -46,9 +45,7 @@ def cut_crop(encoded, index, row, crop, *, num_frames, seed, epoch, pcm=None):
     sample = index[row]
     start = sample_seed(seed, epoch, sample.sample_id, crop)
     start %= max(sample.num_frames - num_frames, 0) + 1
-    length = min(num_frames, sample.num_frames)
-    pcm = index.pcm.item(row) if pcm is None else pcm
-    signal = read_samples(encoded, sample, pcm, start=start, num_frames=length)
+    signal = read(start, min(num_frames, sample.num_frames))
     return {
         "id": sample.key,
         "sig": torch.from_numpy(repeat_to(signal, num_frames)),

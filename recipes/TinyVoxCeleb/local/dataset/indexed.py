@@ -5,11 +5,11 @@ Authors
 """
 
 import contextlib
+import functools
 
 import numpy as np
 import torch
 
-from local.audio import read_samples
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.shards import MappedShards
 
@@ -50,11 +50,8 @@ class IndexedCrops(torch.utils.data.Dataset):
         self.epoch = 0
         coded = np.flatnonzero(index.pcm < 0)
         small = 2 * index.num_frames[coded].sum() <= KEPT
-        self.decoded = {row: self._decode(row) for row in coded.tolist()} if small else {}
+        self.decoded = {row: self.shards.samples(row) for row in coded.tolist()} if small else {}
         self._keys = None
-
-    def _decode(self, row):
-        return read_samples(self.shards.audio(row), self.index[row])
 
     def set_epoch(self, epoch):
         """Choose the epoch whose crops the next pass of a loader reads."""
@@ -67,17 +64,21 @@ class IndexedCrops(torch.utils.data.Dataset):
         row, crop = divmod(number, self.crops_per_utterance)
         if self._keys == ["class_idx"]:  # samplers ask for nothing but this
             return {"class_idx": self.index.class_idx.item(row)}
-        decoded = self.decoded.get(row)
         return cut_crop(
-            self.shards.audio(row) if decoded is None else decoded,
+            functools.partial(self._read, row),
             self.index,
             row,
             crop,
             num_frames=self.crop_frames,
             seed=self.seed,
             epoch=self.epoch,
-            pcm=None if decoded is None else 0,
         )
+
+    def _read(self, row, start, length):
+        decoded = self.decoded.get(row)
+        if decoded is None:
+            return self.shards.samples(row, start, length)
+        return decoded[start : start + length]
 
     def __iter__(self):
         return (self[number] for number in range(len(self)))

@@ -10,6 +10,7 @@ import itertools
 import numpy as np
 import torch
 
+from local.audio import read_samples
 from local.dataset.batch import Batch
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.errors import RecipeError
@@ -84,8 +85,11 @@ class StreamedCrops(torch.utils.data.IterableDataset):
                 following += 1
 
     def _cut(self, encoded, row, crop):
+        sample, pcm = self.index[row], self.index.pcm.item(row)
         return cut_crop(
-            encoded,
+            lambda start, length: read_samples(
+                encoded, sample, pcm, start=start, num_frames=length
+            ),
             self.index,
             row,
             crop,

@@ -6,7 +6,7 @@ Authors
 
 import torch
 
-from local.audio import read_samples, repeat_to
+from local.audio import repeat_to
 from local.dataset.batch import collate
 from local.processes import place
 from local.shards import MappedShards
@@ -59,10 +59,8 @@ class Utterances(torch.utils.data.Dataset):
         return collate([self._read(row) for row in self.batches[number]])
 
     def _read(self, row):
-        sample = self.index[row]
-        signal = read_samples(self.shards.audio(row), sample, self.index.pcm.item(row))
         return {
-            "id": sample.key,
-            "sig": torch.from_numpy(repeat_to(signal, self.min_frames)),
+            "id": self.index[row].key,
+            "sig": torch.from_numpy(repeat_to(self.shards.samples(row), self.min_frames)),
             "class_idx": self.index.class_idx.item(row),
         }

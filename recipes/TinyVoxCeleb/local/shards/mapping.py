@@ -6,13 +6,15 @@ Authors
 
 import mmap
 
+from local.audio import read_samples
 from local.errors import RecipeError
 
 
 class MappedShards:
-    """The encoded audio of the utterances of an index, without reading what stands beside it.
+    """The audio of the utterances of an index, without reading what stands beside it.
 
-    A process opens each shard once, when it first reads from it.
+    A process opens each shard once, when it first reads from it. Of the disk it reads the pages
+    that are asked for, and none ahead.
 
     Arguments
     ---------
@@ -37,18 +39,20 @@ class MappedShards:
     def __getstate__(self):
         return {"index": self.index, "_maps": {}}  # another process opens its own
 
-    def audio(self, row):
+    def audio(self, row, begin=0, length=None):
         """The audio file of one utterance.
 
         Arguments
         ---------
         row : int
             Its number in the index.
+        begin, length : int
+            The bytes of it that will be read; all by default.
 
         Returns
         -------
         memoryview
-            Its bytes, of which nothing has been read yet.
+            Of the whole file. The disk has been asked for the bytes that will be read.
 
         Raises
         ------
@@ -56,18 +60,42 @@ class MappedShards:
             The shard has become shorter since it was indexed.
         """
         number = self.index.shard.item(row)
-        archive = self._maps.get(number)
-        if archive is None:
-            with open(self.index.shards[number], "rb") as file:
-                # Pages are private and copied when written to, so that arrays over them are
-                # writable, as torch wants them, and the file stays as it is.
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-            archive = self._maps[number] = memoryview(mapped)
-        begin = self.index.offset.item(row)
-        audio = archive[begin : begin + self.index.size.item(row)]
-        if len(audio) < self.index.size.item(row):
+        mapped = self._maps.get(number) or self._map(number)
+        offset, size = self.index.offset.item(row), self.index.size.item(row)
+        if len(mapped) < offset + size:
             raise RecipeError(
                 f"{self.index.shards[number]}: shorter than when it was indexed; copy it again and "
                 "remove the run's folder index/"
             )
-        return audio
+        length = size if length is None else length
+        page = (offset + begin) % mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_WILLNEED, offset + begin - page, length + page)
+        return memoryview(mapped)[offset : offset + size]
+
+    def samples(self, row, start=0, num_frames=None):
+        """An utterance, or a part of it, as 16-bit samples.
+
+        Arguments
+        ---------
+        row : int
+        start, num_frames : int
+            The part, in audio samples; all by default.
+
+        Returns
+        -------
+        numpy.ndarray
+            int16, shape (time,), see `read_samples`.
+        """
+        sample, pcm = self.index[row], self.index.pcm.item(row)
+        num_frames = sample.num_frames - start if num_frames is None else num_frames
+        part = (pcm + 2 * start, 2 * num_frames) if pcm >= 0 else ()
+        return read_samples(self.audio(row, *part), sample, pcm, start=start, num_frames=num_frames)
+
+    def _map(self, number):
+        with open(self.index.shards[number], "rb") as file:
+            # Pages are private and copied when written to, so that arrays over them are writable,
+            # as torch wants them, and the file stays as it is.
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        mapped.madvise(mmap.MADV_RANDOM)
+        self._maps[number] = mapped
+        return mapped
