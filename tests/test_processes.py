@@ -106,6 +106,29 @@ def test_a_process_that_dies_ends_the_job(small, tmp_path):
     assert "process 0: another process has ended" in err or "Signal 9 (SIGKILL)" in err
 
 
+def test_torchrun_dies(small, tmp_path):
+    process = start(small, tmp_path, 2, "--epochs", "1000")
+    while not list(tmp_path.glob("save/CKPT+epoch_0001*")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.kill()
+    err = process.communicate(timeout=60)[1]  # at the end of its children, who share the pipe
+    assert err.count("stopped by SIGTERM") == 1
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--debug",), "--debug: a trial run is one process"),
+        (("--batch_size", "2"), "3 processes share batches of 2 crops"),
+    ],
+)
+def test_options_that_do_not_go_together(small, tmp_path, options, message):
+    process = start(small, tmp_path, 3, *options)
+    assert message in process.communicate(timeout=60)[1]
+    assert process.returncode != 0
+
+
 def test_an_error_of_one_process_is_told(small, tmp_path):
     members = []
     for number in range(18):

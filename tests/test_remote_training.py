@@ -78,3 +78,12 @@ def test_staged_shards_are_as_good_as_local_ones(small, packed, tmp_path):
         made = len(server.gets("shard"))
         assert weights(train(small, tmp_path / "again", *options)) == local
         assert len(server.gets("shard")) == made  # the second run found them on the disk
+
+
+def test_a_run_keeps_to_its_order(small, packed, tmp_path, capsys):
+    train(small, tmp_path / "run", *sources(packed), "--epochs", "1")
+    with pytest.raises(SystemExit):  # mapped, they would come in another one
+        train(
+            small, tmp_path / "run", *sources(packed), "--stage_shards_to", str(tmp_path / "fast")
+        )
+    assert "holds a run with train_content: 18 utterances" in capsys.readouterr().err

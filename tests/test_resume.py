@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+import speechbrain as sb
 import torch
 from running import ECAPA, PROTOTYPE, QUICK, TINY_ECAPA, data_options, train
 
@@ -62,6 +63,17 @@ def whole(small, tmp_path_factory):
     return train(small, tmp_path_factory.mktemp("whole"), *LONG)
 
 
+@pytest.fixture(scope="module")
+def seconds(small, tmp_path_factory):
+    """How long such a run takes from its first checkpoint to its end."""
+    folder = tmp_path_factory.mktemp("timed")
+    process = start(small, folder, *LONG, "--ckpt_interval_steps", "2")
+    wait_for(process, folder, "save/CKPT*")
+    begin = time.monotonic()
+    process.communicate()
+    return time.monotonic() - begin
+
+
 @pytest.mark.parametrize(
     "number, workers",
     [(signal.SIGUSR1, 2), (signal.SIGTERM, 2), (signal.SIGINT, 0)],
@@ -70,7 +82,7 @@ def whole(small, tmp_path_factory):
 def test_stopped_by_a_signal(small, tmp_path, whole, number, workers):
     options = (*LONG, "--ckpt_interval_steps", "1", "--num_workers", str(workers))
     process = start(small, tmp_path, *options)
-    wait_for(process, tmp_path, "save/CKPT+epoch_0001*")  # then wait for a step of the second
+    wait_for(process, tmp_path, "train_log.csv")  # then wait for a step of the second epoch
     wait_for(process, tmp_path, "save/CKPT+2*")
     os.killpg(process.pid, number)
     output = process.communicate(timeout=60)[0]
@@ -91,13 +103,12 @@ def test_a_signal_before_the_first_step_ends_it(small, tmp_path):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_killed_at_a_random_moment(small, tmp_path, whole, seed):
+def test_killed_at_a_random_moment(small, tmp_path, whole, seconds, seed):
     process = start(small, tmp_path, *LONG, "--ckpt_interval_steps", "2")
     wait_for(process, tmp_path, "save/CKPT*")
-    time.sleep(random.Random(seed).uniform(0, 0.7))
+    time.sleep((seed - random.Random(seed).random()) / 3 * seconds)  # in each third of the run
     process.kill()
     process.communicate()
-    assert not (tmp_path / "inference").exists(), "it was complete before it was killed"
     assert_same(train(small, tmp_path, *LONG), whole)
 
 
@@ -144,12 +155,51 @@ def test_killed_before_the_network_was_written(small, tmp_path, whole, capsys):
     assert "this run is complete" in capsys.readouterr().out
 
 
-def test_checkpoints_by_the_clock(small, tmp_path):
-    process = start(small, tmp_path, *LONG, "--ckpt_interval_minutes", "1", "--epochs", "1000")
+@pytest.mark.parametrize("minutes, expected", [(0, 0), (1, 2)])
+def test_checkpoints_by_the_clock(small, tmp_path, monkeypatch, minutes, expected):
+    now = iter(range(0, 10**9, 30))  # each look at the clock is half a minute after the last
+    monkeypatch.setattr(time, "time", lambda: next(now))
+    saved = []
+    save = ResumableBrain._save_intra_epoch_ckpt
+    monkeypatch.setattr(
+        ResumableBrain,
+        "_save_intra_epoch_ckpt",
+        lambda brain: saved.append(brain.step) or save(brain),
+    )
+    options = ("--ckpt_interval_minutes", str(minutes), "--crops_per_utterance", "4")
+    train(small, tmp_path, *options, "--epochs", "1")  # 9 steps
+    assert (len(saved) >= expected) if expected else not saved
+    assert all(step < 9 for step in saved[:1])
+
+
+def test_stopped_in_a_validation(small, tmp_path, whole):
+    stopped = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def signalled(brain, batch, stage):
+            if stage == sb.Stage.VALID and brain.epoch == 2 and not stopped:
+                stopped.append(brain.step)
+                os.kill(os.getpid(), signal.SIGUSR1)
+            return evaluate_batch(brain, batch, stage)
+
+        evaluate_batch = ResumableBrain.evaluate_batch
+        patch.setattr(ResumableBrain, "evaluate_batch", signalled)
+        with pytest.raises(SystemExit) as stop:
+            train(small, tmp_path, *LONG)
+    assert stop.value.code == 138 and stopped == [1]
+    assert len(rows(tmp_path)) == 1
+    assert_same(train(small, tmp_path, *LONG), whole)
+
+
+def test_one_training_in_a_folder(small, tmp_path, capsys):
+    process = start(small, tmp_path, *LONG, "--epochs", "1000")
     wait_for(process, tmp_path, "save/CKPT+epoch_0001*")
-    assert not list(tmp_path.glob("save/CKPT+2*"))  # not a minute yet
+    with pytest.raises(SystemExit):
+        train(small, tmp_path, *LONG, "--epochs", "1000")
+    assert "another training is at work there" in capsys.readouterr().err
     process.kill()
     process.communicate()
+    assert len(rows(train(small, tmp_path, *LONG))) == 3 or len(rows(tmp_path)) > 3
 
 
 def test_fused_adam_of_a_checkpoint(whole):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -140,6 +141,26 @@ def test_shards_of_somebody_else_are_left(data, scratch):
     assert len(index_shards(data / "train")) == 13
 
 
+def test_copies_of_other_data_are_left(data, scratch, tmp_path):
+    stage_shards({"train": data / "train"}, scratch)
+    before = {path.name: path.read_bytes() for path in (scratch / "train").glob("shard-*")}
+    other = shutil.copytree(data / "train", tmp_path / "other")
+    with pytest.raises(RecipeError, match="shard-000000.tar: was not copied there from .*other"):
+        stage_shards({"train": other}, scratch)
+    assert {p.name: p.read_bytes() for p in (scratch / "train").glob("shard-*")} == before
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.99])
+def test_a_truncated_source_is_named(data, scratch, keep):
+    shard = data / "train" / NAMES[1]
+    content = shard.read_bytes()
+    shard.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(RecipeError, match=f"train/{NAMES[1]}: truncated or damaged") as error:
+        stage_shards({"train": data / "train"}, scratch)
+    assert str(scratch) not in str(error.value)
+    assert not (scratch / "train" / NAMES[1]).exists()
+
+
 def test_the_note_holds_the_checksum(data, scratch):
     stage_shards({"train": data / "train"}, scratch)
     note = json.loads((scratch / "train" / f".{NAMES[0]}.json").read_text())
@@ -225,7 +246,7 @@ def small_disk(folder, size):
 def test_a_disk_that_is_too_small(data, tmp_path):
     shard = data / "train" / NAMES[0]
     with small_disk(tmp_path / "disk", 200 << 10) as disk:
-        with pytest.raises(RecipeError, match=r"disk: [\d,]+ bytes are to be copied there, and"):
+        with pytest.raises(RecipeError, match=r"disk/train: [\d,]+ bytes are to be copied"):
             stage_shards({"train": data / "train"}, disk)
         assert not list(disk.glob("train/*"))
         # Of a command nobody knows how much it will be.

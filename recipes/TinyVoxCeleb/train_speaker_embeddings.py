@@ -26,6 +26,7 @@ from local.experiment import (
     Experiment,
     check_experiment,
     is_same_experiment,
+    only_training,
     record_experiment,
 )
 from local.hparams import load_hparams, parse_arguments
@@ -136,7 +137,7 @@ class SpeakerBrain(ResumableBrain):
         norm.eval()
 
 
-def dataio_prep(hparams):
+def dataio_prep(hparams, pin_memory=False):
     """Check data and trial lists against each other; wrap the data of each split in a DataLoader.
 
     Returns the loaders by split, the trial lists by stage, and the speaker of each class.
@@ -148,7 +149,7 @@ def dataio_prep(hparams):
         trials[stage] = read_trials(hparams[f"{split}_trials_path"])
         check_covered(trials[stage], [s.key for s in hparams[f"{split}_index"]])
         check_both_kinds(trials[stage].labels, trials[stage].path)
-    workers = {"num_workers": hparams["num_workers"]}
+    workers = {"num_workers": hparams["num_workers"], "pin_memory": pin_memory}
     loaders = {"train": BatchLoader(hparams["train_data"], hparams["train_order"], **workers)}
     for split in ("val", "dev"):
         data = hparams[f"{split}_data"]
@@ -157,34 +158,40 @@ def dataio_prep(hparams):
 
 
 def main(argv):
-    """Parse, prepare, fit, test, and leave the network."""
+    """Parse, prepare, train."""
     hparams_file, run_opts, overrides = parse_arguments(argv, __doc__)
     with one_line_errors(run_opts.debug), training_processes(run_opts) as run_opts:
         hparams, overrides = load_hparams(hparams_file, overrides, run_opts)
         overrides |= {key: hparams[key] for key in ("n_speakers", "train_content")}
-        folder, inference = (Path(hparams["output_folder"], sub) for sub in ("", "inference"))
+        folder = Path(hparams["output_folder"])
         experiment = Experiment(hparams_file, overrides, run_opts)
         check_experiment(folder, experiment)
-        loaders, trials, speakers = dataio_prep(hparams)
-        if is_same_experiment(inference, experiment):
+        data = dataio_prep(hparams, pin_memory=run_opts.device != "cpu")
+        if is_same_experiment(folder / "inference", experiment):
             run_on_main(print, args=[f"{folder}: this run is complete"])
             return
-        sb.create_experiment_directory(folder, hparams_file, overrides, LOG_CONFIG)
-        parts = {key: hparams[key] for key in ("modules", "opt_class", "checkpointer")}
-        brain = SpeakerBrain(**parts, hparams=hparams, run_opts=run_opts)
-        brain.trials = trials
-        if brain.debug:  # two epochs, but of as many batches as the trials need
-            brain.debug_batches = max(len(loaders["val"]), len(loaders["dev"]))
-        else:
-            run_on_main(record_experiment, args=[folder, experiment.text])
-        brain.fit(hparams["epoch_counter"], loaders["train"], loaders["val"], progressbar=False)
-        if not brain.checkpointer.list_checkpoints():
-            raise RecipeError(f"{folder}: no checkpoint to test: train it without --test_only")
-        brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
-        if not brain.debug:
-            best = brain.checkpointer.find_checkpoint(min_key="val_eer")
-            bundle = [inference, experiment.text, best, speakers, RECIPE / "speaker_models"]
-            run_on_main(write_inference_bundle, args=bundle)
+        with only_training(folder):
+            sb.create_experiment_directory(folder, hparams_file, overrides, LOG_CONFIG)
+            train(folder, experiment, hparams, run_opts, *data)
+
+
+def train(folder, experiment, hparams, run_opts, loaders, trials, speakers):
+    """Fit, test, and leave the network."""
+    parts = {key: hparams[key] for key in ("modules", "opt_class", "checkpointer")}
+    brain = SpeakerBrain(**parts, hparams=hparams, run_opts=run_opts)
+    brain.trials = trials
+    if brain.debug:  # two epochs, but of as many batches as the trials need
+        brain.debug_batches = max(len(loaders["val"]), len(loaders["dev"]))
+    else:
+        run_on_main(record_experiment, args=[folder, experiment.text])
+    brain.fit(hparams["epoch_counter"], loaders["train"], loaders["val"], progressbar=False)
+    if not brain.checkpointer.list_checkpoints():
+        raise RecipeError(f"{folder}: no checkpoint to test: train it without --test_only")
+    brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
+    if not brain.debug:
+        best = brain.checkpointer.find_checkpoint(min_key="val_eer")
+        bundle = [folder / "inference", experiment.text, best, speakers, RECIPE / "speaker_models"]
+        run_on_main(write_inference_bundle, args=bundle)
 
 
 if __name__ == "__main__":

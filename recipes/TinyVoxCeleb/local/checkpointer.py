@@ -4,6 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import os
 import shutil
 
 from speechbrain.utils.checkpoints import CKPT_PREFIX, Checkpoint, Checkpointer, ckpt_recency
@@ -78,6 +79,9 @@ class AtomicCheckpointer(Checkpointer):
         folder = checkpoint.path.with_name(checkpoint.path.name.removeprefix(UNFINISHED))
         if folder.exists():
             shutil.rmtree(folder)
+        for file in checkpoint.path.iterdir():
+            with open(file, "rb") as written:
+                os.fsync(written.fileno())  # before the name: a machine may break down
         checkpoint.path.rename(folder)
         files = {name: folder / path.name for name, path in checkpoint.paramfiles.items()}
         return Checkpoint(folder, checkpoint.meta, files)

@@ -4,6 +4,8 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import shlex
@@ -16,6 +18,7 @@ from hyperpyyaml import resolve_references
 from local.atomic import atomic_file
 from local.errors import RecipeError
 from local.hparams import settings
+from local.processes import place
 
 RECORD = "experiment.yaml"
 RUN_OPTIONS = ("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor")
@@ -66,7 +69,9 @@ class Experiment:
         then = settings(record.read_text(encoding="utf-8"))
         changed = {key: yaml.safe_load(then[key]) for key in may_differ if key in then}
         now = settings(self._resolve(changed))
-        for key in sorted(now.keys() | then.keys()):
+        keys = now.keys() | then.keys()
+        # What is made of others comes last: its text is long, and the others are what was changed.
+        for key in sorted(keys, key=lambda key: ("!" in now.get(key, ""), key)):
             if now.get(key) != then.get(key):
                 return key, then.get(key), now.get(key)
         return None
@@ -99,6 +104,35 @@ def check_experiment(folder, experiment):
             f"{folder} holds a run with {key}: {then}, now it is {now}: choose another "
             "--output_folder, or remove this one"
         )
+
+
+@contextlib.contextmanager
+def only_training(folder):
+    """Make sure that no other training is at work in a folder meanwhile.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The run's output folder.
+
+    Raises
+    ------
+    RecipeError
+        Another one is.
+    """
+    with contextlib.ExitStack() as stack:
+        if place()[0] == 0:
+            file = stack.enter_context(open(Path(folder) / ".lock", "a"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RecipeError(
+                    f"{folder}: another training is at work there: wait for it, end it, or choose "
+                    "another --output_folder"
+                ) from None
+            except OSError:
+                pass  # some network file systems know no locks
+        yield
 
 
 def record_experiment(folder, text):
@@ -154,7 +188,7 @@ def training_shards(folder):
         shards = shards and str(yaml.safe_load(shards))
     if shards is None or not Path(shards).is_dir():
         raise RecipeError(
-            f"{folder}: the training shards, whose speakers are the cohort, are not in "
-            f"{shards or 'its record'}: give --train_shards_dir, a folder with copies of them"
+            f"{folder}: the training shards, whose speakers are the cohort, are not in a local "
+            f"folder ({shards or 'no record of them'}): give --train_shards_dir"
         )
     return shards

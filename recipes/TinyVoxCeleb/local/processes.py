@@ -17,7 +17,7 @@ from local.device import choose_device
 from local.errors import RecipeError
 
 # What gloo and NCCL say of a process that is not there any more.
-GONE = re.compile(r"connection (closed|reset|refused)|broken pipe|gloo|nccl|remote process", re.I)
+GONE = re.compile(r"connection (closed|reset|refused)|broken pipe|remote process", re.I)
 
 
 @contextlib.contextmanager
@@ -67,6 +67,8 @@ def training_processes(run_opts):
     if "RANK" not in os.environ or "LOCAL_RANK" not in os.environ:
         yield run_opts
         return
+    if run_opts.debug:
+        raise RecipeError("--debug: a trial run is one process: leave torchrun out")
     here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
     if device != "cpu" and here > gpus:
         raise RecipeError(
@@ -116,6 +118,23 @@ def on_main(function, *arguments):
     with _together():
         dist.broadcast_object_list(result)
     return result[0]
+
+
+def run_once_per_node(function, arguments):
+    """Call a function in one process of each machine, while the others wait.
+
+    Arguments
+    ---------
+    function : callable
+    arguments : list
+    """
+    if place()[1] == 1:
+        function(*arguments)
+        return
+    from speechbrain.utils import distributed
+
+    with _together():
+        distributed.run_once_per_node(function, arguments)
 
 
 def add_up(array):
@@ -207,6 +226,8 @@ def _together():
     except RuntimeError as error:
         if place()[1] == 1 or not GONE.search(str(error)):
             raise
+        reason = str(error).splitlines()[0][:200]
         raise RecipeError(
-            f"process {place()[0]}: another process has ended; its own message tells why"
+            f"process {place()[0]}: another process has ended ({reason}); its own message, if it "
+            "could leave one, tells why"
         ) from error

@@ -4,9 +4,12 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import os
+import random
 import signal
 import time
 
+import numpy as np
 import speechbrain as sb
 import torch
 import yaml
@@ -60,6 +63,7 @@ class ResumableBrain(sb.Brain):
             A signal has come, and a checkpoint is written.
         """
         self.train_set = train_set
+        self.parent = os.getppid()
         with stop_signals() as self.stop_request:
             super().fit(epoch_counter, train_set, *args, **kwargs)
 
@@ -87,8 +91,11 @@ class ResumableBrain(sb.Brain):
 
     def on_fit_batch_start(self, batch, should_step):
         """Random numbers and learning rate of the step."""
-        seed = f"step {self.step} of process {place()[0]}"
-        torch.manual_seed(sample_seed(self.hparams.random_seed, self.epoch, seed))
+        step = f"step {self.step} of process {place()[0]}"
+        seed = sample_seed(self.hparams.random_seed, self.epoch, step)
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
         self.learning_rate = self._learning_rate(self.optimizer_step)
         sb.nnet.schedulers.update_learning_rate(self.optimizer, self.learning_rate)
 
@@ -135,9 +142,19 @@ class ResumableBrain(sb.Brain):
             self.bar.set_postfix_str(text, refresh=False)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """End the progress bar of an epoch."""
+        """End the progress bar of an epoch; stop before its validation, if that is asked for."""
         if stage == sb.Stage.TRAIN:
             self.bar.close()
+            self.train_sums = self.sums
+            if self._agreed(self._asked_to_stop()):
+                self._save_intra_epoch_ckpt()
+
+    def evaluate_batch(self, batch, stage):
+        """Stop in a validation, if that is asked for: its epoch's training is done."""
+        if stage == sb.Stage.VALID and place()[1] == 1 and self._agreed(self._asked_to_stop()):
+            self.step, self.sums = len(self.train_set.order.sizes()), self.train_sums
+            self._save_intra_epoch_ckpt()
+        return super().evaluate_batch(batch, stage)
 
     def mean_stats(self):
         """Loss and accuracy, averaged over the utterances of the stage so far."""
@@ -150,9 +167,21 @@ class ResumableBrain(sb.Brain):
         minutes = (time.time() - last_ckpt_time) / 60
         due = 0 < self.ckpt_interval_minutes < minutes
         due |= 0 < self.ckpt_interval_steps <= steps_since_ckpt
-        decision = torch.tensor([self.stop_request.number, due], device=self.device)
-        self.stopping, due = greatest(decision).tolist()
-        return bool(self.stopping or due)
+        return self._agreed(self._asked_to_stop(), due)
+
+    def _asked_to_stop(self):
+        """The number of a signal that has come, or 0; a torchrun that has died asks too."""
+        if self.distributed_launch and os.getppid() != self.parent:
+            return signal.SIGTERM
+        return self.stop_request.number
+
+    def _agreed(self, stopping, due=False):
+        """Whether to write a checkpoint, as all processes agree."""
+        if place()[1] > 1:
+            decision = torch.tensor([stopping, due], device=self.device)
+            stopping, due = greatest(decision).tolist()
+        self.stopping = stopping
+        return bool(stopping or due)
 
     def _save_intra_epoch_ckpt(self):
         super()._save_intra_epoch_ckpt()

@@ -105,6 +105,7 @@ class CropOrder(torch.utils.data.Sampler):
         self.crops_per_utterance = crops_per_utterance
         self.shuffle_buffer = shuffle_buffer
         self.speaker_balanced = speaker_balanced
+        self.rank, self.world = place()  # here: workers may not know
         self.epoch = 0
         self.start = 0
 
@@ -120,13 +121,13 @@ class CropOrder(torch.utils.data.Sampler):
         """Items in each batch of an epoch, of all processes together."""
         full, rest = divmod(len(self.index) * self.crops_per_utterance, self.batch_size)
         sizes = [self.batch_size] * full
-        if rest >= 2 * place()[1] or not sizes:
+        if rest >= 2 * self.world or not sizes:
             sizes.append(rest)
         else:
             sizes[-1] += rest
-        if min(sizes) < place()[1]:
+        if min(sizes) < self.world:
             raise RecipeError(
-                f"{place()[1]} processes share batches of {min(sizes)} crops: expected at least as "
+                f"{self.world} processes share batches of {min(sizes)} crops: expected at least as "
                 "many crops as processes"
             )
         return sizes
@@ -142,9 +143,8 @@ class CropOrder(torch.utils.data.Sampler):
         return np.split(self.items(), np.cumsum(self.sizes())[:-1])
 
     def __iter__(self):
-        rank, world = place()
         for batch in self.batches()[self.start :]:
-            yield batch[rank::world].tolist()
+            yield batch[self.rank :: self.world].tolist()
 
     def items(self):
         """The items of the epoch in their order.

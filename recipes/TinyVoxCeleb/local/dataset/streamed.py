@@ -14,9 +14,7 @@ from local.audio import read_samples
 from local.dataset.batch import Batch
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.errors import RecipeError
-from local.processes import on_main
 from local.shards.streaming import stream_audio
-from local.sources import stamps
 
 
 class StreamedCrops(torch.utils.data.IterableDataset):
@@ -52,7 +50,6 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         self.crop_frames = crop_frames
         self.seed = seed
         self.shard_cache = shard_cache
-        self.stamps = on_main(stamps, self.index.shards)
 
     def __len__(self):
         return len(self.order)
@@ -104,7 +101,7 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         for number in self.order.shards():
             here = rows[shards == number].tolist()
             if here:  # otherwise the shard is not even opened
-                stamp = self.stamps[number]
+                stamp = self.index.stamps[number]
                 cache = self.shard_cache
                 yield from stream_audio(self.index, here, shard_cache=cache, stamp=stamp)
 

@@ -23,6 +23,7 @@ from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
 from local.processes import add_up, on_main, place
 from local.shards import ShardIndex, index_shards
+from local.sources.retrying import shown
 from local.windows import MIN_FRAMES
 
 
@@ -105,6 +106,12 @@ class Embedder:
         RecipeError
             See `index_shards`; an utterance in two of the folders.
         """
+        for folder in shard_folders:
+            if "://" in str(folder):
+                raise RecipeError(
+                    f"{shown(str(folder))}: only local shards can be embedded: copy them with "
+                    "python -m local.sources.staging"
+                )
         paths = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)
         folders = [on_main(self._look_up, path) for path in paths]
         check_distinct([(folder.ids, folder.path) for folder in folders])

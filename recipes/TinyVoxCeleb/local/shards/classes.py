@@ -72,7 +72,7 @@ def count_speakers(index):
 
 
 def fingerprint(index):
-    """A number for the content of shards, however they are cut and ordered.
+    """A number for what shards hold, however they are cut: ids, lengths and classes, not audio.
 
     Arguments
     ---------
@@ -82,8 +82,9 @@ def fingerprint(index):
     -------
     str
     """
-    lines = sorted(f"{sample.sample_id} {sample.num_frames}" for sample in index)
-    return f"{len(lines)} utterances, crc {zlib.crc32(chr(10).join(lines).encode()):08x}"
+    lines = sorted(f"{s.sample_id} {s.num_frames} {s.class_idx}" for s in index)
+    order = "" if index.mapped else ", streamed"  # in an order of their own
+    return f"{len(lines)} utterances, crc {zlib.crc32(chr(10).join(lines).encode()):08x}{order}"
 
 
 def check_classes(index, speakers):

@@ -14,6 +14,7 @@ from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
 from local.shards.schema import Sample, split_key
 from local.sources import read_to_the_end
+from local.sources.retrying import shown
 
 HEAD = 4096  # bytes of an audio file in which its PCM has begun
 
@@ -41,9 +42,10 @@ def read_headers(file, shard, streamed=False):
         A truncated archive; a JSON without audio or the reverse, or without one of its fields; a
         sample rate other than 16 kHz; empty audio.
     """
+    shard = shown(str(shard))
     try:
         with tarfile.open(fileobj=file, mode="r|*" if streamed else "r:") as archive:
-            members = (member for member in archive if member.isreg())
+            members = (member for member in _members(archive) if member.isreg())
             for key, group in itertools.groupby(members, lambda member: split_key(member.name)[0]):
                 yield _read_pair(archive, key, group, shard)
             # An archive ends with blocks of zeros; one cut between two members has none.
@@ -57,6 +59,12 @@ def read_headers(file, shard, streamed=False):
         ) from None
     if rest < tarfile.BLOCKSIZE:
         raise RecipeError(f"{shard}: truncated archive (its end is missing); copy it again")
+
+
+def _members(archive):
+    for member in archive:
+        archive.members = []  # which tarfile would keep, 1 KB each
+        yield member
 
 
 def _read_pair(archive, key, group, shard):

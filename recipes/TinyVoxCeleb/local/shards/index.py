@@ -13,7 +13,6 @@ import functools
 import json
 import zipfile
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from local.errors import RecipeError
 from local.shards.headers import read_headers
 from local.shards.schema import Sample
 from local.sources import can_be_mapped, list_shards, open_shard, stamps
+from local.sources.retrying import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,8 @@ class ShardIndex(collections.abc.Sequence):
     ---------
     shards : list of Path or str
         Local archives as Path, others as URL.
+    stamps : list of str
+        By which it is seen that a shard has changed since, see `stamp`.
     sample_ids : numpy.ndarray
         "speaker/session/utterance" in UTF-8, dtype S, shape (utterances,) as all that follow.
     shard : numpy.ndarray
@@ -48,6 +50,7 @@ class ShardIndex(collections.abc.Sequence):
     """
 
     shards: list
+    stamps: list
     sample_ids: np.ndarray
     shard: np.ndarray
     offset: np.ndarray
@@ -72,13 +75,13 @@ class ShardIndex(collections.abc.Sequence):
     @property
     def name(self):
         """Where the shards lie, for messages."""
-        return str(self.shards[0]).rpartition("/")[0]
+        return shown(str(self.shards[0])).rpartition("/")[0]
 
 
-COLUMNS = [field.name for field in fields(ShardIndex) if field.name != "shards"]
+COLUMNS = [field.name for field in fields(ShardIndex) if field.name not in ("shards", "stamps")]
 
 
-def index_shards(source, index_file=None):
+def index_shards(source, index_file=None, name=""):
     """Read and check what the shards of one split hold, without decoding any audio.
 
     Arguments
@@ -87,6 +90,8 @@ def index_shards(source, index_file=None):
         A folder that holds shard-*.tar, what else `list_shards` takes, or what it gives.
     index_file : str or Path, optional
         Where the index is kept; it is read from there while the shards are as they were.
+    name : str
+        Of the split, for the progress bar.
 
     Returns
     -------
@@ -99,16 +104,19 @@ def index_shards(source, index_file=None):
         field; a sample rate other than 16 kHz; empty audio; the same sample_id twice.
     """
     shards = source if isinstance(source, list) else list_shards(source)
-    state = [*map(str, shards), *stamps(shards)] if index_file else []
+    found = stamps(shards)
+    state = [*map(str, shards), *found]
+    if not all(found):
+        index_file = None  # nobody knows whether a command gives the same again
     columns = _read(index_file, state) if index_file else None
     if columns is None:
-        columns = _index_all(shards)
+        columns = _index_all(shards, name)
         if index_file:
             with atomic_file(index_file, "wb") as fout:
                 np.savez(fout, state=np.array(json.dumps(state)), **columns)
     if not len(columns["sample_ids"]):
-        raise RecipeError(f"{shards[0]}: the shards hold no samples")
-    return ShardIndex(shards, **columns)
+        raise RecipeError(f"{shown(str(shards[0]))}: the shards hold no samples")
+    return ShardIndex(shards, found, **columns)
 
 
 def _read(index_file, state):
@@ -128,10 +136,10 @@ def _read(index_file, state):
     return None
 
 
-def _index_all(shards):
+def _index_all(shards, name):
     ids, numbers = [], []
-    folder = str(shards[0]).split("/")[-2:][0]
-    bar = {"desc": f"{folder} index", "unit": "shard", "disable": len(shards) < 3, "leave": False}
+    hidden = True if len(shards) < 3 else None  # None: where nobody is watching
+    bar = {"desc": f"{name} index", "unit": "shard", "disable": hidden, "leave": False}
     for number, shard in enumerate(tqdm(shards, **bar)):
         with open_shard(shard) as file:
             rows = list(read_headers(file, shard, streamed=not can_be_mapped(shard)))
@@ -149,8 +157,8 @@ def _check_distinct(columns, shards):
     ids = columns["sample_ids"][order]
     twice = np.flatnonzero(ids[1:] == ids[:-1])
     if len(twice):
-        first, second = (Path(shards[columns["shard"][order[twice[0] + n]]]) for n in (0, 1))
+        first, second = (shown(str(shards[columns["shard"][order[twice[0] + n]]])) for n in (0, 1))
         raise RecipeError(
-            f"{second}: duplicate sample_id {ids[twice[0]].decode()}, already in {first.name}; "
-            "write the shards anew"
+            f"{second}: duplicate sample_id {ids[twice[0]].decode()}, already in {first}; write "
+            "the shards anew"
         )

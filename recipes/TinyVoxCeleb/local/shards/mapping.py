@@ -8,6 +8,7 @@ import mmap
 
 from local.audio import read_samples
 from local.errors import RecipeError
+from local.sources import stamp
 
 
 class MappedShards:
@@ -57,16 +58,11 @@ class MappedShards:
         Raises
         ------
         RecipeError
-            The shard has become shorter since it was indexed.
+            The shard has changed since it was indexed, or cannot be read.
         """
         number = self.index.shard.item(row)
         mapped = self._maps.get(number) or self._map(number)
         offset, size = self.index.offset.item(row), self.index.size.item(row)
-        if len(mapped) < offset + size:
-            raise RecipeError(
-                f"{self.index.shards[number]}: shorter than when it was indexed; copy it again and "
-                "remove the run's folder index/"
-            )
         length = size if length is None else length
         page = (offset + begin) % mmap.PAGESIZE
         mapped.madvise(mmap.MADV_WILLNEED, offset + begin - page, length + page)
@@ -84,18 +80,20 @@ class MappedShards:
         Returns
         -------
         numpy.ndarray
-            int16, shape (time,), see `read_samples`.
+            int16, shape (time,), a copy.
         """
         sample, pcm = self.index[row], self.index.pcm.item(row)
         num_frames = sample.num_frames - start if num_frames is None else num_frames
         part = (pcm + 2 * start, 2 * num_frames) if pcm >= 0 else ()
-        return read_samples(self.audio(row, *part), sample, pcm, start=start, num_frames=num_frames)
+        encoded = self.audio(row, *part)
+        return read_samples(encoded, sample, pcm, start=start, num_frames=num_frames).copy()
 
     def _map(self, number):
-        with open(self.index.shards[number], "rb") as file:
-            # Pages are private and copied when written to, so that arrays over them are writable,
-            # as torch wants them, and the file stays as it is.
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        shard = self.index.shards[number]
+        if stamp(shard) != self.index.stamps[number]:
+            raise RecipeError(f"{shard}: has changed since it was indexed; run the command again")
+        with open(shard, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         mapped.madvise(mmap.MADV_RANDOM)
         self._maps[number] = mapped
         return mapped

@@ -7,7 +7,8 @@ Authors
 import hashlib
 from pathlib import Path
 
-from local.processes import on_main
+from local.errors import RecipeError
+from local.processes import on_main, run_once_per_node
 from local.shards.index import index_shards
 from local.sources import bring_near, can_be_mapped, list_shards, stamps
 from local.sources.staging import stage_shards
@@ -43,13 +44,23 @@ def prepare_split(source, split, index_folder, *, stage_shards_to="", shard_cach
     RecipeError
         See `index_shards`, `bring_near` and `stage_shards`.
     """
+    try:
+        shards = _bring_near(source, split, index_folder, stage_shards_to, shard_cache, mapped)
+        return on_main(index_shards, shards, Path(index_folder) / f"{split}.npz", split)
+    except RecipeError as error:
+        raise RecipeError(f"{split}_shards: {error}") from None
+
+
+def _bring_near(source, split, index_folder, stage_shards_to, shard_cache, mapped):
     shards = list_shards(source)
     if mapped and not stage_shards_to and not all(map(can_be_mapped, shards)):
         name = hashlib.sha256(str(source).encode()).hexdigest()[:12]
         stage_shards_to = Path(shard_cache or index_folder, name)
     if stage_shards_to:
-        shards = list_shards(stage_shards({split: source}, stage_shards_to)[split])
-    elif shard_cache and not all(isinstance(shard, Path) for shard in shards):
+        # Once a machine: of a command nobody knows that its output is there already.
+        run_once_per_node(stage_shards, [{split: source}, stage_shards_to])
+        return list_shards(Path(stage_shards_to) / split)
+    if shard_cache and not all(isinstance(shard, Path) for shard in shards):
         versions = zip(shards, stamps(shards), strict=True)
-        shards = [bring_near(shard, shard_cache, stamp) for shard, stamp in versions]
-    return on_main(index_shards, shards, Path(index_folder) / f"{split}.npz")
+        return [bring_near(shard, shard_cache, stamp) for shard, stamp in versions]
+    return shards

@@ -9,12 +9,15 @@ import hashlib
 import os
 import shutil
 import sys
+import tarfile
+import zlib
 from pathlib import Path
 
 from tqdm import tqdm
 
 from local.atomic import atomic_file
 from local.errors import RecipeError
+from local.sources.retrying import shown
 
 CHUNK = 1 << 20  # bytes
 
@@ -130,4 +133,32 @@ def progress_bar(total, label):
         leave=False,
         delay=1,  # seconds: what is done before then needs no bar
         mininterval=0.1 if seen else 30,
+    )
+
+
+def check_archive(copy, source):
+    """Check that a copy is a whole archive, while it is known where it came from; else remove it.
+
+    Arguments
+    ---------
+    copy : Path
+        A tar archive, packed or not.
+    source : Path or str
+        For the message.
+
+    Raises
+    ------
+    RecipeError
+        The archive is damaged, or its end is missing.
+    """
+    try:
+        with tarfile.open(copy, "r:*") as archive:
+            for _ in archive:
+                archive.members = []  # which tarfile would keep
+        return
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        reason = error
+    copy.unlink(missing_ok=True)
+    raise RecipeError(
+        f"{shown(str(source))}: truncated or damaged archive ({reason}); mend it there"
     )

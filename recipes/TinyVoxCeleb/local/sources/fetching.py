@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from local.errors import RecipeError
-from local.sources.copying import check_space, copy_verified, progress_bar
+from local.sources.copying import check_archive, check_space, copy_verified, progress_bar
 from local.sources.locks import exclusive
 from local.sources.pipes import is_pipe, open_pipe
 from local.sources.remote import describe, open_remote
@@ -65,6 +65,7 @@ def _fetch(url, place, size, stamp):
     opened = open_pipe(url) if is_pipe(url) else open_remote(url, stamp)
     with opened as source, progress_bar(size, f"fetching {shard_name(url)}") as bar:
         copy_verified(source, place, bar.update)
+    check_archive(place, url)
     if _describe(url)[1] != stamp:
         place.unlink()
         raise RecipeError(f"{shown(url)}: changed while it was fetched; run the command again")

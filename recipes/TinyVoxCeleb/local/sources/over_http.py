@@ -154,7 +154,7 @@ def _check(url, response):
     if status >= 500 or status in (408, 425, 429):
         raise OSError(f"the server answers {answer}")
     what = {
-        401: "it wants a name and a password: https://name:password@… or a line in ~/.netrc",
+        401: "it wants a name and a password: a line in ~/.netrc",
         403: "access is denied: check the address and your rights there",
         404: "there is nothing at this address: check it",
         416: "it has become shorter while it was read: run the command again",

@@ -25,6 +25,7 @@ def main():
     with one_line_errors(args.debug):
         folder = Path(args.folder).absolute()
         stage_shards({folder.name: args.source}, folder.parent)
+        print(f"{folder}: {len(list(folder.glob('shard-*.tar')))} shards")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Authors
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from local.atomic import atomic_file
 from local.errors import RecipeError
 from local.sources import remote
-from local.sources.copying import check_space, copy_verified, progress_bar
+from local.sources.copying import check_archive, check_space, copy_verified, progress_bar
 from local.sources.fetching import shard_name
 from local.sources.listing import ARCHIVES, list_shards
 from local.sources.locks import exclusive
@@ -88,7 +89,7 @@ def stage_shards(sources, folder):
         with exclusive(folder / ".staging.lock", waiting):
             for split in sources:
                 _remove_old(jobs[split], staged[split], sources[split])
-            _copy([job for split in sources for job in jobs[split] if not job.is_done()], folder)
+                _copy([job for job in jobs[split] if not job.is_done()], staged[split])
     except OSError as error:
         raise RecipeError(
             f"{folder}: shards cannot be copied there ({error.strerror or error}); choose another "
@@ -115,9 +116,11 @@ def _plain_name(shard):
 
 def _remove_old(jobs, folder, source):
     wanted = {job.target for job in jobs}
+    origins = {_origin(job.shard) for job in jobs}
     for found in folder.glob("shard-*"):
         note = found.with_name(f".{found.name}.json")
-        if not note.exists():  # it comes before the copy
+        # The note comes before the copy. Copies of other data may be in use by another training.
+        if not note.exists() or _origin(json.loads(note.read_text())["source"]) not in origins:
             raise RecipeError(
                 f"{found}: was not copied there from {shown(str(source))}, and would be read with "
                 "it or replaced; choose an empty folder"
@@ -125,6 +128,12 @@ def _remove_old(jobs, folder, source):
         if found not in wanted:
             found.unlink()
             note.unlink()
+
+
+def _origin(shard):
+    """The folder of a shard, or the command without its numbers."""
+    text = shown(str(shard))
+    return re.sub(r"\d+", "", text) if is_pipe(text) else text.rpartition("/")[0]
 
 
 def _copy(jobs, folder):
@@ -141,6 +150,7 @@ def _copy(jobs, folder):
             job.write_note()
             with open_shard(job.shard) as source:
                 _, digest = copy_verified(source, job.target, bar.update)
+            check_archive(job.target, job.shard)
             if stamp(job.shard) != job.version:
                 job.target.unlink()
                 raise RecipeError(
