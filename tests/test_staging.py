@@ -145,12 +145,12 @@ def test_copies_of_other_data_are_left(data, scratch, tmp_path):
     stage_shards({"train": data / "train"}, scratch)
     before = {path.name: path.read_bytes() for path in (scratch / "train").glob("shard-*")}
     other = shutil.copytree(data / "train", tmp_path / "other")
-    with pytest.raises(RecipeError, match="shard-000000.tar: was not copied there from .*other"):
+    with pytest.raises(RecipeError, match=r"shard-\S*tar: was not copied there from .*other"):
         stage_shards({"train": other}, scratch)
     assert {p.name: p.read_bytes() for p in (scratch / "train").glob("shard-*")} == before
 
 
-@pytest.mark.parametrize("keep", [0.5, 0.99])
+@pytest.mark.parametrize("keep", [0.5, 0.8])
 def test_a_truncated_source_is_named(data, scratch, keep):
     shard = data / "train" / NAMES[1]
     content = shard.read_bytes()
