@@ -21,6 +21,7 @@ import torch
 from speechbrain.utils.distributed import run_on_main
 
 from local.dataset import BatchLoader
+from local.device import keep_freed_memory
 from local.errors import RecipeError, one_line_errors
 from local.experiment import (
     Experiment,
@@ -170,6 +171,7 @@ def main(argv):
         if is_same_experiment(folder / "inference", experiment):
             run_on_main(print, args=[f"{folder}: this run is complete"])
             return
+        keep_freed_memory()
         with only_training(folder):
             sb.create_experiment_directory(folder, hparams_file, overrides, LOG_CONFIG)
             train(folder, experiment, hparams, run_opts, *data)

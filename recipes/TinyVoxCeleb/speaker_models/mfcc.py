@@ -10,7 +10,7 @@ import torch
 import torchaudio
 from speechbrain.utils.autocast import fwd_default_precision
 
-SAMPLES_A_THREAD = 16 * 48000  # audio whose features a CPU computes together
+SAMPLES_A_THREAD = 8 * 48000  # audio whose features a CPU computes together
 
 
 class Mfcc(torch.nn.Module):
@@ -65,8 +65,9 @@ class Mfcc(torch.nn.Module):
         """What `self.transform` computes of each utterance, in fewer passes over the memory."""
         mel = self.transform.MelSpectrogram
         fft = mel.spectrogram
-        margin = (fft.n_fft // 2, fft.n_fft // 2)
-        padded = torch.nn.functional.pad(wavs.unsqueeze(1), margin, mode="reflect").squeeze(1)
+        margin = fft.n_fft // 2  # which is reflected at both ends
+        before, after = wavs[:, 1 : margin + 1].flip(1), wavs[:, -margin - 1 : -1].flip(1)
+        padded = torch.cat([before, wavs, after], dim=1)
         frames = padded.unfold(1, fft.n_fft, fft.hop_length) * fft.window
         squares = torch.view_as_real(torch.fft.rfft(frames)).square()
         bands = (squares[..., 0] + squares[..., 1]) @ mel.mel_scale.fb  # (batch, frames, bands)

@@ -6,6 +6,7 @@ Authors
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from local.audio import FULL_SCALE
@@ -45,7 +46,9 @@ class Batch:
 
 
 def collate(items):
-    """Make a batch of single items; in a worker process, in memory shared with the main one.
+    """Make a batch of single items.
+
+    By numpy, as torch has threads of its own for each thread that calls it.
 
     Arguments
     ---------
@@ -64,6 +67,6 @@ def collate(items):
     """
     return Batch(
         [item["id"] for item in items],
-        torch.utils.data.default_collate([item["sig"] for item in items]),
+        torch.from_numpy(np.stack([item["sig"].numpy() for item in items])),
         torch.tensor([item["class_idx"] for item in items]),
     )

@@ -5,6 +5,7 @@ Authors
 """
 
 import mmap
+import threading
 
 from local.audio import read_samples
 from local.errors import RecipeError
@@ -36,9 +37,13 @@ class MappedShards:
             )
         self.index = index
         self._maps = {}
+        self._lock = threading.Lock()
 
     def __getstate__(self):
-        return {"index": self.index, "_maps": {}}  # another process opens its own
+        return self.index  # another process opens its own
+
+    def __setstate__(self, index):
+        self.__init__(index)
 
     def audio(self, row, begin=0, length=None):
         """The audio file of one utterance.
@@ -61,7 +66,8 @@ class MappedShards:
             The shard has changed since it was indexed, or cannot be read.
         """
         number = self.index.shard.item(row)
-        mapped = self._maps.get(number) or self._map(number)
+        with self._lock:
+            mapped = self._maps.get(number) or self._map(number)
         offset, size = self.index.offset.item(row), self.index.size.item(row)
         length = size if length is None else length
         page = (offset + begin) % mmap.PAGESIZE
