@@ -10,4 +10,8 @@ command -v sbatch >/dev/null || {
     echo "error: no sbatch here: run this on the cluster's login node." >&2
     exit 1
 }
+if [[ " $* " != *.sbatch\ * ]]; then
+    echo "error: give a script, such as: cluster/submit.sh cluster/train.sbatch hparams/prototype.yaml" >&2
+    exit 1
+fi
 exec sbatch "$@"

@@ -30,6 +30,7 @@ ELSEWHERE = {
     BENCHMARK: "test_benchmark_of_the_results runs it with other data",
     SCORINGS: "test_benchmarks.py runs it with other data",
     "(cd ../.. && python -m benchmarks.backend)": "test_benchmarks.py runs it with fewer trials",
+    "(cd ../.. && python -m benchmarks.pipeline)": "test_benchmarks.py runs it with little data",
 }
 # What makes a command small enough for a test.
 QUICK = ["--epochs", "1", "--crops_per_utterance", "2", "--num_workers", "0"]
