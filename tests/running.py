@@ -40,7 +40,8 @@ def train(small, output, *options, hparams=PROTOTYPE, shards=None):
 
 
 def close_logs():
-    """Take the log files from the loggers, as the end of a process does."""
+    """Take the log files and levels from the loggers, as the end of a process does."""
+    logging.getLogger().setLevel(logging.WARNING)
     for logger in (logging.getLogger(), logging.getLogger("local")):
         for handler in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
             logger.removeHandler(handler)
