@@ -5,7 +5,6 @@ Authors
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shlex
@@ -19,6 +18,7 @@ from local.atomic import atomic_file
 from local.errors import RecipeError
 from local.hparams import settings
 from local.processes import place
+from local.sources.locks import exclusive
 
 RECORD = "experiment.yaml"
 RUN_OPTIONS = ("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor")
@@ -120,18 +120,14 @@ def only_training(folder):
     RecipeError
         Another one is.
     """
-    with contextlib.ExitStack() as stack:
-        if place()[0] == 0:
-            file = stack.enter_context(open(Path(folder) / ".lock", "a"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RecipeError(
-                    f"{folder}: another training is at work there: wait for it, end it, or choose "
-                    "another --output_folder"
-                ) from None
-            except OSError:
-                pass  # some network file systems know no locks
+    if place()[0] > 0:
+        yield
+        return
+    busy = (
+        f"{folder}: another training is at work there: wait for it, end it, or choose another "
+        "--output_folder"
+    )
+    with exclusive(Path(folder) / ".lock", busy=busy):
         yield
 
 

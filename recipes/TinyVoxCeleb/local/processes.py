@@ -161,25 +161,6 @@ def add_up(array):
     return array
 
 
-def greatest(tensor):
-    """Take the greatest value over the processes, in place.
-
-    Arguments
-    ---------
-    tensor : torch.Tensor
-        Of the same shape in every process, on the device of its process.
-
-    Returns
-    -------
-    torch.Tensor
-        The same tensor.
-    """
-    if place()[1] > 1:
-        with _together():
-            dist.all_reduce(tensor, dist.ReduceOp.MAX)
-    return tensor
-
-
 def share_tensor(tensor):
     """Give every process the first one's tensor, in place.
 

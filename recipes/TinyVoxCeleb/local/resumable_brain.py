@@ -14,12 +14,13 @@ import speechbrain as sb
 import torch
 import yaml
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
+from speechbrain.utils.distributed import ddp_all_reduce
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from local.dataset import sample_seed
 from local.errors import Stopped
-from local.processes import add_up, greatest, place, share_tensor
+from local.processes import add_up, place, share_tensor
 from local.stop_signals import stop_signals
 
 
@@ -74,12 +75,13 @@ class ResumableBrain(sb.Brain):
         resumed = stage == sb.Stage.TRAIN and self.step > 0
         self.sums = self.sums if resumed else torch.zeros(3, dtype=torch.float64)
         if stage == sb.Stage.TRAIN:
+            self.batch_sizes = self.train_set.order.sizes()
             self.train_set.set_epoch(epoch, start=self.step)
             # Of the last step, for an epoch that was stopped after it
             self.learning_rate = self._learning_rate(max(self.optimizer_step - 1, 0))
             self.bar = tqdm(
                 initial=self.step,
-                total=len(self.train_set.order.sizes()),
+                total=len(self.batch_sizes),
                 desc=f"epoch {epoch}/{self.hparams.epochs}",
                 unit="batch",
                 dynamic_ncols=True,
@@ -131,7 +133,7 @@ class ResumableBrain(sb.Brain):
             return loss
         if place()[1] == 1:
             return loss
-        return loss * (count * place()[1] / self.train_set.order.sizes()[self.step - 1])
+        return loss * (count * place()[1] / self.batch_sizes[self.step - 1])
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Add the batch, of all processes, to the sums of the epoch, and show them."""
@@ -152,7 +154,7 @@ class ResumableBrain(sb.Brain):
     def evaluate_batch(self, batch, stage):
         """Stop in a validation, if that is asked for: its epoch's training is done."""
         if stage == sb.Stage.VALID and place()[1] == 1 and self._agreed(self._asked_to_stop()):
-            self.step, self.sums = len(self.train_set.order.sizes()), self.train_sums
+            self.step, self.sums = len(self.batch_sizes), self.train_sums
             self._save_intra_epoch_ckpt()
         return super().evaluate_batch(batch, stage)
 
@@ -179,7 +181,7 @@ class ResumableBrain(sb.Brain):
         """Whether to write a checkpoint, as all processes agree."""
         if place()[1] > 1:
             decision = torch.tensor([stopping, due], device=self.device)
-            stopping, due = greatest(decision).tolist()
+            stopping, due = ddp_all_reduce(decision, torch.distributed.ReduceOp.MAX).tolist()
         self.stopping = stopping
         return bool(stopping or due)
 
@@ -189,7 +191,7 @@ class ResumableBrain(sb.Brain):
             self.bar.close()
             message = (
                 f"stopped by {signal.Signals(self.stopping).name} in epoch {self.epoch} after "
-                f"{self.step} of {len(self.train_set.order.sizes())} steps; the same command "
+                f"{self.step} of {len(self.batch_sizes)} steps; the same command "
                 "carries on"
             )
             raise Stopped(self.stopping, message if place()[0] == 0 else "")

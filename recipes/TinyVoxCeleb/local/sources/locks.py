@@ -9,9 +9,11 @@ import fcntl
 import sys
 from pathlib import Path
 
+from local.errors import RecipeError
+
 
 @contextlib.contextmanager
-def exclusive(path, waiting=None):
+def exclusive(path, waiting=None, busy=None):
     """Hold a lock while the block runs; it ends with the process too, however that ends.
 
     Arguments
@@ -20,10 +22,17 @@ def exclusive(path, waiting=None):
         The lock's file, which stays; missing parent folders are made.
     waiting : str, optional
         Said on stderr where another process holds the lock.
+    busy : str, optional
+        The error where another process holds the lock; without it, it is waited for.
 
     Yields
     ------
     None
+
+    Raises
+    ------
+    RecipeError
+        Another process holds the lock, and `busy` is given.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,6 +40,8 @@ def exclusive(path, waiting=None):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if busy:
+                raise RecipeError(busy) from None
             if waiting:
                 print(waiting, file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
