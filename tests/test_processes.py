@@ -32,7 +32,7 @@ def start(small, output, world, *options, hparams=PROTOTYPE, shards=None):
 
 def finish(process):
     out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, out + err
     return out, err
 
 

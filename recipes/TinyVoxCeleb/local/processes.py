@@ -4,11 +4,13 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import atexit
 import contextlib
 import dataclasses
 import datetime
 import os
 import re
+import time
 
 import torch
 import torch.distributed as dist
@@ -18,6 +20,7 @@ from local.errors import RecipeError
 
 # What gloo and NCCL say of a process that is not there any more.
 GONE = re.compile(r"connection (closed|reset|refused)|broken pipe|remote process", re.I)
+GLOO_SETTLES = 0.5  # s
 
 
 @contextlib.contextmanager
@@ -34,7 +37,7 @@ def process_group():
     try:
         yield
     finally:
-        dist.destroy_process_group()
+        _leave()
 
 
 @contextlib.contextmanager
@@ -83,7 +86,7 @@ def training_processes(run_opts):
         with _together():
             yield run_opts
     finally:
-        dist.destroy_process_group()
+        _leave()
 
 
 def place():
@@ -198,6 +201,16 @@ def gather(items):
     with _together():
         dist.all_gather_object(lists, items)
     return [item for items in lists for item in items]
+
+
+def _leave():
+    """Leave the group, and give gloo's threads the time to let go of the last tensor they had.
+
+    Where there was a DistributedDataParallel, torch keeps them beyond the end of Python, and one
+    that frees a tensor then aborts the process (pytorch#179291).
+    """
+    dist.destroy_process_group()
+    atexit.register(time.sleep, GLOO_SETTLES)
 
 
 @contextlib.contextmanager
