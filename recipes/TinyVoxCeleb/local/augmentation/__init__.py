@@ -1,0 +1,38 @@
+"""Augmentation of crops on the device where the network is.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from local.augmentation.augmentation import Augmentation, Part
+from local.augmentation.channel import BandLimit, Equalizer, FrequencyDrop
+from local.augmentation.codec import Companding, SpectralHoles
+from local.augmentation.level import ChunkDrop, Clipping, Gain
+from local.augmentation.noise import Babble, ColouredNoise, RecordedNoise
+from local.augmentation.recordings import find_recordings
+from local.augmentation.reverb import Reverb, recorded_rooms, simulated_rooms
+from local.augmentation.spectrogram import FrequencyMask, TimeMask
+from local.augmentation.speed import SpeedPerturbation
+
+__all__ = [
+    "Augmentation",
+    "Babble",
+    "BandLimit",
+    "ChunkDrop",
+    "Clipping",
+    "ColouredNoise",
+    "Companding",
+    "Equalizer",
+    "FrequencyDrop",
+    "FrequencyMask",
+    "Gain",
+    "Part",
+    "RecordedNoise",
+    "Reverb",
+    "SpectralHoles",
+    "SpeedPerturbation",
+    "TimeMask",
+    "find_recordings",
+    "recorded_rooms",
+    "simulated_rooms",
+]

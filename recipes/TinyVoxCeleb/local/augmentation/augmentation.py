@@ -1,0 +1,121 @@
+"""Parts that each change some crops of a batch, as the seed of each crop has it.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import zlib
+from collections import Counter
+
+import numpy as np
+import torch
+
+from local.errors import RecipeError
+
+
+class Part(torch.nn.Module):
+    """One way of changing signals or features, each with a probability of its own.
+
+    A subclass has `draw(rng)`, which gives the random numbers of one crop as a tuple of floats or
+    arrays, and `change(chosen, everything, *drawn)`, which gets what to change, of shape
+    (chosen, ...), the whole batch as it came in, and what was drawn, of shape (chosen, ...).
+
+    Arguments
+    ---------
+    probability : float
+        Share of the crops that are changed, from 0 to 1.
+
+    Raises
+    ------
+    RecipeError
+        It is not a probability.
+    """
+
+    def __init__(self, probability):
+        super().__init__()
+        if not 0 <= probability <= 1:
+            raise RecipeError(
+                f"augmentation {type(self).__name__}: probability {probability}: expected 0 to 1"
+            )
+        self.probability = probability
+
+    def forward(self, batch, generators):
+        """Change some of a batch.
+
+        Arguments
+        ---------
+        batch : torch.Tensor
+            Shape (batch, ...).
+        generators : list of numpy.random.Generator
+            One a crop.
+
+        Returns
+        -------
+        torch.Tensor
+            Of the same shape.
+        """
+        rows = [row for row, rng in enumerate(generators) if rng.random() < self.probability]
+        if not rows:
+            return batch
+        drawn = zip(*(self.draw(generators[row]) for row in rows), strict=True)
+        drawn = [torch.as_tensor(np.array(values), device=batch.device) for values in drawn]
+        drawn = [values.float() if values.is_floating_point() else values for values in drawn]
+        chosen = torch.tensor(rows, device=batch.device)
+        return batch.index_copy(0, chosen, self.change(batch[chosen], batch, *drawn))
+
+
+class Augmentation(torch.nn.Module):
+    """Parts one after another, in training only.
+
+    All that is random about a crop follows from its seed, so from (seed, epoch, utterance, number
+    of the crop), and from the part: not from the batch it is in, from other parts, or from the
+    number of workers. SpeechBrain's Augmenter draws from torch's common generator instead, and
+    often the same for all of a batch. (Babble is made of the crops beside it; several processes
+    share a batch, so theirs differs.)
+
+    Arguments
+    ---------
+    parts : list of Part
+
+    Example
+    -------
+    >>> from local.augmentation.level import Clipping
+    >>> augmentation = Augmentation([Clipping(probability=1.0)])
+    >>> signals = torch.randn(2, 16000)
+    >>> augmentation(signals, [1, 2]).shape
+    torch.Size([2, 16000])
+    >>> torch.equal(augmentation.eval()(signals, [1, 2]), signals)
+    True
+    """
+
+    def __init__(self, parts):
+        super().__init__()
+        self.parts = torch.nn.ModuleList(parts)
+        kinds, self.names = Counter(), []
+        for part in self.parts:
+            kind = type(part).__name__
+            kinds[kind] += 1
+            self.names.append(f"{kind} {kinds[kind]}")
+
+    @torch.no_grad()
+    def forward(self, batch, seeds):
+        """Change a batch.
+
+        Arguments
+        ---------
+        batch : torch.Tensor
+            Waveforms (batch, time), or features (batch, frames, n_features).
+        seeds : list of int
+            One a crop, from 0 on.
+
+        Returns
+        -------
+        torch.Tensor
+            Of the same shape.
+        """
+        if not self.training:
+            return batch
+        for name, part in zip(self.names, self.parts, strict=True):
+            number = zlib.crc32(name.encode())
+            batch = part(batch, [np.random.default_rng([seed, number]) for seed in seeds])
+        return batch

@@ -1,0 +1,111 @@
+"""Additive noise: coloured, of other speakers of the batch, or recorded.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import numpy as np
+import torch
+
+from local.augmentation.augmentation import Part
+from local.augmentation.spectrum import filtered, frequencies, level, mixed
+
+BANK_SECONDS = 60
+
+
+class ColouredNoise(Part):
+    """Stationary noise of random colour, from rumble to hiss.
+
+    Arguments
+    ---------
+    probability : float
+    snr : (float, float)
+        Signal-to-noise ratio, dB.
+    slope : (float, float)
+        Exponent of the frequency in the noise's magnitude: 0 is white, -0.5 pink, -1 brown.
+    sample_rate : int
+        Hz.
+    """
+
+    def __init__(self, *, probability, snr=(0, 20), slope=(-1.2, 0.6), sample_rate=16000):
+        super().__init__(probability)
+        self.snr = snr
+        self.slope = slope
+        self.sample_rate = sample_rate
+        # Each crop takes a place of its own of one minute: cheaper than noise of its own.
+        white = np.random.default_rng(0).standard_normal(BANK_SECONDS * sample_rate, np.float32)
+        self.register_buffer("white", torch.from_numpy(white), persistent=False)
+
+    def draw(self, rng):
+        """Where in the minute; slope; ratio in dB."""
+        return rng.integers(len(self.white)), rng.uniform(*self.slope), rng.uniform(*self.snr)
+
+    def change(self, chosen, everything, start, slope, snr):
+        """Add the noise."""
+        time = torch.arange(chosen.shape[1], device=chosen.device)
+        noise = self.white[(start[:, None] + time) % len(self.white)]
+        hertz = frequencies(chosen.shape[1], self.sample_rate, chosen.device)
+        gains = ((hertz + 50) / 1000) ** slope[:, None]
+        return mixed(chosen, filtered(noise, gains), snr)
+
+
+class Babble(Part):
+    """Other crops of the batch, talking at the same time.
+
+    Arguments
+    ---------
+    probability : float
+    snr : (float, float)
+        Signal-to-noise ratio, dB.
+    talkers : (int, int)
+        Least and largest number of them, equally loud.
+    """
+
+    def __init__(self, *, probability, snr=(3, 20), talkers=(1, 6)):
+        super().__init__(probability)
+        self.snr = snr
+        self.talkers = talkers
+
+    def draw(self, rng):
+        """Which part of the batch each talker is, NaN for those that are not there; ratio in dB."""
+        places = rng.random(self.talkers[1])
+        count = rng.integers(*self.talkers, endpoint=True)
+        return np.where(np.arange(self.talkers[1]) < count, places, np.nan), rng.uniform(*self.snr)
+
+    def change(self, chosen, everything, places, snr):
+        """Add the talkers."""
+        there = places.isfinite()
+        rows = (places.nan_to_num() * len(everything)).long()
+        loudness = there / level(everything)[rows].squeeze(2)  # (chosen, talkers)
+        weights = torch.zeros(len(chosen), len(everything), device=chosen.device)
+        weights.scatter_add_(1, rows, loudness)
+        return mixed(chosen, weights @ everything, snr)
+
+
+class RecordedNoise(Part):
+    """Noise from recordings.
+
+    Arguments
+    ---------
+    recordings : Recordings
+    probability : float
+    snr : (float, float)
+        Signal-to-noise ratio, dB.
+    """
+
+    def __init__(self, recordings, *, probability, snr=(0, 15)):
+        super().__init__(probability)
+        self.recordings = recordings
+        self.snr = snr
+
+    def draw(self, rng):
+        """Which recording; where in it, from 0 to 1; ratio in dB."""
+        return rng.integers(len(self.recordings)), rng.random(), rng.uniform(*self.snr)
+
+    def change(self, chosen, everything, numbers, places, snr):
+        """Add pieces of the recordings."""
+        pieces = [
+            self.recordings.piece(number, place, chosen.shape[1])
+            for number, place in zip(numbers.tolist(), places.tolist(), strict=True)
+        ]
+        return mixed(chosen, torch.from_numpy(np.stack(pieces)).to(chosen.device), snr)

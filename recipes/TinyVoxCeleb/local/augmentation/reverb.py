@@ -1,0 +1,138 @@
+"""Reverberation by impulse responses of rooms: recorded, or simulated.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import numpy as np
+import torch
+
+from local.augmentation.augmentation import Part
+from local.augmentation.spectrum import at_level_of, convolved
+from local.errors import RecipeError
+
+
+class Reverb(Part):
+    """Put each crop into a room.
+
+    Arguments
+    ---------
+    rooms : torch.Tensor
+        Impulse responses, shape (rooms, taps), from `simulated_rooms` or `recorded_rooms`.
+    probability : float
+    """
+
+    def __init__(self, rooms, *, probability):
+        super().__init__(probability)
+        self.register_buffer("rooms", rooms, persistent=False)
+
+    def draw(self, rng):
+        """Which room."""
+        return (rng.integers(len(self.rooms)),)
+
+    def change(self, chosen, everything, rooms):
+        """Convolve, and keep the level."""
+        return at_level_of(convolved(chosen, self.rooms[rooms]), chosen)
+
+
+def simulated_rooms(
+    number,
+    *,
+    seed,
+    reverberation=(0.15, 0.9),
+    distance=(0.3, 4.0),
+    seconds=0.5,
+    sample_rate=16000,
+):
+    """Impulse responses of random shoebox rooms, by pyroomacoustics' image sources.
+
+    Source: J. Allen, D. Berkley, "Image method for efficiently simulating small-room acoustics",
+    1979; R. Scheibler et al., "Pyroomacoustics", 2018.
+
+    Arguments
+    ---------
+    number : int
+        Rooms to simulate; a hundred take about a second.
+    seed : int
+    reverberation : (float, float)
+        Range of the time in which sound falls by 60 dB, in s.
+    distance : (float, float)
+        Range of the distance from speaker to microphone, in m.
+    seconds : float
+        Length of a response: what comes later is cut.
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (number, taps), float32; the direct sound comes first.
+
+    Raises
+    ------
+    RecipeError
+        pyroomacoustics is not installed.
+    """
+    try:
+        import pyroomacoustics
+    except ImportError:
+        raise RecipeError(
+            "reverberation: simulated rooms need pyroomacoustics, which is not installed: run "
+            "scripts/setup_virtual_environment.sh, or give a folder of recorded responses"
+        ) from None
+    rng = np.random.default_rng(seed)
+    responses = np.zeros((number, round(seconds * sample_rate)), np.float32)
+    for response in responses:
+        size = rng.uniform([2.5, 2.5, 2.2], [10, 8, 4])  # m
+        absorption, order = _walls(pyroomacoustics, rng.uniform(*reverberation), size)
+        room = pyroomacoustics.ShoeBox(
+            size,
+            fs=sample_rate,
+            materials=pyroomacoustics.Material(absorption),
+            max_order=min(order, MAX_REFLECTIONS),
+        )
+        speaker = rng.uniform(0.3, size - 0.3)
+        direction = rng.normal(size=3)
+        away = rng.uniform(*distance) * direction / np.linalg.norm(direction)
+        room.add_source(speaker)
+        room.add_microphone(np.clip(speaker + away, 0.2, size - 0.2))
+        room.compute_rir()
+        taps = room.rir[0][0]
+        taps = taps[np.argmax(np.abs(taps)) :][: len(response)]
+        response[: len(taps)] = taps / np.abs(taps).max()
+    return torch.from_numpy(responses)
+
+
+MAX_REFLECTIONS = 10  # of each sound ray; beyond them it is too faint to matter, and slow
+
+
+def _walls(pyroomacoustics, reverberation, size):
+    """Absorption of the walls and number of reflections; no room is deader than its air."""
+    try:
+        return pyroomacoustics.inverse_sabine(reverberation, size)
+    except ValueError:  # not even walls that absorb all of it make so large a room so dead
+        return 0.99, 1
+
+
+def recorded_rooms(recordings, *, seconds=0.5, sample_rate=16000):
+    """Impulse responses from recordings, such as those of OpenSLR 28.
+
+    Arguments
+    ---------
+    recordings : Recordings
+    seconds : float
+        Length of a response behind its loudest sample: what comes later is cut.
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (rooms, taps), float32; the direct sound comes first.
+    """
+    responses = np.zeros((len(recordings), round(seconds * sample_rate)), np.float32)
+    for number, response in enumerate(responses):
+        taps = recordings.whole(number)
+        taps = taps[np.argmax(np.abs(taps)) :][: len(response)]
+        response[: len(taps)] = taps / max(np.abs(taps).max(), 1e-9)
+    return torch.from_numpy(responses)

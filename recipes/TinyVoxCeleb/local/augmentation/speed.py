@@ -1,0 +1,100 @@
+"""Speed perturbation that makes new speakers.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import math
+
+import numpy as np
+import torch
+import torchaudio
+
+from local.errors import RecipeError
+
+
+class SpeedPerturbation(torch.nn.Module):
+    """Play each crop at one of several speeds, each of which makes another speaker of its speaker.
+
+    Pitch and formants move with the speed. Class c at speed number k becomes class
+    c + k * n_speakers, so that the first speed, 1.0, has the classes of the speakers themselves.
+    Source: H. Yamamoto et al., "Speaker augmentation and bandwidth extension for deep speaker
+    embedding", 2019; W. Wang et al., "The DKU-DukeECE systems for VoxSRC 2020".
+
+    Arguments
+    ---------
+    speeds : list of float
+        The first is 1.0.
+    n_speakers : int
+    crop_frames : int
+        Length of a crop in audio samples, when it has been played.
+
+    Raises
+    ------
+    RecipeError
+        The first speed is another; a speed twice; one that is not between 0.5 and 2.
+
+    Example
+    -------
+    >>> perturbation = SpeedPerturbation([1.0, 0.9, 1.1], n_speakers=100, crop_frames=48000)
+    >>> signals = torch.randn(2, perturbation.frames_to_read)
+    >>> signals, classes = perturbation(signals, torch.tensor([7, 8]), [1, 2])
+    >>> signals.shape
+    torch.Size([2, 48000])
+    """
+
+    def __init__(self, speeds, *, n_speakers, crop_frames):
+        super().__init__()
+        if speeds[:1] != [1.0] or len(set(speeds)) < len(speeds):
+            raise RecipeError(f"speeds {speeds}: expected 1.0 first, and each speed once")
+        if min(speeds) < 0.5 or max(speeds) > 2:
+            raise RecipeError(f"speeds {speeds}: expected them between 0.5 and 2")
+        self.speeds = speeds
+        self.n_speakers = n_speakers
+        self.crop_frames = crop_frames
+
+    @property
+    def frames_to_read(self):
+        """Audio samples that a crop must have before it is played."""
+        return math.ceil(self.crop_frames * max(self.speeds))
+
+    @property
+    def n_classes(self):
+        """Speakers at all speeds."""
+        return self.n_speakers * len(self.speeds)
+
+    def labels(self, speakers):
+        """Names of all classes, from the names of the speakers."""
+        played = [f" at speed {speed}" if speed != 1 else "" for speed in self.speeds]
+        return [speaker + speed for speed in played for speaker in speakers]
+
+    @torch.no_grad()
+    def forward(self, signals, classes, seeds):
+        """Play a batch.
+
+        Arguments
+        ---------
+        signals : torch.Tensor
+            Shape (batch, frames_to_read).
+        classes : torch.Tensor
+            Class indices, shape (batch,).
+        seeds : list of int
+            One a crop.
+
+        Returns
+        -------
+        (torch.Tensor, torch.Tensor)
+            Signals of shape (batch, crop_frames), and classes of shape (batch,).
+        """
+        numbers = [np.random.default_rng([seed, 0]).integers(len(self.speeds)) for seed in seeds]
+        numbers = torch.tensor(numbers, device=signals.device)
+        played = signals[:, : self.crop_frames].clone()
+        for number, speed in enumerate(self.speeds[1:], start=1):
+            rows = (numbers == number).nonzero().squeeze(1)
+            if len(rows):
+                frames = math.ceil(self.crop_frames * speed)
+                resampled = torchaudio.functional.resample(
+                    signals[rows, :frames], round(speed * 100), 100
+                )
+                played[rows] = resampled[:, : self.crop_frames]
+        return played, classes + numbers * self.n_speakers
