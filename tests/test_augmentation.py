@@ -1,0 +1,231 @@
+"""Augmentation against plain computations, and what its random numbers follow from."""
+
+import numpy as np
+import pytest
+import scipy.signal
+import soundfile as sf
+import torch
+
+from local.augmentation import (
+    Augmentation,
+    Babble,
+    BandLimit,
+    ChunkDrop,
+    Clipping,
+    ColouredNoise,
+    Companding,
+    Equalizer,
+    FrequencyDrop,
+    FrequencyMask,
+    Gain,
+    RecordedNoise,
+    Reverb,
+    SpectralHoles,
+    SpeedPerturbation,
+    TimeMask,
+    find_recordings,
+    recorded_rooms,
+    simulated_rooms,
+)
+from local.errors import RecipeError
+from shard_writing import member_pair, wav_bytes, write_tar
+
+RATE = 16000
+PARTS = [
+    Babble,
+    BandLimit,
+    ChunkDrop,
+    Clipping,
+    ColouredNoise,
+    Companding,
+    Equalizer,
+    FrequencyDrop,
+    Gain,
+    SpectralHoles,
+    lambda **options: Reverb(simulated_rooms(3, seed=0), **options),
+]
+MASKS = [FrequencyMask, TimeMask]
+
+
+def speechlike(count=6, frames=8000):
+    rng = np.random.default_rng(0)
+    return torch.from_numpy(rng.normal(size=(count, frames)) * 0.1).float()
+
+
+def spectrum(signal):
+    power = torch.fft.rfft(signal, dim=-1).abs().square()
+    return torch.linspace(0, RATE / 2, power.shape[-1]), power
+
+
+@pytest.mark.parametrize("make", PARTS + MASKS)
+def test_random_numbers_belong_to_the_crop(make):
+    batch = speechlike() if make in PARTS else torch.rand(6, 50, 40) + 1
+    augmentation = Augmentation([make(probability=0.5)])
+    changed = augmentation(batch, [1, 2, 3, 4, 5, 6])
+    assert changed.shape == batch.shape and changed.isfinite().all()
+    untouched = [torch.equal(*pair) for pair in zip(changed, batch, strict=True)]
+    assert 0 < sum(untouched) < 6  # by their own seeds, so always the same
+    assert torch.equal(augmentation(batch, [1, 2, 3, 4, 5, 6]), changed)
+    assert not torch.equal(augmentation(batch, [7, 8, 9, 10, 11, 12]), changed)
+    assert torch.equal(augmentation.eval()(batch, [1, 2, 3, 4, 5, 6]), batch)
+    if make is not Babble:  # which is made of the others
+        alone = augmentation.train()(batch[2:3], [3])
+        torch.testing.assert_close(alone[0], changed[2])
+        other = Clipping if make is Gain else Gain
+        longer = Augmentation([other(probability=0.0), make(probability=0.5)])
+        assert torch.equal(longer(batch, [1, 2, 3, 4, 5, 6]), changed)
+
+
+def test_two_parts_of_one_kind_draw_their_own_numbers():
+    twice = Augmentation([Gain(probability=1.0, decibels=(-20, 20)) for _ in range(2)])
+    signals = torch.ones(4, 100)
+    once = Augmentation([Gain(probability=1.0, decibels=(-20, 20))])(signals, [1, 2, 3, 4])
+    assert not torch.allclose(twice(signals, [1, 2, 3, 4]), once.square())
+
+
+@pytest.mark.parametrize("make", [BandLimit, Equalizer, FrequencyDrop])
+def test_filters_keep_the_level(make):
+    signals = speechlike()
+    changed = Augmentation([make(probability=1.0)])(signals, range(6))
+    torch.testing.assert_close(changed.square().mean(1), signals.square().mean(1))
+
+
+def test_noise_has_the_ratio_and_the_colour():
+    signals = speechlike(frames=160000)
+    noise = ColouredNoise(probability=1.0, snr=(7, 7), slope=(-1, -1))
+    added = Augmentation([noise])(signals, range(6)) - signals
+    ratio = 10 * (signals.square().mean(1) / added.square().mean(1)).log10()
+    torch.testing.assert_close(ratio, torch.full((6,), 7.0), atol=0.01, rtol=0)
+    hertz, power = spectrum(added)
+    low, high = (power[:, (hertz > f) & (hertz < 1.2 * f)].mean() for f in (500, 2000))
+    # Magnitude falls as 1 / (f + 50): from 550 to 2200 Hz by 2050 / 550, in dB of power:
+    assert 10 * torch.log10(low / high) == pytest.approx(11.3, abs=0.5)
+
+
+def test_babble_is_made_of_the_others():
+    signals = torch.eye(4, 64)  # each crop has a sample of its own
+    babble = Babble(probability=1.0, snr=(0, 0), talkers=(3, 3))
+    added = Augmentation([babble])(signals, range(4)) - signals
+    assert (added[:, 4:] == 0).all() and (added >= 0).all()
+    torch.testing.assert_close(added.square().sum(1), torch.ones(4))
+
+
+def test_recorded_noise(tmp_path):
+    tone = np.sin(np.arange(RATE) * 0.3).astype(np.float32)
+    (tmp_path / "noise/deep").mkdir(parents=True)
+    sf.write(tmp_path / "noise/deep/a.wav", np.stack([tone, 0 * tone], 1), RATE, subtype="FLOAT")
+    write_tar(
+        tmp_path / "shards/shard-000000.tar", member_pair(0, "a/b/c", None, audio=wav_bytes(RATE))
+    )
+    signals = speechlike(frames=20000)
+    folder = find_recordings(tmp_path / "noise", tmp_path)
+    noise = RecordedNoise(folder, probability=1.0, snr=(0, 0))
+    added = Augmentation([noise])(signals, range(6)) - signals
+    repeated = torch.from_numpy(np.resize(tone, 20000))
+    similarity = torch.cosine_similarity(added, repeated[None])
+    assert (similarity > 0.999).all()  # the first channel, repeated as it is too short
+    shards = find_recordings(tmp_path / "shards", tmp_path)
+    assert len(shards) == 1 and len(shards.whole(0)) == RATE
+    assert np.array_equal(shards.piece(0, 1.0, 100), shards.whole(0)[-100:])
+
+
+@pytest.mark.parametrize(
+    "write, message",
+    [
+        (lambda folder: None, "no wav or flac files in it"),
+        (lambda folder: (folder / "a.wav").write_text("no"), "a.wav: unreadable audio"),
+        (lambda folder: sf.write(folder / "a.wav", np.zeros(9), 8000), "9 samples at 8000 Hz"),
+    ],
+)
+def test_folders_without_recordings(tmp_path, write, message):
+    write(tmp_path)
+    with pytest.raises(RecipeError, match=message):
+        find_recordings(tmp_path, tmp_path / "index")
+
+
+def test_reverberation_is_convolution(tmp_path):
+    signals, rooms = speechlike(), simulated_rooms(4, seed=1)
+    assert rooms.shape == (4, 8000) and (rooms.abs().argmax(1) == 0).all()
+    changed = Augmentation([Reverb(rooms[:1], probability=1.0)])(signals, range(6))
+    for ours, signal in zip(changed.numpy(), signals.numpy(), strict=True):
+        theirs = scipy.signal.fftconvolve(signal, rooms[0].numpy())[: len(signal)]
+        theirs *= np.sqrt(np.mean(signal**2) / np.mean(theirs**2))
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    assert torch.equal(simulated_rooms(4, seed=1), rooms)
+    sf.write(tmp_path / "room.wav", np.r_[0, 0, rooms[2].numpy()] * 0.9, RATE, subtype="FLOAT")
+    torch.testing.assert_close(recorded_rooms(find_recordings(tmp_path, tmp_path))[0], rooms[2])
+
+
+def test_rooms_are_as_reverberant_as_asked():
+    def decay(seconds):
+        room = simulated_rooms(20, seed=0, reverberation=(seconds, seconds)).double().square()
+        rest = room.flip(1).cumsum(1).flip(1).mean(0)  # Schroeder's integral
+        return 10 * torch.log10(rest[3200] / rest[0]).item()  # after 0.2 s
+
+    assert decay(0.2) < decay(0.5) - 5 < decay(0.9) - 7
+
+
+def test_band_limit_and_notches():
+    signals = speechlike(frames=160000)
+    band = BandLimit(probability=1.0, low=(300, 300), high=(3400, 3400), order=(8, 8))
+    hertz, power = spectrum(Augmentation([band])(signals, range(6)))
+    inside = power[:, (hertz > 400) & (hertz < 3000)].mean()
+    for outside in (hertz < 200, hertz > 5000):
+        assert power[:, outside].mean() < 0.003 * inside
+    drop = FrequencyDrop(probability=1.0, count=(2, 2), width=200)
+    hertz, power = spectrum(Augmentation([drop])(signals, range(6)))
+    lost = (power < 1e-4 * power.mean()).float().mean(1) * RATE / 2
+    assert ((lost > 150) & (lost < 401)).all()  # two bands, which may overlap or reach over an end
+
+
+def test_companding_is_that_of_the_telephone():
+    signals = speechlike() * 3
+    ours = Augmentation([Companding(probability=1.0, bits=(8, 8))])(signals, range(6))
+    peak = signals.abs().amax(1, keepdim=True)
+    scaled = torch.sign(signals) * torch.log1p(255 * (signals / peak).abs()) / np.log(256)
+    rounded = torch.round(scaled * 128) / 128
+    theirs = peak * torch.sign(rounded) * (256 ** rounded.abs() - 1) / 255
+    torch.testing.assert_close(ours, theirs)
+    assert len(ours[0].unique()) <= 257
+
+
+def test_clipping_chunks_and_masks():
+    signals = speechlike()
+    clipped = Augmentation([Clipping(probability=1.0, threshold=(0.5, 0.5))])(signals, range(6))
+    torch.testing.assert_close(clipped.abs().amax(1), signals.abs().amax(1) / 2)
+    chunks = ChunkDrop(probability=1.0, count=(1, 1), length=(500, 500))
+    zeros = (Augmentation([chunks])(signals, range(6)) == 0).sum(1)
+    assert (zeros <= 500).all() and (zeros > 0).all() and zeros.max() == 500
+    features = torch.ones(200, 100, 40)
+    masks = Augmentation([FrequencyMask(probability=1.0, count=1, width=0.25)])
+    bands = (masks(features, range(200)) == 0).all(1).sum(1)
+    assert bands.max() == 10 and bands.float().mean() == pytest.approx(5, abs=0.7)
+    masks = Augmentation([TimeMask(probability=1.0, count=1, width=0.25)])
+    stretches = (masks(features, range(200)) == 0).all(2).sum(1)
+    assert stretches.max() == 25 and stretches.float().mean() == pytest.approx(12.5, abs=1.5)
+
+
+def test_speeds_make_speakers():
+    perturbation = SpeedPerturbation([1.0, 0.8, 1.25], n_speakers=10, crop_frames=8000)
+    assert perturbation.frames_to_read == 10000 and perturbation.n_classes == 30
+    tones = torch.sin(torch.arange(10000) * (2 * np.pi * 1000 / RATE)).expand(30, -1)
+    played, classes = perturbation(tones, torch.full((30,), 7), range(30))
+    assert played.shape == (30, 8000) and set(classes.tolist()) == {7, 17, 27}
+    hertz, power = spectrum(played)
+    pitches = {7: 1000, 17: 800, 27: 1250}
+    for peak, class_idx in zip(hertz[power.argmax(1)], classes.tolist(), strict=True):
+        assert peak == pytest.approx(pitches[class_idx], abs=3)
+    assert torch.equal(played[classes == 7], tones[: (classes == 7).sum(), :8000])
+    labels = perturbation.labels([f"id{n}" for n in range(10)])
+    assert labels[7] == "id7" and labels[17] == "id7 at speed 0.8" and len(labels) == 30
+
+
+@pytest.mark.parametrize("speeds", [[0.9, 1.0], [1.0, 1.0], [1.0, 3.0], []])
+def test_speeds_that_make_no_sense(speeds):
+    with pytest.raises(RecipeError, match="speeds .*: expected"):
+        SpeedPerturbation(speeds, n_speakers=2, crop_frames=8000)
+
+
+def test_probabilities_are_probabilities():
+    with pytest.raises(RecipeError, match="Gain: probability 1.5: expected 0 to 1"):
+        Gain(probability=1.5)
