@@ -178,7 +178,9 @@ def test_another_study_is_refused(small, own_shards, tmp_path, capsys):
         ("n_trials: 6", "n_trials: many", "n_trials: expected a whole number from 1"),
         ("seed: 1629", "metric: dev_eer", "expected the keys "),
         ("optuna.samplers.RandomSampler", "optuna.samplers.Chance", "Chance"),
-        ("!name:optuna.samplers.RandomSampler", "random", "sampler: expected !name:"),
+        ("!name:optuna.samplers.RandomSampler", "random", "expected !name:optuna.samplers."),
+        ("samplers.RandomSampler", "samplers.GridSampler", "expected !name:optuna.samplers."),
+        ("!new:optuna.pruners.MedianPruner", "", "pruner: expected !new:optuna.pruners."),
     ],
 )
 def test_sweep_files_that_cannot_be(small, tmp_path, capsys, old, new, message):

@@ -80,8 +80,12 @@ def read_sweep(path, hparams_file, overrides):
             raise RecipeError(
                 f"{path}: {key}: expected a whole number from {least}, found {sweep[key]!r}"
             )
-    if not callable(sweep["sampler"]):
-        raise RecipeError(f"{path}: sampler: expected !name:optuna.samplers.SAMPLER")
+    try:
+        sweep["sampler"](seed=sweep["seed"])
+    except (TypeError, ValueError) as error:
+        raise RecipeError(
+            f"{path}: sampler: {error}: expected !name:optuna.samplers.SAMPLER, of one with a seed"
+        ) from None
     if not isinstance(sweep["pruner"], BasePruner):
         raise RecipeError(f"{path}: pruner: expected !new:optuna.pruners.PRUNER")
     parameters = sweep.pop("parameters")
