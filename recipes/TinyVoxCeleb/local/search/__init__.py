@@ -1,0 +1,12 @@
+"""Search for hyperparameters: many trainings, of which the bad ones are stopped early.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from local.search.report import progress, write_report
+from local.search.space import read_sweep
+from local.search.study import SharedStudy
+from local.search.trial import train_trial
+
+__all__ = ["SharedStudy", "progress", "read_sweep", "train_trial", "write_report"]
