@@ -18,6 +18,7 @@ from local.augmentation import (
     FrequencyDrop,
     FrequencyMask,
     Gain,
+    OneOf,
     RecordedNoise,
     Reverb,
     SpectralHoles,
@@ -74,6 +75,14 @@ def test_random_numbers_belong_to_the_crop(make):
         other = Clipping if make is Gain else Gain
         longer = Augmentation([other(probability=0.0), make(probability=0.5)])
         assert torch.equal(longer(batch, [1, 2, 3, 4, 5, 6]), changed)
+
+
+def test_one_of_several_for_each_crop():
+    ways = [Gain(probability=1.0, decibels=(gain, gain)) for gain in (20, 40)]
+    changed = Augmentation([OneOf(ways)])(torch.ones(300, 10), range(300))
+    values, counts = changed[:, 0].unique(return_counts=True)
+    assert values.tolist() == [1, 10, 100] and counts.min() > 70
+    assert Augmentation([OneOf(ways, keep=False)])(torch.ones(30, 10), range(30)).min() == 10
 
 
 def test_two_parts_of_one_kind_draw_their_own_numbers():

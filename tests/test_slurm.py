@@ -18,12 +18,15 @@ from slurm import Slurm, UnavailableError
 # The commands of the document, by their beginnings.
 TRAIN = "cluster/submit.sh cluster/train.sbatch"
 VERIFY = "cluster/submit.sh cluster/verify.sbatch"
-SWEEP = "cluster/submit.sh --array"
+SWEEP = "cluster/submit.sh --array=1-5"
 TWO_NODES = "cluster/submit.sh --nodes=2"
 ON_CPU = "cluster/submit.sh --gres=none"
 ELSEWHERE = {
     "cp .env.example .env": "test_prepare_cluster.py copies it",
     "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
+    "cluster/submit.sh --array=1-4%2 cluster/sweep.sbatch hparams/ecapa_tdnn.yaml "
+    "sweeps/ecapa_tdnn.yaml --study_folder results/search": "its requeueing is seed_sweep's; "
+    "test_sweep.py runs what it starts",
 }
 
 OPTIONS = ("--device", "cpu", "--batch_size", "8", "--epochs", "20", "--num_workers", "1")

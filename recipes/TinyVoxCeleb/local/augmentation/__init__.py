@@ -6,6 +6,7 @@ Authors
 
 from local.augmentation.augmentation import Augmentation, Part
 from local.augmentation.channel import BandLimit, Equalizer, FrequencyDrop
+from local.augmentation.choice import OneOf
 from local.augmentation.codec import Companding, SpectralHoles
 from local.augmentation.level import ChunkDrop, Clipping, Gain
 from local.augmentation.noise import Babble, ColouredNoise, RecordedNoise
@@ -26,6 +27,7 @@ __all__ = [
     "FrequencyDrop",
     "FrequencyMask",
     "Gain",
+    "OneOf",
     "Part",
     "RecordedNoise",
     "Reverb",

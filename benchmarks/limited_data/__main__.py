@@ -1,0 +1,111 @@
+"""Train what is compared, score it, and write docs/results.md.
+
+> python -m benchmarks.limited_data --data_folder tiny-librispeech \
+>     --channels_folder tiny-librispeech-channels --unseen_folder arabic-speakers \
+>     --output_folder results/limited_data
+
+Finished rows are in benchmarks/limited_data.csv and are not computed again; an interrupted run
+carries on. The folders are in the tiny-voxceleb layout, the last one has a folder a speaker.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import argparse
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from benchmarks.limited_data.corpora import write_subset, write_unseen
+from benchmarks.limited_data.document import write_document
+from benchmarks.limited_data.experiments import ALL, EXPERIMENTS, TABLES
+from benchmarks.limited_data.rows import Rows
+from benchmarks.limited_data.runs import run
+from local.errors import RecipeError, one_line_errors
+from local.shards import write_shards
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def prepare(args, experiments):
+    """Write the shards that the experiments need; returns their folders by what they are for."""
+    out = args.output_folder / "data"
+    for count in sorted({experiment.speakers for experiment in experiments}):
+        write_subset(args.data_folder, out / f"{count}_speakers", count)
+    channels, unseen = out / "channels", out / "unseen"
+    if not (channels / "corpus").exists():
+        channels.mkdir(parents=True, exist_ok=True)
+        (channels / "corpus").symlink_to(args.channels_folder)
+    write_shards(channels / "corpus", channels / "corpus/tiny_meta.csv", channels / "shards")
+    write_unseen(args.unseen_folder, unseen)
+    return {"dev": out / f"{ALL}_speakers", "channels": channels, "unseen": unseen}
+
+
+def measure(args, rows, experiments):
+    """Compute the rows that are missing, several side by side, the first seed of each first."""
+    todo = [
+        (seed, experiment)
+        for experiment in experiments
+        for seed in experiment.seeds
+        if seed not in rows.of(experiment) and seed in args.seeds
+    ]
+    todo.sort(key=lambda of_one: of_one[0])
+    if not todo:
+        return
+    data = prepare(args, [experiment for _, experiment in todo])
+    with ThreadPoolExecutor(args.jobs) as pool:
+        jobs = {
+            pool.submit(_run, args, data, experiment, seed): (experiment, seed)
+            for seed, experiment in todo
+        }
+        try:
+            for number, job in enumerate(as_completed(jobs), start=1):
+                experiment, seed = jobs[job]
+                row = job.result()
+                rows.add(experiment, row)
+                print(
+                    f"{number}/{len(todo)} {experiment.table}, {experiment.name}, seed {seed}: dev "
+                    f"EER {row['dev_eer']} %, -channels {row['channels_eer']} %, unseen "
+                    f"{row['unseen_eer']} %, {row['cpu_minutes']} CPU minutes",
+                    flush=True,
+                )
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _run(args, data, experiment, seed):
+    folder = args.output_folder / experiment.key / str(seed)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    corpora = {**data, "train": args.output_folder / "data" / f"{experiment.speakers}_speakers"}
+    with open(folder.with_name(f"{seed}.log"), "a", encoding="utf-8") as log:
+        return run(experiment, seed, corpora, folder, log)
+
+
+def main():
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("data", "channels", "unseen", "output"):
+        parser.add_argument(f"--{name}_folder", type=Path, required=True)
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, of a thread each")
+    parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=TABLES)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], help="only these")
+    parser.add_argument("--csv", type=Path, default=ROOT / "benchmarks/limited_data.csv")
+    parser.add_argument("--document", type=Path, default=ROOT / "docs/results.md")
+    args = parser.parse_args()
+    with one_line_errors(debug=False):
+        for name in ("data_folder", "channels_folder", "unseen_folder", "output_folder"):
+            setattr(args, name, getattr(args, name).absolute())
+            if name != "output_folder" and not getattr(args, name).is_dir():
+                raise RecipeError(f"--{name} {getattr(args, name)}: no such folder")
+        rows = Rows(args.csv)
+        measure(args, rows, [row for row in EXPERIMENTS if row.table in args.tables])
+    tables = {name: [] for name in TABLES}
+    for experiment in EXPERIMENTS:
+        tables[experiment.table].append((experiment, list(rows.of(experiment).values())))
+    write_document(args.document, tables)
+    print(f"written: {args.document}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

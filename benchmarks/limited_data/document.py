@@ -1,0 +1,101 @@
+"""The tables and plots of docs/results.md.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import re
+
+import matplotlib.pyplot as plt
+
+from benchmarks.limited_data.rows import column, mean
+from local.atomic import atomic_file
+
+LISTS = {"channels": "-channels", "dev": "tiny-librispeech", "unseen": "arabic-speakers"}
+HEADER = ["dev EER, -channels", "dev EER, tiny-librispeech", "EER, arabic-speakers"]
+
+
+def write_document(path, tables):
+    """Put the tables between their marks in the document, and draw the plots beside it.
+
+    Arguments
+    ---------
+    path : Path
+        A Markdown file with lines ``<!-- table NAME -->`` and ``<!-- end -->``.
+    tables : dict of str to list of (Experiment, list of dict)
+        The rows of each experiment, by the name of the table.
+    """
+    text = path.read_text(encoding="utf-8")
+    for name, measured in tables.items():
+        lines = "\n".join(_table(name, measured))
+        marks = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = marks.sub(lambda match, lines=lines: f"{match[1]}\n{lines}\n\n{match[2]}", text)
+    with atomic_file(path) as fout:
+        fout.write(text)
+    _plot_ablation(path.with_name("ablation.png"), tables["ablation"])
+    _plot_speakers(path.with_name("speakers.png"), tables["speakers"])
+
+
+def _table(name, measured):
+    first = "training speakers" if name == "speakers" else "recipe"
+    yield f"| {first} | {' | '.join(HEADER)} | minDCF, -channels | val EER | CPU min |"
+    yield f"|---|{'---|' * (len(HEADER) + 3)}"
+    for experiment, rows in measured:
+        if not rows:
+            continue
+        cells = [experiment.name, *(_eer(rows, key) for key in LISTS)]
+        cells += [f"{mean(rows, 'channels_mindcf'):.2f}", f"{mean(rows, 'val_eer'):.1f}"]
+        yield f"| {' | '.join(cells)} | {mean(rows, 'cpu_minutes'):.1f} |"
+
+
+def _eer(rows, key):
+    """Mean, the seeds, and the mean bounds of the intervals."""
+    values = column(rows, f"{key}_eer")
+    seeds = f" ({', '.join(f'{value:.1f}' for value in values)})" if len(values) > 1 else ""
+    low, high = mean(rows, f"{key}_low"), mean(rows, f"{key}_high")
+    return f"**{mean(rows, f'{key}_eer'):.1f}**{seeds}; {low:.0f}-{high:.0f}"
+
+
+def _plot_ablation(path, measured):
+    measured = [(experiment, rows) for experiment, rows in measured if rows][::-1]
+    figure, axes = plt.subplots(1, 2, figsize=(10, 0.4 * len(measured) + 1.2), sharey=True)
+    for axis, key in zip(axes, ("channels", "dev"), strict=True):
+        for place, (_, rows) in enumerate(measured):
+            values = column(rows, f"{key}_eer")
+            colour = "C1" if place == len(measured) - 1 else "C0"
+            axis.barh(place, mean(rows, f"{key}_eer"), color=colour, height=0.6)
+            axis.plot(values, [place] * len(values), "k.", markersize=4)
+        axis.set_xlabel(f"dev EER, {LISTS[key]} [%]")
+        axis.grid(axis="x", alpha=0.3)
+    axes[0].set_yticks(range(len(measured)), [experiment.name for experiment, _ in measured])
+    _save(figure, path)
+
+
+def _plot_speakers(path, measured):
+    figure, axis = plt.subplots(figsize=(6, 4))
+    hparams = dict.fromkeys(experiment.hparams for experiment, rows in measured if rows)
+    for number, name in enumerate(hparams):
+        for key, style in (("channels", "-"), ("dev", "--")):
+            points = sorted(
+                (experiment.speakers, mean(rows, f"{key}_eer"))
+                for experiment, rows in measured
+                if rows and experiment.hparams == name
+            )
+            label = f"{name.split('/')[-1].removesuffix('.yaml')}, {LISTS[key]}"
+            axis.plot(*zip(*points, strict=True), f"o{style}", color=f"C{number}", label=label)
+    axis.set_xscale("log", base=2)
+    counts = sorted({experiment.speakers for experiment, _ in measured})
+    axis.set_xticks(counts, counts)
+    axis.set_xlabel("training speakers")
+    axis.set_ylabel("dev EER [%]")
+    axis.set_ylim(bottom=0)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    _save(figure, path)
+
+
+def _save(figure, path):
+    figure.tight_layout()
+    with atomic_file(path, "wb") as fout:
+        figure.savefig(fout, format="png", dpi=100)
+    plt.close(figure)

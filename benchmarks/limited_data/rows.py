@@ -1,0 +1,74 @@
+"""Finished rows, kept in a CSV file that is committed.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import csv
+import statistics
+import threading
+
+from local.atomic import atomic_file
+
+COLUMNS = (
+    *("table", "name", "hparams", "options", "speakers", "seed", "cpu_minutes", "val_eer"),
+    *("dev_eer", "dev_low", "dev_high", "dev_mindcf"),
+    *("channels_eer", "channels_low", "channels_high", "channels_mindcf"),
+    *("unseen_eer", "unseen_low", "unseen_high", "unseen_mindcf"),
+)
+
+
+class Rows:
+    """The rows of a CSV file, one a run.
+
+    Arguments
+    ---------
+    path : Path
+        Made with the first row; written anew, whole, with each.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self._lock = threading.Lock()
+        self.rows = []
+        if path.is_file():
+            with open(path, encoding="utf-8", newline="") as fin:
+                self.rows = list(csv.DictReader(fin))
+
+    def of(self, experiment):
+        """The rows of an experiment as it is now, by seed; those of other options are left out."""
+        return {
+            int(row["seed"]): row
+            for row in self.rows
+            if (row["table"], row["name"]) == (experiment.table, experiment.name)
+            and row["hparams"] == experiment.hparams
+            and row["options"] == " ".join(experiment.options)
+        }
+
+    def add(self, experiment, row):
+        """Keep a row, in the place of one of the same name and seed."""
+        row = {
+            "table": experiment.table,
+            "name": experiment.name,
+            "hparams": experiment.hparams,
+            "options": " ".join(experiment.options),
+            **{key: str(value) for key, value in row.items()},
+        }
+        key = [row[name] for name in ("table", "name", "seed")]
+        with self._lock:
+            others = [r for r in self.rows if [r["table"], r["name"], r["seed"]] != key]
+            self.rows = [*others, row]
+            with atomic_file(self.path) as fout:
+                writer = csv.DictWriter(fout, COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(self.rows)
+
+
+def column(rows, name):
+    """A column of rows as numbers."""
+    return [float(row[name]) for row in rows]
+
+
+def mean(rows, name):
+    """Mean of a column."""
+    return statistics.mean(column(rows, name))

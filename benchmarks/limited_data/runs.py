@@ -1,0 +1,99 @@
+"""One training, and what its network does on each list of trials.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+from benchmarks import RECIPE
+from local.atomic import atomic_file
+
+LISTS = ("dev", "channels", "unseen")  # names of their columns in the rows
+
+
+def run(experiment, seed, data, folder, log):
+    """Train, unless that is done, and score.
+
+    Arguments
+    ---------
+    experiment : Experiment
+    seed : int
+    data : dict of str to Path
+        The corpora with shards: "train", and those of LISTS.
+    folder : Path
+        Of the run, which is resumed.
+    log : file
+        Gets what the commands print.
+
+    Returns
+    -------
+    dict
+        One row.
+    """
+    corpus = data["train"]
+    command = ["train_speaker_embeddings.py", experiment.hparams, *experiment.options]
+    command += ["--shard_folder", corpus / "shards", "--output_folder", folder]
+    command += ["--val_trials_path", corpus / "corpus/val_trials.txt"]
+    command += ["--dev_trials_path", corpus / "corpus/dev_trials.txt"]
+    command += ["--random_seed", seed, "--device", "cpu", "--noprogressbar"]
+    _call(command, log, _cpu_record(folder))
+    row = {"speakers": experiment.speakers, "seed": seed, **_training(folder)}
+    for name in LISTS:
+        scores = folder / f"{name}_scores.txt"
+        scoring = ["speaker_verification.py", "hparams/verification.yaml", "--checkpoint", folder]
+        scoring += ["--shards_dirs_to_evaluate", data[name] / "shards/dev", "--device", "cpu"]
+        scoring += ["--trial_lists", data[name] / "corpus/dev_trials.txt", "--score_file", scores]
+        _call([*scoring, "--num_workers", 0], log)
+        row |= {f"{name}_{key}": value for key, value in _metrics(scores).items()}
+    return row
+
+
+def _call(command, log, cpu_record=None):
+    """Run a command; its CPU time is added to the seconds in a file, even if it is interrupted."""
+    command = [sys.executable, *map(str, command)]
+    # One thread each: several runs side by side use the cores better than threads of one.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=RECIPE, stdout=log, stderr=log, env=environment)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.terminate()  # a training leaves a checkpoint then
+        _, status, usage = os.wait4(process.pid, 0)
+        raise
+    finally:
+        if cpu_record:
+            before = json.loads(cpu_record.read_text()) if cpu_record.is_file() else 0.0
+            with atomic_file(cpu_record) as fout:
+                json.dump(before + usage.ru_utime + usage.ru_stime, fout)
+    if status:
+        raise SystemExit(f"status {status}: {' '.join(command)}; see {log.name}")
+
+
+def _cpu_record(folder):
+    return folder.with_name(f"{folder.name}.cpu.json")
+
+
+def _training(folder):
+    with open(folder / "train_log.csv", encoding="utf-8", newline="") as fin:
+        best = min(csv.DictReader(fin), key=lambda epoch: float(epoch["valid_eer"]))
+    return {
+        "cpu_minutes": round(json.loads(_cpu_record(folder).read_text()) / 60, 2),
+        "val_eer": round(100 * float(best["valid_eer"]), 2),
+    }
+
+
+def _metrics(scores):
+    (measured,) = json.loads(scores.with_suffix(".json").read_text(encoding="utf-8"))["lists"]
+    metrics = measured["evaluation"]["metrics"]
+    percent = {key: round(100 * metrics["eer"][key], 2) for key in ("value", "low", "high")}
+    return {
+        "eer": percent["value"],
+        "low": percent["low"],
+        "high": percent["high"],
+        "mindcf": round(metrics["min_dcf_0.01"]["value"], 3),
+    }
