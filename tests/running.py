@@ -11,12 +11,25 @@ from local.hparams import load_hparams, parse_arguments
 
 PROTOTYPE = str(RECIPE / "hparams/prototype.yaml")
 ECAPA = str(RECIPE / "hparams/ecapa_tdnn.yaml")
+XVECTOR = str(RECIPE / "hparams/xvector.yaml")
+RESNET = str(RECIPE / "hparams/resnet.yaml")
+CAM_PLUS_PLUS = str(RECIPE / "hparams/cam_plus_plus.yaml")
 VERIFICATION = str(RECIPE / "hparams/verification.yaml")
 QUICK = ("--epochs", "2", "--batch_size", "8", "--num_workers", "0", "--noprogressbar")
 TINY_ECAPA = (
     *("--channels", "[8,8,8,8,24]", "--attention_channels", "8", "--embedding_size", "16"),
     *("--audio_length_num_frames", "16000", "--crops_per_utterance", "1"),
 )
+SHORT = ("--audio_length_num_frames", "8000", "--crops_per_utterance", "1")
+TINY = {  # networks with masks or by length, small enough for a test
+    ECAPA: TINY_ECAPA,
+    XVECTOR: ("--channels", "[8,8,8,8,24]", "--embedding_size", "16", *SHORT),
+    RESNET: ("--base_channels", "2", "--embedding_size", "16", *SHORT),
+    CAM_PLUS_PLUS: (
+        *("--front_channels", "2", "--init_channels", "8", "--growth", "4", "--blocks", "[1,2,1]"),
+        *("--embedding_size", "16", *SHORT),
+    ),
+}
 
 
 def data_options(small, shards=None):

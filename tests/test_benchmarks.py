@@ -42,6 +42,15 @@ def test_table_of_the_scorings(small, tmp_path):
         assert re.fullmatch(rf"\| prototype \| {row} \| {value} \| {value} \|", line)
 
 
+def test_table_of_the_networks():
+    rows = ["prototype", "CAM++, small"]
+    _, _, *table = call("-m", "benchmarks.networks", "--rows", *rows, "--repeats", "1").splitlines()
+    assert table[0].startswith("| prototype | 15,488 | 12,900 | 1.2 M | ")
+    # 40 x 3 x 128 multiplications for each of the 799 frames of 10 s
+    assert round(40 * 3 * 128 * 799 / 1e7, 1) == 1.2
+    assert re.fullmatch(r"\| CAM\+\+, small \|( [\d,]+ \|){2} [\d.]+ M \| [\d.]+ \|", table[1])
+
+
 TINY = ["--files", "24", "--val", "8", "--seconds", "3.2", "--speakers", "4", "--repeats", "1"]
 
 

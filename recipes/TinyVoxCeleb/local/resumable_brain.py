@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from local.dataset import sample_seed
+from local.dry_run import dry_run
 from local.errors import Stopped
 from local.processes import add_up, place, share_tensor
 from local.stop_signals import stop_signals
@@ -62,9 +63,12 @@ class ResumableBrain(sb.Brain):
         ------
         Stopped
             A signal has come, and a checkpoint is written.
+        RecipeError
+            See `dry_run`.
         """
         self.train_set = train_set
         self.parent = os.getppid()
+        dry_run(self, self.hparams.audio_length_num_frames)
         with stop_signals() as self.stop_request:
             super().fit(epoch_counter, train_set, *args, **kwargs)
 
