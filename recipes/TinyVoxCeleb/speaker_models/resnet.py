@@ -28,6 +28,9 @@ class ResNet(torch.nn.Module):
     embedding_size : int
     pooling : str
         A key of `speaker_models.pooling.POOLINGS`.
+    stem_stride : int
+        2 halves the image before the first stage: where time is short, twice the channels then
+        take half of it.
 
     Example
     -------
@@ -42,11 +45,12 @@ class ResNet(torch.nn.Module):
         blocks=(3, 4, 6, 3),
         embedding_size=256,
         pooling="statistics",
+        stem_stride=1,
     ):
         super().__init__()
         self.n_features = n_features
-        layers = [Convolution(1, base_channels), torch.nn.ReLU()]
-        channels, height = base_channels, n_features
+        layers = [Convolution(1, base_channels, stride=stem_stride), torch.nn.ReLU()]
+        channels, height = base_channels, -(-n_features // stem_stride)
         for stage, number in enumerate(blocks):
             for block in range(number):
                 stride = 2 if stage > 0 and block == 0 else 1
