@@ -146,11 +146,11 @@ def test_what_does_not_fit(first, others, tmp_path, capsys):
 
 
 def test_an_unknown_module(first, others, tmp_path, capsys):
-    hparams = tmp_path / "boddy.yaml"
+    hparams = tmp_path / "trunk.yaml"
     text = Path(FINE_TUNING).read_text()
-    hparams.write_text(text.replace("  embedding_model: !ref <body", "  boddy: !ref <body"))
+    hparams.write_text(text.replace("  embedding_model: !ref <body", "  trunk: !ref <body"))
     message = one_line(capsys, fine_tune, others, tmp_path / "run", first, hparams=str(hparams))
-    assert "lr_factors: boddy is no part of the modules compute_features, " in message
+    assert "lr_factors: trunk is no part of the modules compute_features, " in message
 
 
 def test_a_part_may_stay_frozen_for_ever():

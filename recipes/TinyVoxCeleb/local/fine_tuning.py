@@ -98,11 +98,13 @@ def _settings(node, name=""):
     if isinstance(node, yaml.ScalarNode):
         yield name, node.value or node.tag
         return
-    items = node.value if isinstance(node, yaml.MappingNode) else enumerate(node.value)
-    items = [(getattr(key, "value", key), value) for key, value in items]
-    if isinstance(node, yaml.SequenceNode) and all(hasattr(v.value, "lower") for _, v in items):
-        yield name, f"[{', '.join(value.value for _, value in items)}]"
+    if isinstance(node, yaml.MappingNode):
+        items = [(key.value, value) for key, value in node.value]
+    elif all(isinstance(value, yaml.ScalarNode) for value in node.value):
+        yield name, f"[{', '.join(value.value for value in node.value)}]"
         return
+    else:
+        items = enumerate(node.value)
     yield name, node.tag
     for key, value in items:
         yield from _settings(value, f"{name}.{key}".lstrip("."))
