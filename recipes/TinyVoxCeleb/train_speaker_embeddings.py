@@ -30,22 +30,22 @@ from local.experiment import (
     only_training,
     record_experiment,
 )
+from local.fine_tuning import start_from
 from local.hparams import load_hparams, parse_arguments
 from local.inference_bundle import write_inference_bundle
 from local.metrics import check_both_kinds, equal_error_rate, evaluate, summary
 from local.processes import gather, place, training_processes
-from local.resumable_brain import ResumableBrain
 from local.scoring import check_covered, cosine_scores
 from local.shards import check_classes, speakers_by_class
+from local.staged_brain import StagedBrain
 from local.trials import read_trials
 
 logger = sb.utils.logger.get_logger(__name__)
-
 RECIPE = Path(__file__).resolve().parent
 LOG_CONFIG = RECIPE / "hparams/log_config.yaml"
 
 
-class SpeakerBrain(ResumableBrain):
+class SpeakerBrain(StagedBrain):
     """Trains by classifying the training speakers, validates by the `trials` of each stage."""
 
     def compute_forward(self, batch, stage):
@@ -163,17 +163,17 @@ def main(argv):
     hparams_file, run_opts, overrides = parse_arguments(argv, __doc__)
     with one_line_errors(run_opts.debug), training_processes(run_opts) as run_opts:
         hparams, overrides = load_hparams(hparams_file, overrides, run_opts)
-        overrides |= {key: hparams[key] for key in ("n_speakers", "train_content")}
         folder = Path(hparams["output_folder"])
-        experiment = Experiment(hparams_file, overrides, run_opts)
+        experiment = Experiment(hparams_file, hparams, overrides, run_opts)
         check_experiment(folder, experiment)
+        start_from(hparams, experiment)
         data = dataio_prep(hparams, pin_memory=run_opts.device != "cpu")
         if is_same_experiment(folder / "inference", experiment):
             run_on_main(print, args=[f"{folder}: this run is complete"])
             return
         keep_freed_memory()
         with only_training(folder):
-            sb.create_experiment_directory(folder, hparams_file, overrides, LOG_CONFIG)
+            sb.create_experiment_directory(folder, hparams_file, experiment.overrides, LOG_CONFIG)
             train(folder, experiment, hparams, run_opts, *data)
 
 

@@ -18,15 +18,19 @@ from local.atomic import atomic_file
 from local.errors import RecipeError
 from local.hparams import settings
 from local.processes import place
+from local.sources import split_sources
 from local.sources.locks import exclusive
 
 RECORD = "experiment.yaml"
 RUN_OPTIONS = ("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor")
 WITHOUT_EFFECT = (
     *("num_workers", "output_folder", "ckpt_interval_minutes"),
-    *("stage_shards_to", "shard_cache"),
+    *("stage_shards_to", "shard_cache", "start_from"),
+    *("front_end_cache", "front_end_folder"),  # its parameters are in the checkpoints
 )
 MAY_CHANGE = (*WITHOUT_EFFECT, "epochs", "patience")
+# What an hparams file has found out: the record holds the values, so that a run keeps to them.
+FOUND = ("n_speakers", "train_content", "start_content", "front_end_folder", "front_end_size")
 
 
 class Experiment:
@@ -36,20 +40,22 @@ class Experiment:
     ---------
     path : str
         The hparams file.
+    hparams : dict
+        As loaded from it.
     overrides : dict
         Of its keys.
     run_opts : speechbrain.utils.run_opts.RunOptions
     """
 
-    def __init__(self, path, overrides, run_opts):
+    def __init__(self, path, hparams, overrides, run_opts):
         self._hparams = Path(path).read_text(encoding="utf-8")
-        self._overrides = overrides
+        self.overrides = overrides | {key: hparams[key] for key in FOUND if key in hparams}
         options = {key: run_opts[key] for key in RUN_OPTIONS if key in run_opts.overridden_args}
         self._options = json.dumps(options)
         self.text = self._resolve({})
 
     def _resolve(self, changed):
-        resolved = resolve_references(self._hparams, {**self._overrides, **changed}).getvalue()
+        resolved = resolve_references(self._hparams, {**self.overrides, **changed}).getvalue()
         return f"{resolved}\nrun_options: {self._options}\n"
 
     def difference(self, record, may_differ=()):
@@ -171,6 +177,7 @@ def training_shards(folder):
     Returns
     -------
     str
+        Folders, separated by commas.
 
     Raises
     ------
@@ -182,7 +189,7 @@ def training_shards(folder):
     if record.is_file():
         shards = settings(record.read_text(encoding="utf-8")).get("train_shards")
         shards = shards and str(yaml.safe_load(shards))
-    if shards is None or not Path(shards).is_dir():
+    if shards is None or not all(Path(folder).is_dir() for folder in split_sources(shards)):
         raise RecipeError(
             f"{folder}: the training shards, whose speakers are the cohort, are not in a local "
             f"folder ({shards or 'no record of them'}): give --train_shards_dir"

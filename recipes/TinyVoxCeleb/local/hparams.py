@@ -22,9 +22,13 @@ from local.errors import RecipeError
 
 _INTEGER, _NUMBER = re.compile(r"[-+]?\d+"), re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
 _TEXT_KEY = re.compile(
-    r"--(\w*_(folder|path|file|dir|lists|trials|evaluate|shards|shards_to|cache)|checkpoint)"
+    r"--(\w*_(folder|path|file|dir|lists|trials|evaluate|shards|shards_to|cache)"
+    r"|checkpoint|start_from|front_end)"
 )
-_MAY_BE_ZERO = ("num_workers", "random_seed", "num_bootstrap", "ckpt_interval_minutes")
+_MAY_BE_ZERO = (
+    *("num_workers", "random_seed", "num_bootstrap", "ckpt_interval_minutes"),
+    "frozen_epochs",
+)
 
 
 def parse_arguments(argv, description=""):

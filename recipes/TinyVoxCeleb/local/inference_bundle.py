@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import TaggedScalar
 from speechbrain.dataio.encoder import CategoricalEncoder
 
 from local.atomic import atomic_file, atomic_folder
 from local.errors import RecipeError
 from local.experiment import record_experiment
+from local.front_ends import copy_config
 from local.hparams import without_comments
 
 NETWORK = (
@@ -81,6 +83,10 @@ def write_inference_bundle(folder, experiment, checkpoint, speakers, code):
         raise RecipeError(f"the hparams file lacks {', '.join(missing)}: define it")
     trained = [key for key in NETWORK if key in checkpoint.paramfiles]
     with atomic_folder(folder) as target:
+        if "front_end_folder" in resolved:
+            copy_config(resolved["front_end_folder"], target / "front_end")
+            place = TaggedScalar("<pretrained_path>/front_end", tag="!ref")
+            resolved["compute_features"]["source"] = place
         with open(target / "hyperparams.yaml", "w", encoding="utf-8") as fout:
             fout.write(HEADER.replace("PRETRAINED_PATH", _quoted(folder)))
             yaml.dump({key: resolved[key] for key in NETWORK}, fout)

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from local.device import choose_device
 from local.embeddings.content import find_bundle
+from local.errors import RecipeError
 
 MIN_COSINE, MIN_CENTRED_COSINE = 0.99999, 0.9999
 PROBE_LENGTHS = (24000, 8000, 17011, 12345)  # audio samples
@@ -35,17 +36,22 @@ def load_encoder(checkpoint, device=None, precision="fp32"):
     Raises
     ------
     RecipeError
-        If there is no trained network, or no such device or precision.
+        If there is no trained network, or no such device or precision; a package is missing.
     """
     # Here, because it takes a second that those who find their embeddings cached need not wait.
     from speechbrain.inference.classifiers import EncoderClassifier
 
     folder = str(find_bundle(checkpoint))
-    return EncoderClassifier.from_hparams(
-        source=folder,
-        overrides={"pretrained_path": folder},  # right even if the run was moved
-        run_opts={"device": choose_device(device, precision), "precision": precision},
-    )
+    options = {"device": choose_device(device, precision), "precision": precision}
+    try:
+        return EncoderClassifier.from_hparams(
+            source=folder,
+            overrides={"pretrained_path": folder},  # right even if the run was moved
+            run_opts=options,
+        )
+    except ImportError as error:
+        reason = str(error).splitlines()[0]
+        raise RecipeError(f"{checkpoint}: this network needs another package: {reason}") from error
 
 
 @torch.inference_mode()

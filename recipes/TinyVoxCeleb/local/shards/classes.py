@@ -112,5 +112,6 @@ def check_classes(index, speakers):
         if speakers[idx] != sample.speaker_id:
             raise RecipeError(
                 f"{index.name}: class_idx {idx} of {sample.sample_id} belongs to "
-                f"{speakers[idx]} in the training shards"
+                f"{speakers[idx]} in the training shards (of several, the first is to be that of "
+                "the validation shards)"
             )

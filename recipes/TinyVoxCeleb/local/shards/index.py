@@ -75,7 +75,8 @@ class ShardIndex(collections.abc.Sequence):
     @property
     def name(self):
         """Where the shards lie, for messages."""
-        return shown(str(self.shards[0])).rpartition("/")[0]
+        folders = (shown(str(shard)).rpartition("/")[0] for shard in self.shards)
+        return ",".join(dict.fromkeys(folders))
 
 
 COLUMNS = [field.name for field in fields(ShardIndex) if field.name not in ("shards", "stamps")]

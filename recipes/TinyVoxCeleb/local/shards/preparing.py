@@ -10,7 +10,8 @@ from pathlib import Path
 from local.errors import RecipeError
 from local.processes import on_main, run_once_per_node
 from local.shards.index import index_shards
-from local.sources import bring_near, can_be_mapped, list_shards, stamps
+from local.shards.joining import separate_classes
+from local.sources import bring_near, can_be_mapped, list_shards, split_sources, stamps
 from local.sources.staging import stage_shards
 
 
@@ -22,7 +23,7 @@ def prepare_split(source, split, index_folder, *, stage_shards_to="", shard_cach
     Arguments
     ---------
     source : str
-        See `list_shards`.
+        See `list_shards`; several folders are joined, see `separate_classes`.
     split : str
         Such as "train".
     index_folder : str or Path
@@ -42,11 +43,12 @@ def prepare_split(source, split, index_folder, *, stage_shards_to="", shard_cach
     Raises
     ------
     RecipeError
-        See `index_shards`, `bring_near` and `stage_shards`.
+        See `index_shards`, `bring_near`, `stage_shards` and `separate_classes`.
     """
     try:
         shards = _bring_near(source, split, index_folder, stage_shards_to, shard_cache, mapped)
-        return on_main(index_shards, shards, Path(index_folder) / f"{split}.npz", split)
+        index = on_main(index_shards, shards, Path(index_folder) / f"{split}.npz", split)
+        return separate_classes(index, split_sources(source))
     except RecipeError as error:
         raise RecipeError(f"{split}_shards: {error}") from None
 

@@ -4,7 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-from local.sources.listing import list_shards
+from local.sources.listing import list_shards, split_sources
 from local.sources.opening import (
     bring_near,
     can_be_mapped,
@@ -20,6 +20,7 @@ __all__ = [
     "list_shards",
     "open_shard",
     "read_to_the_end",
+    "split_sources",
     "stamp",
     "stamps",
 ]

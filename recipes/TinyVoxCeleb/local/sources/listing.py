@@ -4,6 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import itertools
 import re
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def list_shards(source):
     source : str or Path
         A folder that holds shard-*.tar (or .tar.gz, .tgz), here or at a URL that can be listed; a
         file or a URL with such an ending; ``pipe:command``. Braces stand for several of them:
-        ``https://host/train/shard-{000000..000003}.tar``.
+        ``https://host/train/shard-{000000..000003}.tar``; so do commas, see `split_sources`.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def list_shards(source):
     ['s3://bucket/train/shard-000009.tar', 's3://bucket/train/shard-000010.tar']
     """
     shards = []
-    for one in _expanded(source):
+    for one in itertools.chain.from_iterable(map(_expanded, split_sources(source))):
         if is_pipe(one):
             shards.append(one)
         elif _is_url(one):
@@ -53,6 +54,28 @@ def list_shards(source):
         else:
             shards += _list_local(Path(re.sub("^file://", "", str(one))))
     return shards
+
+
+def split_sources(source):
+    """The sources of one set of shards, which commas separate.
+
+    Arguments
+    ---------
+    source : str or Path
+
+    Returns
+    -------
+    list
+        Commas within braces, within a command and in the name of what exists separate nothing.
+
+    Example
+    -------
+    >>> split_sources("shards/train,https://host/shard-{0,1}.tar")
+    ['shards/train', 'https://host/shard-{0,1}.tar']
+    """
+    if isinstance(source, Path) or is_pipe(source) or Path(source).exists():
+        return [source]
+    return re.split(r",(?![^{}]*\})", str(source))
 
 
 def _expanded(source):
