@@ -81,3 +81,44 @@ def make_brain(small, output, *options, hparams=PROTOTYPE):
     brain.train_set = BatchLoader(loaded["train_data"], loaded["train_order"])
     brain.on_fit_start()
     return brain
+
+
+def other_training(folder):
+    """The hparams of ECAPA-TDNN with the losses, schedules and averages that it leaves out."""
+    text = Path(ECAPA).read_text()
+    for old, new in {
+        "speechbrain.lobes.models.ECAPA_TDNN.Classifier": (
+            "speaker_models.sub_center_classifier.SubCenterClassifier"
+        ),
+        "crops_per_speaker: 1 ": "crops_per_speaker: 2 ",
+        "ema_decay: 0.0": "ema_decay: 0.8",
+        "compute_cost: !new:speechbrain.nnet.losses.LogSoftmaxWrapper\n"
+        "  loss_fn: !new:speechbrain.nnet.losses.AdditiveAngularMargin\n"
+        "    margin: 0.2\n    scale: 30\n": (
+            "compute_cost: !new:speaker_models.softmax_cost.SoftmaxCost\n"
+            "  margin: 0.2\n  label_smoothing: 0.1\n"
+            "  make_margin: !name:speaker_models.inter_top_k.InterTopKMargin\n"
+            "    scale: 30\n    top_k: 2\n"
+            "embedding_cost: !new:speaker_models.angular_prototypical.AngularPrototypical\n"
+            "  weight: 0.5\n"
+        ),
+        "lr_annealing: !new:speechbrain.nnet.schedulers.LinearScheduler\n"
+        "  initial_value: !ref <learning_rate>\n"
+        "  final_value: !ref <final_learning_rate>\n"
+        "  epoch_count: !ref <num_batches>": (
+            "margin_schedule: !new:local.schedules.Ramp\n"
+            "  initial: 0.0\n  final: 0.2\n  num_batches: !ref <num_batches>\n  end: 0.9\n"
+            "lr_annealing: !new:local.schedules.WarmCosine\n"
+            "  peak: !ref <learning_rate>\n  final: !ref <final_learning_rate>\n"
+            "  num_batches: !ref <num_batches>"
+        ),
+        "  classifier: !ref <classifier>\n\n": (
+            "  classifier: !ref <classifier>\n  embedding_cost: !ref <embedding_cost>\n\n"
+        ),
+        "    counter: !ref": "    embedding_cost: !ref <embedding_cost>\n    counter: !ref",
+    }.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = Path(folder) / "other.yaml"
+    path.write_text(text)
+    return str(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import ECAPA, PROTOTYPE, QUICK, TINY_ECAPA, data_options, train
+from running import PROTOTYPE, QUICK, TINY_ECAPA, data_options, other_training, train
 
 from conftest import RECIPE
 from local.shards import index_shards
@@ -46,19 +46,28 @@ def network(folder, name="embedding_model"):
     return torch.load(checkpoint / f"{name}.ckpt")
 
 
-@pytest.mark.parametrize("world", [2, 3])
-def test_training_is_that_of_one_process(small, tmp_path, world):
-    one = train(small, tmp_path / "one", *SAME_BATCHES)
-    output, _ = finish(start(small, tmp_path / "many", world, *SAME_BATCHES))
+AVERAGES = ("--ema_decay", "0.5", "--average_checkpoints", "2", "--max_grad_norm", "1")
+
+
+def tested(folder):
+    return torch.load(folder / "inference/embedding_model.ckpt")
+
+
+@pytest.mark.parametrize("world, options", [(2, AVERAGES), (3, ())], ids=["2 averaged", "3"])
+def test_training_is_that_of_one_process(small, tmp_path, world, options):
+    one = train(small, tmp_path / "one", *SAME_BATCHES, *options)
+    output, _ = finish(start(small, tmp_path / "many", world, *SAME_BATCHES, *options))
     many = tmp_path / "many"
-    assert output.count("best epoch") == output.count("epoch 2:") == 1  # only the main one speaks
+    assert (
+        output.count("dev trials (unseen") == output.count("epoch 2:") == 1
+    )  # only the main one speaks
     for ours, theirs in zip(rows(many), rows(one), strict=True):
         assert ours["lr"] == theirs["lr"] and ours["train_accuracy"] == theirs["train_accuracy"]
-        for name in ("train_loss", "valid_loss"):
+        for name in ("train_loss", "valid_loss", "train_grad_norm", "train_clipped"):
             assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=1e-4)
-    for name, values in network(one).items():
-        torch.testing.assert_close(network(many)[name], values, rtol=1e-3, atol=1e-5)
-    assert (many / "inference").is_dir()
+    for values in (network, tested):
+        for name, of_one in values(one).items():
+            torch.testing.assert_close(values(many)[name], of_one, rtol=1e-3, atol=1e-5)
 
 
 def test_validation_is_that_of_one_process_to_the_last_digit(small, tmp_path):
@@ -74,16 +83,17 @@ def test_validation_is_that_of_one_process_to_the_last_digit(small, tmp_path):
 
 
 def test_batch_normalisation_and_a_stop_in_between(small, tmp_path):
+    hparams = other_training(tmp_path)
     options = (*TINY_ECAPA, "--crops_per_utterance", "6", "--ckpt_interval_steps", "1")
-    finish(start(small, tmp_path / "whole", 2, *options, hparams=ECAPA))
-    process = start(small, tmp_path / "parts", 2, *options, hparams=ECAPA)
+    finish(start(small, tmp_path / "whole", 2, *options, hparams=hparams))
+    process = start(small, tmp_path / "parts", 2, *options, hparams=hparams)
     while not list(tmp_path.glob("parts/save/CKPT+2*")):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
     process.terminate()  # torchrun passes it on
     err = process.communicate(timeout=120)[1]
     assert process.returncode != 0 and err.count("stopped by SIGTERM in epoch") == 1, err
-    finish(start(small, tmp_path / "parts", 2, *options, hparams=ECAPA))
+    finish(start(small, tmp_path / "parts", 2, *options, hparams=hparams))
     assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
     whole, parts = (network(tmp_path / name) for name in ("whole", "parts"))
     assert all(torch.equal(parts[name], whole[name]) for name in whole)

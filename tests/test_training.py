@@ -181,6 +181,10 @@ def test_a_run_keeps_to_its_data_and_run_options(run, small, own_shards, tmp_pat
     more = member_pair(0, f"{speaker.speaker_id}/new/0", speaker.class_idx)
     write_tar(own_shards / "train/shard-000001.tar", more)
     train(small, tmp_path / "other", shards=own_shards)
+    write_tar(own_shards / "train/shard-000002.tar", member_pair(0, "new/x/0", 6))
+    with pytest.raises(SystemExit):
+        train(small, tmp_path / "other", shards=own_shards)
+    assert "holds a run with n_speakers: 6, now it is 7" in capsys.readouterr().err
     shutil.rmtree(own_shards / "train")
     shutil.copytree(small.shards / "train", own_shards / "train")
     with pytest.raises(SystemExit):
@@ -199,7 +203,12 @@ def test_divergence_is_one_line(small, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         train(small, tmp_path, "--learning_rate", "1e30")
     assert stop.value.code == 1
-    assert "the training has diverged; lower learning_rate" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "the training has diverged; lower learning_rate, now 1e+30" in message
+    where = r"in epoch 1, batch (\d), after (\d) steps, of 8 crops \((\S+), (\S+), (\S+), \.\.\.\)"
+    batch, steps, *ids = re.search(where, message).groups()
+    assert int(batch) == int(steps) + 1
+    assert {*ids} < {sample.key for sample in index_shards(small.shards / "train")}
     assert not (tmp_path / "inference").exists()
 
 

@@ -11,17 +11,16 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-import logging
 import sys
 from pathlib import Path
 
-import numpy as np
 import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import run_on_main
 
 from local.dataset import BatchLoader
 from local.device import keep_freed_memory
+from local.embedding_brain import EmbeddingBrain
 from local.errors import RecipeError, one_line_errors
 from local.experiment import (
     Experiment,
@@ -34,10 +33,9 @@ from local.fine_tuning import start_from
 from local.hparams import load_hparams, parse_arguments
 from local.inference_bundle import write_inference_bundle
 from local.metrics import check_both_kinds, equal_error_rate, evaluate, summary
-from local.processes import gather, place, training_processes
+from local.processes import training_processes
 from local.scoring import check_covered, cosine_scores
 from local.shards import check_classes, speakers_by_class
-from local.staged_brain import StagedBrain
 from local.trials import read_trials
 
 logger = sb.utils.logger.get_logger(__name__)
@@ -45,7 +43,7 @@ RECIPE = Path(__file__).resolve().parent
 LOG_CONFIG = RECIPE / "hparams/log_config.yaml"
 
 
-class SpeakerBrain(StagedBrain):
+class SpeakerBrain(EmbeddingBrain):
     """Trains by classifying the training speakers, validates by the `trials` of each stage."""
 
     def compute_forward(self, batch, stage):
@@ -65,77 +63,48 @@ class SpeakerBrain(StagedBrain):
         if stage != sb.Stage.TEST:  # whose speakers are unseen and have no class
             classes = batch.classes.to(self.device, non_blocking=True).unsqueeze(1)
             loss = self.hparams.compute_cost(scores, classes)
+            if stage == sb.Stage.TRAIN and "embedding_cost" in self.modules:
+                loss = loss + self.modules.embedding_cost(embeddings, classes)
             correct = (scores.argmax(dim=-1) == classes).sum()
             loss = self.count_batch(len(batch), loss, correct, stage)
         if stage != sb.Stage.TRAIN:
-            vectors = embeddings.squeeze(1).float().cpu().numpy()
-            self.evaluated.append((self.step, place()[0], batch.ids, vectors, self.batch_sums))
+            self.collect(batch, embeddings)
         return loss
-
-    def check_loss_isfinite(self, loss):
-        """Stop at the first loss that is not finite."""
-        if not torch.isfinite(loss):
-            raise RecipeError(
-                f"the loss is {loss.item()} after {self.optimizer_step} steps: the training has "
-                f"diverged; lower learning_rate, now {self.learning_rate}"
-            )
-
-    def on_stage_start(self, stage, epoch=None):
-        """Begin to collect embeddings."""
-        super().on_stage_start(stage, epoch)
-        self.evaluated = []
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Score the trials, log, and keep the best and the last checkpoint."""
         super().on_stage_end(stage, stage_loss, epoch)
         if stage == sb.Stage.TRAIN:
-            self.train_stats = self.mean_stats()
+            self.train_stats = {**self.mean_stats(), **self.gradient_stats()}
             return
-        # In the order of one process, in which sums are the same to the last digit.
-        evaluated = sorted(gather(self.evaluated), key=lambda of_batch: of_batch[:2])
-        vectors = {}
-        for _, _, ids, of_batch, _ in evaluated:
-            vectors |= zip(ids, of_batch, strict=True)
+        vectors, self.sums = self.collected()
         trials = self.trials[stage]
         scores = cosine_scores(vectors, trials)
         if stage == sb.Stage.TEST:
             evaluation = evaluate(scores, trials.labels, trials.speakers())
-            best = self.hparams.epoch_counter.current
-            logger.info(f"best epoch {best}, dev trials (unseen speakers): {summary(evaluation)}")
+            epoch, which = self.hparams.epoch_counter.current, self.tested_is
+            logger.info(f"{which} {epoch}, dev trials (unseen speakers): {summary(evaluation)}")
             test_stats = {"eer": evaluation["metrics"]["eer"]["value"]}
-            self.log_stats({"best epoch": best}, test_stats=test_stats)
+            self.log_stats({which: epoch}, test_stats=test_stats)
             return
-        self.sums = sum(sums for *_, sums in evaluated)
         self.centre_embeddings(vectors)
         eer = equal_error_rate(scores, trials.labels)
         valid_stats = {**self.mean_stats(), "eer": eer}
         logger.info(
             f"epoch {epoch}: "
-            + "train loss {loss:.3f}, accuracy {accuracy:.1%}".format(**self.train_stats)
+            + "train loss {loss:.3f}, accuracy {accuracy:.1%}, gradient norm {grad_norm:.3g} "
+            "({clipped:.0%} clipped)".format(**self.train_stats)
             + "; val loss {loss:.3f}, accuracy {accuracy:.1%}, EER {eer:.2%}".format(**valid_stats)
         )
         meta = {"epoch": epoch, "lr": float(f"{self.learning_rate:.6g}")}  # computed as float32
         self.log_stats(meta, train_stats=self.train_stats, valid_stats=valid_stats)
         self.hparams.epoch_counter.update_metric(eer)
-        self.checkpointer.save_and_keep_only(
-            name=f"epoch_{epoch:04d}.step_{self.optimizer_step:09d}.val-eer_{eer:.4f}",
-            meta={"val_eer": eer, "epoch": epoch},
-            min_keys=["val_eer"],
-            verbosity=logging.DEBUG,
-        )
+        self.keep_checkpoint(epoch, eer)
 
     def log_stats(self, meta, **stats):
         """Write statistics to the train log, the CSV and TensorBoard."""
         for train_logger in [] if self.debug else self.hparams.train_loggers:
             train_logger.log_stats(meta, **stats, verbose=False)
-
-    def centre_embeddings(self, vectors):
-        """Let mean_var_norm_emb hold the mean of this epoch's validation embeddings."""
-        norm = self.modules.mean_var_norm_emb
-        norm.count = 0
-        norm.train()
-        norm(torch.from_numpy(np.stack(list(vectors.values()))[:, None]).to(self.device))
-        norm.eval()
 
 
 def dataio_prep(hparams, pin_memory=False):
@@ -191,9 +160,8 @@ def train(folder, experiment, hparams, run_opts, loaders, trials, speakers):
         raise RecipeError(f"{folder}: no checkpoint to test: train it without --test_only")
     brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
     if not brain.debug:
-        best = brain.checkpointer.find_checkpoint(min_key="val_eer")
-        bundle = [folder / "inference", experiment.text, best, speakers, RECIPE / "speaker_models"]
-        run_on_main(write_inference_bundle, args=bundle)
+        bundle = [folder / "inference", experiment.text, brain.tested, speakers]
+        run_on_main(write_inference_bundle, args=[*bundle, RECIPE / "speaker_models"])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,10 @@ from local.sources import split_sources
 from local.sources.locks import exclusive
 
 RECORD = "experiment.yaml"
-RUN_OPTIONS = ("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor")
+RUN_OPTIONS = (
+    *("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor"),
+    "remove_vector_weight_decay",
+)
 WITHOUT_EFFECT = (
     *("num_workers", "output_folder", "ckpt_interval_minutes"),
     *("stage_shards_to", "shard_cache", "start_from"),

@@ -21,43 +21,27 @@ from tqdm import tqdm
 from local.dataset import sample_seed
 from local.dry_run import dry_run
 from local.errors import Stopped
+from local.optimizing_brain import OptimizingBrain
 from local.processes import add_up, place, share_tensor
 from local.stop_signals import stop_signals
 
+SUMS = ("sums", "step_sums")  # over the utterances and over the steps of the epoch so far
+
 
 @register_checkpoint_hooks
-class ResumableBrain(sb.Brain):
+class ResumableBrain(OptimizingBrain):
     """Training that ends with the same numbers however often it is stopped and started again.
 
     Within an epoch, all follows from the number of the step: the batches, for which the training
-    loader has `set_epoch(epoch, start)`; the network's random numbers, by
-    `hparams.random_seed`; the learning rate, by `hparams.lr_annealing(step)`. With the sums of the
-    epoch so far it is saved every `ckpt_interval_minutes`, and on SIGTERM, SIGUSR1 and Ctrl-C.
+    loader has `set_epoch(epoch, start)`; the network's random numbers, by `hparams.random_seed`;
+    and what OptimizingBrain does. With the sums of the epoch so far it is saved every
+    `ckpt_interval_minutes`, and on SIGTERM, SIGUSR1 and Ctrl-C.
 
     In `compute_objectives`, a subclass passes its loss through `count_batch`.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        # Without what compiles and shares them: utterances of all lengths, in processes of their
-        # own, are evaluated by these.
-        self.plain_modules = torch.nn.ModuleDict(self.modules)
-
-    def modules_of(self, stage):
-        """The modules with which a stage computes.
-
-        Arguments
-        ---------
-        stage : speechbrain.Stage
-
-        Returns
-        -------
-        torch.nn.ModuleDict
-        """
-        return self.modules if stage == sb.Stage.TRAIN else self.plain_modules
-
-    def fit(self, epoch_counter, train_set, *args, **kwargs):
-        """See Brain.fit; `train_set` is a BatchLoader.
+    def fit(self, epoch_counter, train_set, valid_set=None, **kwargs):
+        """See Brain.fit; the sets are BatchLoaders.
 
         Raises
         ------
@@ -66,14 +50,15 @@ class ResumableBrain(sb.Brain):
         RecipeError
             See `dry_run`.
         """
-        self.train_set = train_set
+        self.train_set, self.valid_set = train_set, valid_set
         self.parent = os.getppid()
         dry_run(self, self.hparams.audio_length_num_frames)
         with stop_signals() as self.stop_request:
-            super().fit(epoch_counter, train_set, *args, **kwargs)
+            super().fit(epoch_counter, train_set, valid_set, **kwargs)
 
     def on_stage_start(self, stage, epoch=None):
         """Begin the sums of a stage, or carry on with those of an epoch that was stopped."""
+        super().on_stage_start(stage, epoch)
         self.epoch = epoch
         self.batch_sums = torch.zeros(3, dtype=torch.float64)
         resumed = stage == sb.Stage.TRAIN and self.step > 0
@@ -82,7 +67,7 @@ class ResumableBrain(sb.Brain):
             self.batch_sizes = self.train_set.order.sizes()
             self.train_set.set_epoch(epoch, start=self.step)
             # Of the last step, for an epoch that was stopped after it
-            self.learning_rate = self._learning_rate(max(self.optimizer_step - 1, 0))
+            self.follow_schedules(max(self.optimizer_step - 1, 0))
             self.bar = tqdm(
                 initial=self.step,
                 total=len(self.batch_sizes),
@@ -92,22 +77,17 @@ class ResumableBrain(sb.Brain):
                 disable=self.noprogressbar or place()[0] > 0,
             )
         else:  # batch normalisation has seen other utterances in each process
-            for buffer in self.modules.buffers():
+            for buffer in self.plain_modules.buffers():
                 share_tensor(buffer)
 
     def on_fit_batch_start(self, batch, should_step):
-        """Random numbers and learning rate of the step."""
+        """Random numbers of the step."""
+        super().on_fit_batch_start(batch, should_step)
         step = f"step {self.step} of process {place()[0]}"
         seed = sample_seed(self.hparams.random_seed, self.epoch, step)
         torch.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)
-        self.learning_rate = self._learning_rate(self.optimizer_step)
-        sb.nnet.schedulers.update_learning_rate(self.optimizer, self.learning_rate)
-
-    def _learning_rate(self, optimizer_step):
-        batches = optimizer_step * self.grad_accumulation_factor
-        return self.hparams.lr_annealing(batches + 1)[0]
 
     def count_batch(self, count, loss, correct, stage):
         """Take down what a batch adds to the statistics of its stage.
@@ -204,13 +184,16 @@ class ResumableBrain(sb.Brain):
     def _save(self, path):
         super()._save(path)
         with open(path, "a", encoding="utf-8") as fout:
-            fout.write(f"sums: {self.sums.tolist()}\n")
+            for name in SUMS:
+                fout.write(f"{name}: {getattr(self, name).tolist()}\n")
 
     @mark_as_loader
     def _recover(self, path, end_of_epoch):
         super()._recover(path, end_of_epoch)
         with open(path, encoding="utf-8") as fin:
-            self.sums = torch.tensor(yaml.safe_load(fin)["sums"], dtype=torch.float64)
+            saved = yaml.safe_load(fin)
+        for name in SUMS:
+            setattr(self, name, torch.tensor(saved[name], dtype=torch.float64))
 
     def _wrap_distributed(self):
         """As SpeechBrain's, for CPUs too, for which torch has no SyncBatchNorm."""

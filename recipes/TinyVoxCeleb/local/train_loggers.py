@@ -77,7 +77,7 @@ class EpochTensorboardLogger(TensorboardLogger):
         """See TrainLogger.log_stats; tags are "loss/train", "eer/valid" and so on."""
         if self.writer is None:
             super().__init__(self.save_dir)
-        before = stats_meta.get("epoch", stats_meta.get("best epoch", 1)) - 1
+        before = next(iter(stats_meta.values()), 1) - 1  # an epoch comes first in it
         self.global_step = {"meta": before}
         for name, stats in (("train", train_stats), ("valid", valid_stats), ("test", test_stats)):
             self.global_step[name] = dict.fromkeys(stats or {}, before)

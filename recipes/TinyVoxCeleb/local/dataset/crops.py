@@ -70,3 +70,26 @@ def check_crop_frames(crop_frames):
         raise RecipeError(
             f"crops of {crop_frames} audio samples: expected at least {MIN_CROP_FRAMES} (0.1 s)"
         )
+
+
+def check_some_are_longer(index, crop_frames):
+    """Check that not all utterances would have to be repeated.
+
+    Arguments
+    ---------
+    index : ShardIndex
+        Of the training shards.
+    crop_frames : int
+        Length of a crop in audio samples.
+
+    Raises
+    ------
+    RecipeError
+        Every utterance is shorter than a crop.
+    """
+    longest = index.num_frames.max()
+    if crop_frames > longest:
+        raise RecipeError(
+            f"audio_length_num_frames: crops of {crop_frames} audio samples, but the longest "
+            f"utterance in {index.name} has {longest}; give at most that"
+        )

@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from local.dataset.batch import collate
+from local.dataset.crops import check_some_are_longer
 from local.dataset.indexed import IndexedCrops
 from local.dataset.streamed import StreamedCrops
 from local.errors import RecipeError
@@ -34,7 +35,13 @@ def make_crops(order, *, crop_frames):
     Returns
     -------
     IndexedCrops or StreamedCrops
+
+    Raises
+    ------
+    RecipeError
+        Every utterance is shorter than a crop; see also `IndexedCrops`.
     """
+    check_some_are_longer(order.index, crop_frames)
     if not order.index.mapped:
         return StreamedCrops(order, crop_frames=crop_frames, seed=order.seed)
     return IndexedCrops(

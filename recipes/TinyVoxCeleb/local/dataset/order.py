@@ -7,12 +7,12 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-import contextlib
 import hashlib
 
 import numpy as np
 import torch
 
+from local.dataset.by_speaker import balanced_items, check_groups, speaker_groups
 from local.errors import RecipeError
 from local.processes import place
 
@@ -77,6 +77,10 @@ class CropOrder(torch.utils.data.Sampler):
     speaker_balanced : bool
         Draw as many items as there are, but each speaker equally often on average; an utterance
         may come several times then, or not at all. For shards that are mapped.
+    crops_per_speaker : int
+        From 2 on, batches are made of groups of this many crops of one speaker, and each process
+        has whole groups; a batch may hold several of a speaker. Items that would fill no group are
+        left out of an epoch, at random. For shards that are mapped.
     """
 
     def __init__(
@@ -88,23 +92,32 @@ class CropOrder(torch.utils.data.Sampler):
         crops_per_utterance=1,
         shuffle_buffer=1000,
         speaker_balanced=False,
+        crops_per_speaker=1,
     ):
-        if min(batch_size, crops_per_utterance, shuffle_buffer) < 1:
+        if min(batch_size, crops_per_utterance, shuffle_buffer, crops_per_speaker) < 1:
             raise RecipeError(
                 f"batch_size {batch_size}, crops_per_utterance {crops_per_utterance}, "
-                f"shuffle_buffer {shuffle_buffer}: expected at least 1"
+                f"shuffle_buffer {shuffle_buffer}, crops_per_speaker {crops_per_speaker}: expected "
+                "at least 1"
             )
-        if speaker_balanced and not index.mapped:
+        grouped = crops_per_speaker > 1
+        if speaker_balanced and grouped:
+            raise RecipeError("speaker_balanced and crops_per_speaker: choose one of them")
+        if (speaker_balanced or grouped) and not index.mapped:
             raise RecipeError(
-                f"speaker_balanced: the shards in {index.name} are streamed in their order; give "
-                "--stage_shards_to a folder on a local disk"
+                f"{'speaker_balanced' if speaker_balanced else 'crops_per_speaker'}: the shards in "
+                f"{index.name} are streamed in their order; give --stage_shards_to a folder on a "
+                "local disk"
             )
+        if grouped:
+            check_groups(index, crops_per_utterance, crops_per_speaker, batch_size)
         self.index = index
         self.batch_size = batch_size
         self.seed = seed
         self.crops_per_utterance = crops_per_utterance
         self.shuffle_buffer = shuffle_buffer
         self.speaker_balanced = speaker_balanced
+        self.crops_per_speaker = crops_per_speaker
         self.rank, self.world = place()  # here: workers may not know
         self.epoch = 0
         self.start = 0
@@ -119,18 +132,20 @@ class CropOrder(torch.utils.data.Sampler):
 
     def sizes(self):
         """Items in each batch of an epoch, of all processes together."""
-        full, rest = divmod(len(self.index) * self.crops_per_utterance, self.batch_size)
-        sizes = [self.batch_size] * full
+        together = self.crops_per_speaker
+        groups = len(self.index) * self.crops_per_utterance // together
+        full, rest = divmod(groups, self.batch_size // together)
+        sizes = [self.batch_size // together] * full
         if rest >= 2 * self.world or not sizes:
             sizes.append(rest)
         else:
             sizes[-1] += rest
         if min(sizes) < self.world:
             raise RecipeError(
-                f"{self.world} processes share batches of {min(sizes)} crops: expected at least as "
-                "many crops as processes"
+                f"{self.world} processes share batches of {min(sizes) * together} crops: expected "
+                f"at least {self.world * together}"
             )
-        return sizes
+        return [size * together for size in sizes]
 
     def batches(self):
         """All batches of the epoch.
@@ -144,7 +159,8 @@ class CropOrder(torch.utils.data.Sampler):
 
     def __iter__(self):
         for batch in self.batches()[self.start :]:
-            yield batch[self.rank :: self.world].tolist()
+            groups = batch.reshape(-1, self.crops_per_speaker)
+            yield groups[self.rank :: self.world].reshape(-1).tolist()
 
     def items(self):
         """The items of the epoch in their order.
@@ -155,19 +171,14 @@ class CropOrder(torch.utils.data.Sampler):
             int64, shape (items,).
         """
         rng = np.random.default_rng([self.seed, self.epoch])
-        if self.index.mapped and not self.speaker_balanced:
-            return rng.permutation(len(self.index) * self.crops_per_utterance)
+        if not self.index.mapped:
+            return self._buffered(rng)
+        classes = np.repeat(self.index.class_idx, self.crops_per_utterance)
         if self.speaker_balanced:
-            return self._balanced()
-        return self._buffered(rng)
-
-    def _balanced(self):
-        # Here, because it takes a second that those who only verify need not wait.
-        from speechbrain.dataio.sampler import BalancingDataSampler
-
-        rows = _Classes(np.repeat(self.index.class_idx, self.crops_per_utterance))
-        sampler = BalancingDataSampler(rows, "class_idx", seed=self.seed, epoch=self.epoch)
-        return np.fromiter(sampler, np.int64, len(rows))
+            return balanced_items(classes, self.seed, self.epoch)
+        if self.crops_per_speaker > 1:
+            return speaker_groups(classes, self.crops_per_speaker, rng).reshape(-1)
+        return rng.permutation(len(classes))
 
     def _buffered(self, rng):
         stream = np.concatenate([self._items_of(shard) for shard in self.shards()])
@@ -194,19 +205,3 @@ class CropOrder(torch.utils.data.Sampler):
             Numbers of shards, shape (shards,).
         """
         return np.random.default_rng([self.seed, self.epoch, 1]).permutation(len(self.index.shards))
-
-
-class _Classes:
-    """The classes of all items, as SpeechBrain's samplers ask a data set for them."""
-
-    def __init__(self, classes):
-        self.classes = classes.tolist()
-
-    def __len__(self):
-        return len(self.classes)
-
-    def __iter__(self):
-        return ({"class_idx": class_idx} for class_idx in self.classes)
-
-    def output_keys_as(self, keys):
-        return contextlib.nullcontext()
