@@ -24,7 +24,9 @@ from local.augmentation import (
     SpectralHoles,
     SpeedPerturbation,
     TimeMask,
+    count_classes,
     find_recordings,
+    frames_to_read,
     recorded_rooms,
     simulated_rooms,
 )
@@ -216,7 +218,8 @@ def test_clipping_chunks_and_masks():
 
 def test_speeds_make_speakers():
     perturbation = SpeedPerturbation([1.0, 0.8, 1.25], n_speakers=10, crop_frames=8000)
-    assert perturbation.frames_to_read == 10000 and perturbation.n_classes == 30
+    assert frames_to_read(8000, perturbation.speeds) == 10000
+    assert count_classes(10, perturbation.speeds) == 30
     tones = torch.sin(torch.arange(10000) * (2 * np.pi * 1000 / RATE)).expand(30, -1)
     played, classes = perturbation(tones, torch.full((30,), 7), range(30))
     assert played.shape == (30, 8000) and set(classes.tolist()) == {7, 17, 27}

@@ -47,21 +47,24 @@ class SpeakerBrain(EmbeddingBrain):
     """Trains by classifying the training speakers, validates by the `trials` of each stage."""
 
     def compute_forward(self, batch, stage):
-        """From waveforms to embeddings (batch, 1, dim) and class scores (batch, 1, speakers)."""
+        """From waveforms to embeddings, class scores, classes: all (batch, 1, ...)."""
         batch = batch.to(self.device)
         lengths = torch.ones(len(batch), device=self.device)
         modules = self.modules_of(stage)
+        if stage == sb.Stage.TRAIN and "augmentation" in modules:
+            batch = modules.augmentation(batch)
         features = modules.compute_features(batch.signals)
         features = modules.mean_var_norm(features, lengths)
+        if stage == sb.Stage.TRAIN and "feature_augmentation" in modules:
+            features = modules.feature_augmentation(features, batch.seeds)
         embeddings = modules.embedding_model(features, lengths)
-        return embeddings, modules.classifier(embeddings)
+        return embeddings, modules.classifier(embeddings), batch.classes.unsqueeze(1)
 
     def compute_objectives(self, predictions, batch, stage):
         """Classification loss; keeps the embeddings where there are trials to score."""
-        embeddings, scores = predictions
+        embeddings, scores, classes = predictions
         loss = torch.zeros(())
         if stage != sb.Stage.TEST:  # whose speakers are unseen and have no class
-            classes = batch.classes.to(self.device, non_blocking=True).unsqueeze(1)
             loss = self.hparams.compute_cost(scores, classes)
             if stage == sb.Stage.TRAIN and "embedding_cost" in self.modules:
                 loss = loss + self.modules.embedding_cost(embeddings, classes)
@@ -160,6 +163,8 @@ def train(folder, experiment, hparams, run_opts, loaders, trials, speakers):
         raise RecipeError(f"{folder}: no checkpoint to test: train it without --test_only")
     brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
     if not brain.debug:
+        if "augmentation" in brain.modules:
+            speakers = brain.modules.augmentation.labels(speakers)
         bundle = [folder / "inference", experiment.text, brain.tested, speakers]
         run_on_main(write_inference_bundle, args=[*bundle, RECIPE / "speaker_models"])
 

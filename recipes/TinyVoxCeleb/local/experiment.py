@@ -33,7 +33,14 @@ WITHOUT_EFFECT = (
 )
 MAY_CHANGE = (*WITHOUT_EFFECT, "epochs", "patience")
 # What an hparams file has found out: the record holds the values, so that a run keeps to them.
-FOUND = ("n_speakers", "train_content", "start_content", "front_end_folder", "front_end_size")
+FOUND = (
+    "n_speakers",
+    "n_classes",
+    "train_content",
+    "start_content",
+    "front_end_folder",
+    "front_end_size",
+)
 
 
 class Experiment:

@@ -59,11 +59,13 @@ class ResNet(torch.nn.Module):
         self.layers = torch.nn.Sequential(*layers)
         self.pooling = make_pooling(pooling, channels * height)
         self.linear = torch.nn.Linear(self.pooling.output_size, embedding_size)
+        self.norm = torch.nn.BatchNorm1d(embedding_size)
 
     def forward(self, features, lengths=None):
         """Embed utterances; see `Xvector`."""
         image = self.layers(to_image(features))
-        return self.linear(self.pooling(image.flatten(1, 2).transpose(1, 2), lengths))
+        pooled = self.pooling(image.flatten(1, 2).transpose(1, 2), lengths)
+        return self.norm(self.linear(pooled).squeeze(1)).unsqueeze(1)
 
 
 def to_image(features):

@@ -4,7 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-from local.augmentation.augmentation import Augmentation, Part
+from local.augmentation.augmentation import Augmentation, CropAugmentation, Part
 from local.augmentation.channel import BandLimit, Equalizer, FrequencyDrop
 from local.augmentation.choice import OneOf
 from local.augmentation.codec import Companding, SpectralHoles
@@ -13,7 +13,7 @@ from local.augmentation.noise import Babble, ColouredNoise, RecordedNoise
 from local.augmentation.recordings import find_recordings
 from local.augmentation.reverb import Reverb, recorded_rooms, simulated_rooms
 from local.augmentation.spectrogram import FrequencyMask, TimeMask
-from local.augmentation.speed import SpeedPerturbation
+from local.augmentation.speed import SpeedPerturbation, count_classes, frames_to_read
 
 __all__ = [
     "Augmentation",
@@ -23,6 +23,7 @@ __all__ = [
     "Clipping",
     "ColouredNoise",
     "Companding",
+    "CropAugmentation",
     "Equalizer",
     "FrequencyDrop",
     "FrequencyMask",
@@ -34,7 +35,9 @@ __all__ = [
     "SpectralHoles",
     "SpeedPerturbation",
     "TimeMask",
+    "count_classes",
     "find_recordings",
+    "frames_to_read",
     "recorded_rooms",
     "simulated_rooms",
 ]

@@ -6,6 +6,7 @@ Authors
 
 import zlib
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -119,3 +120,31 @@ class Augmentation(torch.nn.Module):
             number = zlib.crc32(name.encode())
             batch = part(batch, [np.random.default_rng([seed, number]) for seed in seeds])
         return batch
+
+
+class CropAugmentation(Augmentation):
+    """Speeds, which make speakers, and then parts, for the crops that a training loader reads.
+
+    Arguments
+    ---------
+    parts : list of Part
+    speed_perturbation : SpeedPerturbation, optional
+    """
+
+    def __init__(self, parts, speed_perturbation=None):
+        super().__init__(parts)
+        self.speed_perturbation = speed_perturbation
+
+    def forward(self, batch):
+        """Change a Batch; its classes change with the speeds."""
+        signals, classes = batch.signals, batch.classes
+        if self.speed_perturbation is not None:
+            signals, classes = self.speed_perturbation(signals, classes, batch.seeds)
+        signals = super().forward(signals, batch.seeds)
+        return replace(batch, signals=signals, classes=classes)
+
+    def labels(self, speakers):
+        """Names of the classes, from the names of the speakers."""
+        if self.speed_perturbation is None:
+            return speakers
+        return self.speed_perturbation.labels(speakers)

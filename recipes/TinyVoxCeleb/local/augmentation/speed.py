@@ -13,6 +13,37 @@ import torchaudio
 from local.errors import RecipeError
 
 
+def frames_to_read(crop_frames, speeds):
+    """Audio samples that a crop must have before it is played at any of several speeds.
+
+    Arguments
+    ---------
+    crop_frames : int
+        Length when it has been played.
+    speeds : list of float
+
+    Returns
+    -------
+    int
+    """
+    return math.ceil(crop_frames * max(speeds, default=1))
+
+
+def count_classes(n_speakers, speeds):
+    """Classes of speakers who speak at several speeds.
+
+    Arguments
+    ---------
+    n_speakers : int
+    speeds : list of float
+
+    Returns
+    -------
+    int
+    """
+    return n_speakers * len(speeds)
+
+
 class SpeedPerturbation(torch.nn.Module):
     """Play each crop at one of several speeds, each of which makes another speaker of its speaker.
 
@@ -36,8 +67,9 @@ class SpeedPerturbation(torch.nn.Module):
 
     Example
     -------
-    >>> perturbation = SpeedPerturbation([1.0, 0.9, 1.1], n_speakers=100, crop_frames=48000)
-    >>> signals = torch.randn(2, perturbation.frames_to_read)
+    >>> speeds = [1.0, 0.9, 1.1]
+    >>> perturbation = SpeedPerturbation(speeds, n_speakers=100, crop_frames=48000)
+    >>> signals = torch.randn(2, frames_to_read(48000, speeds))
     >>> signals, classes = perturbation(signals, torch.tensor([7, 8]), [1, 2])
     >>> signals.shape
     torch.Size([2, 48000])
@@ -52,16 +84,6 @@ class SpeedPerturbation(torch.nn.Module):
         self.speeds = speeds
         self.n_speakers = n_speakers
         self.crop_frames = crop_frames
-
-    @property
-    def frames_to_read(self):
-        """Audio samples that a crop must have before it is played."""
-        return math.ceil(self.crop_frames * max(self.speeds))
-
-    @property
-    def n_classes(self):
-        """Speakers at all speeds."""
-        return self.n_speakers * len(self.speeds)
 
     def labels(self, speakers):
         """Names of all classes, from the names of the speakers."""

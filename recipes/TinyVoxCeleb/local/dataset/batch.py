@@ -4,7 +4,7 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,11 +24,14 @@ class Batch:
         Waveforms, shape (batch, time): 16-bit integers, and after `to` floats in [-1, 1].
     classes : torch.Tensor
         Class indices, shape (batch,); -1 for speakers outside the training set.
+    seeds : list of int, optional
+        Of crops: what their augmentation follows from, see `sample_seed`.
     """
 
     ids: list
     signals: torch.Tensor
     classes: torch.Tensor
+    seeds: list | None = None
 
     def __len__(self):
         return len(self.ids)
@@ -38,11 +41,13 @@ class Batch:
         signals = self.signals.to(device, non_blocking=True)
         if not signals.is_floating_point():
             signals = signals * (1 / FULL_SCALE)  # in one pass; a power of two, so nothing is lost
-        return Batch(self.ids, signals, self.classes.to(device, non_blocking=True))
+        classes = self.classes.to(device, non_blocking=True)
+        return replace(self, signals=signals, classes=classes)
 
     def pin_memory(self):
         """The same batch in page-locked memory, from where it moves to a GPU faster."""
-        return Batch(self.ids, self.signals.pin_memory(), self.classes.pin_memory())
+        signals, classes = self.signals.pin_memory(), self.classes.pin_memory()
+        return replace(self, signals=signals, classes=classes)
 
 
 def collate(items):
@@ -53,7 +58,7 @@ def collate(items):
     Arguments
     ---------
     items : list of dict
-        With "id", "sig" (int16, shape (time,), equally long) and "class_idx".
+        With "id", "sig" (int16, shape (time,), equally long), "class_idx", and "seed" or none.
 
     Returns
     -------
@@ -69,4 +74,5 @@ def collate(items):
         [item["id"] for item in items],
         torch.from_numpy(np.stack([item["sig"].numpy() for item in items])),
         torch.tensor([item["class_idx"] for item in items]),
+        [item["seed"] for item in items] if "seed" in items[0] else None,
     )

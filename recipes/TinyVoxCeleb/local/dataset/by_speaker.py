@@ -54,7 +54,7 @@ def speaker_groups(classes, size, rng):
     Example
     -------
     >>> speaker_groups(np.array([7, 8, 8, 7, 8]), 2, np.random.default_rng(0)).tolist()
-    [[0, 3], [4, 2]]
+    [[1, 2], [3, 0]]
     """
     shuffled = rng.permutation(len(classes))
     shuffled = shuffled[np.argsort(classes[shuffled], kind="stable")]

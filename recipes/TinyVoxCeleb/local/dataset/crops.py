@@ -34,8 +34,8 @@ def cut_crop(read, index, row, crop, *, num_frames, seed, epoch):
     Returns
     -------
     dict
-        "id" as trial lists name the utterance, "sig" as int16 of shape (num_frames,), and
-        "class_idx".
+        "id" as trial lists name the utterance, "sig" as int16 of shape (num_frames,), "class_idx",
+        and "seed", which is this crop's own.
 
     Raises
     ------
@@ -43,13 +43,14 @@ def cut_crop(read, index, row, crop, *, num_frames, seed, epoch):
         See `decode`.
     """
     sample = index[row]
-    start = sample_seed(seed, epoch, sample.sample_id, crop)
-    start %= max(sample.num_frames - num_frames, 0) + 1
+    of_crop = sample_seed(seed, epoch, sample.sample_id, crop)
+    start = of_crop % (max(sample.num_frames - num_frames, 0) + 1)
     signal = read(start, min(num_frames, sample.num_frames))
     return {
         "id": sample.key,
         "sig": torch.from_numpy(repeat_to(signal, num_frames)),
         "class_idx": index.class_idx.item(row),
+        "seed": of_crop,
     }
 
 
