@@ -88,10 +88,10 @@ def test_embeddings_do_not_depend_on_the_company_in_the_batch(small, tmp_path, h
     brain.modules.eval()
     (batch,) = random_batches(1, size=4)
     with torch.no_grad():
-        together, _ = brain.compute_forward(batch, sb.Stage.VALID)
+        together, _, _ = brain.compute_forward(batch, sb.Stage.VALID)
         for row in range(4):
             one = Batch(batch.ids[:1], batch.signals[row : row + 1], batch.classes[:1])
-            alone, _ = brain.compute_forward(one, sb.Stage.VALID)
+            alone, _, _ = brain.compute_forward(one, sb.Stage.VALID)
             assert torch.allclose(alone[0], together[row], rtol=1e-4, atol=1e-5)
 
 
