@@ -26,7 +26,7 @@ TINY = {  # networks with masks or by length, small enough for a test
     XVECTOR: ("--channels", "[8,8,8,8,24]", "--embedding_size", "16", *SHORT),
     RESNET: ("--base_channels", "2", "--embedding_size", "16", *SHORT),
     CAM_PLUS_PLUS: (
-        *("--front_channels", "2", "--init_channels", "8", "--growth", "4", "--blocks", "[1,2,1]"),
+        *("--front_channels", "2", "--init_channels", "8", "--growth", "4", "--blocks", "[2,2,2]"),
         *("--embedding_size", "16", *SHORT),
     ),
 }

@@ -22,7 +22,7 @@ SMALL = {
     EcapaTdnn: {"channels": [8, 8, 8, 8, 24], "attention_channels": 8, "se_channels": 8},
     Xvector: {"channels": [8, 8, 8, 8, 24]},
     ResNet: {"base_channels": 4, "blocks": [1, 2, 1, 1]},
-    CamPlusPlus: {"front_channels": 4, "init_channels": 8, "growth": 4, "blocks": [1, 2, 1]},
+    CamPlusPlus: {"front_channels": 4, "init_channels": 8, "growth": 4, "blocks": [2, 2, 2]},
 }
 
 
