@@ -228,6 +228,9 @@ def test_speeds_make_speakers():
     for peak, class_idx in zip(hertz[power.argmax(1)], classes.tolist(), strict=True):
         assert peak == pytest.approx(pitches[class_idx], abs=3)
     assert torch.equal(played[classes == 7], tones[: (classes == 7).sum(), :8000])
+    perturbation.together = 3
+    _, groups = perturbation(tones, torch.full((30,), 7), range(30))
+    assert groups.tolist() == classes[::3].repeat_interleave(3).tolist()
     labels = perturbation.labels([f"id{n}" for n in range(10)])
     assert labels[7] == "id7" and labels[17] == "id7 at speed 0.8" and len(labels) == 30
 

@@ -131,7 +131,7 @@ def test_what_does_not_fit(first, others, tmp_path, capsys):
         return one_line(capsys, fine_tune, others, tmp_path / "run", run, *options, **hparams)
 
     assert (
-        f"start_from {first}: embedding_model.channels is [8, 8, 8, 8, 24] there, "
+        f"start_from {first}: embedding_model.network.channels is [8, 8, 8, 8, 24] there, "
         "[8, 8, 8, 8, 16] here" in message("--channels", "[8,8,8,8,16]")
     )
     assert "compute_features.n_mels is 80 there, 40 here" in message("--n_mels", "40")

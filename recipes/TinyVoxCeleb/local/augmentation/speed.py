@@ -59,6 +59,9 @@ class SpeedPerturbation(torch.nn.Module):
     n_speakers : int
     crop_frames : int
         Length of a crop in audio samples, when it has been played.
+    together : int
+        Neighbours in a batch that are played at one speed, that of the first of them: the
+        crops_per_speaker of a CropOrder, so that they stay crops of one speaker.
 
     Raises
     ------
@@ -75,7 +78,7 @@ class SpeedPerturbation(torch.nn.Module):
     torch.Size([2, 48000])
     """
 
-    def __init__(self, speeds, *, n_speakers, crop_frames):
+    def __init__(self, speeds, *, n_speakers, crop_frames, together=1):
         super().__init__()
         if speeds[:1] != [1.0] or len(set(speeds)) < len(speeds):
             raise RecipeError(f"speeds {speeds}: expected 1.0 first, and each speed once")
@@ -84,6 +87,7 @@ class SpeedPerturbation(torch.nn.Module):
         self.speeds = speeds
         self.n_speakers = n_speakers
         self.crop_frames = crop_frames
+        self.together = together
 
     def labels(self, speakers):
         """Names of all classes, from the names of the speakers."""
@@ -108,8 +112,9 @@ class SpeedPerturbation(torch.nn.Module):
         (torch.Tensor, torch.Tensor)
             Signals of shape (batch, crop_frames), and classes of shape (batch,).
         """
-        numbers = [np.random.default_rng([seed, 0]).integers(len(self.speeds)) for seed in seeds]
-        numbers = torch.tensor(numbers, device=signals.device)
+        rngs = [np.random.default_rng([seed, 0]) for seed in seeds[:: self.together]]
+        numbers = np.repeat([rng.integers(len(self.speeds)) for rng in rngs], self.together)
+        numbers = torch.from_numpy(numbers).to(signals.device)
         played = signals[:, : self.crop_frames].clone()
         for number, speed in enumerate(self.speeds[1:], start=1):
             rows = (numbers == number).nonzero().squeeze(1)
