@@ -1,11 +1,13 @@
 """The benchmarks run, small, and find what they are there to find."""
 
+import csv
 import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+import soundfile as sf
 from running import TINY_ECAPA, train
 
 from conftest import ROOT
@@ -49,6 +51,29 @@ def test_table_of_the_networks():
     # 40 x 3 x 128 multiplications for each of the 799 frames of 10 s
     assert round(40 * 3 * 128 * 799 / 1e7, 1) == 1.2
     assert re.fullmatch(r"\| CAM\+\+, small \|( [\d,]+ \|){2} [\d.]+ M \| [\d.]+ \|", table[1])
+
+
+def test_results_at_a_hundred_speakers(small, tmp_path):
+    unseen = tmp_path / "unseen"
+    for number, path in enumerate(sorted((small.corpus / "dev").rglob("*.wav"))):
+        signal, rate = sf.read(path)
+        (unseen / path.parts[-3]).mkdir(parents=True, exist_ok=True)
+        sf.write(unseen / path.parts[-3] / f"{number}.flac", signal, rate)
+    shutil.copy(ROOT / "docs/results.md", tmp_path / "results.md")
+    folders = ["--data_folder", small.corpus, "--channels_folder", small.corpus]
+    folders += ["--unseen_folder", unseen, "--output_folder", tmp_path / "out"]
+    files = ["--csv", tmp_path / "rows.csv", "--document", tmp_path / "results.md"]
+    rows = ["--names", "prototype", "--seeds", "1", "--jobs", "1", "--", "--epochs", "1"]
+    out = call("-m", "benchmarks.limited_data", *folders, *files, *rows)
+    assert re.search(r"1/1 prototype, seed 1: dev EER [\d.]+ %, -channels [\d.]+ %", out)
+    (row,) = csv.DictReader((tmp_path / "rows.csv").open())
+    assert row["dev_eer"] == row["channels_eer"] and float(row["cpu_minutes"]) > 0
+    document = (tmp_path / "results.md").read_text()
+    assert document.count(f"| **{float(row['dev_eer']):.1f}** |") >= 2
+    assert (tmp_path / "ablation.png").stat().st_size > 1000
+    assert (
+        call("-m", "benchmarks.limited_data", *folders, *files, *rows) == ""
+    )  # nothing is missing
 
 
 TINY = ["--files", "24", "--val", "8", "--seconds", "3.2", "--speakers", "4", "--repeats", "1"]

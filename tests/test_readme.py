@@ -19,6 +19,11 @@ BENCHMARK = (
     "--also tiny-librispeech-channels --output_folder results/seeds"
 )
 SCORINGS = BENCHMARK.replace("results.py", "scorings.py")
+SEARCH = (
+    "python sweep.py hparams/ecapa_tdnn.yaml sweeps/ecapa_tdnn.yaml --study_folder results/search "
+    "--shard_folder results/voices/shards --val_trials_path results/voices/corpus/val_trials.txt "
+    "--dev_trials_path results/voices/corpus/dev_trials.txt"
+)
 ELSEWHERE = {
     "./test.sh": "it is what runs this test",
     "./run.sh --run slow -- --learning_rate 0.001": "test_run_sh.py runs it on one corpus",
@@ -27,6 +32,7 @@ ELSEWHERE = {
     "./run.sh --corpus tiny-voxceleb": "test_run_sh.py runs it with data",
     "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
     "cluster/submit.sh cluster/train.sbatch hparams/prototype.yaml": "test_slurm.py submits it",
+    SEARCH: "test_sweep.py runs it with fewer trials",
     BENCHMARK: "test_benchmark_of_the_results runs it with other data",
     SCORINGS: "test_benchmarks.py runs it with other data",
     "(cd ../.. && python -m benchmarks.backend)": "test_benchmarks.py runs it with fewer trials",
@@ -77,7 +83,7 @@ def environment(tmp_path_factory):
 def run(command, cwd, environment):
     if command.startswith("./run.sh"):
         command = f"{command} -- {' '.join(QUICK)}"
-    elif "train_speaker_embeddings.py" in command:
+    elif re.search("train_speaker_embeddings.py|find_learning_rate.py", command):
         tiny = TINY if "ecapa" in command else []
         command = f"{command} {' '.join([*QUICK, *tiny])}"
     command = command.replace("results/voices", "results/synthetic")

@@ -14,11 +14,12 @@ Authors
 import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.limited_data.corpora import write_subset, write_unseen
 from benchmarks.limited_data.document import write_document
-from benchmarks.limited_data.experiments import ALL, EXPERIMENTS, TABLES
+from benchmarks.limited_data.experiments import ALL, EXPERIMENTS, SEEDS, TABLES
 from benchmarks.limited_data.rows import Rows
 from benchmarks.limited_data.runs import run
 from local.errors import RecipeError, one_line_errors
@@ -43,29 +44,25 @@ def prepare(args, experiments):
 
 def measure(args, rows, experiments):
     """Compute the rows that are missing, several side by side, the first seed of each first."""
-    todo = [
-        (seed, experiment)
+    missing = {
+        (seed, experiment.key): (experiment, seed)
+        for seed in args.seeds
         for experiment in experiments
-        for seed in experiment.seeds
-        if seed not in rows.of(experiment) and seed in args.seeds
-    ]
-    todo.sort(key=lambda of_one: of_one[0])
-    if not todo:
+        if seed not in rows.of(experiment)
+    }
+    if not missing:
         return
-    data = prepare(args, [experiment for _, experiment in todo])
+    data = prepare(args, [experiment for experiment, _ in missing.values()])
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = {
-            pool.submit(_run, args, data, experiment, seed): (experiment, seed)
-            for seed, experiment in todo
-        }
+        jobs = {pool.submit(_run, args, data, *run): run for run in missing.values()}
         try:
             for number, job in enumerate(as_completed(jobs), start=1):
                 experiment, seed = jobs[job]
                 row = job.result()
-                rows.add(experiment, row)
+                rows.add(row)
                 print(
-                    f"{number}/{len(todo)} {experiment.table}, {experiment.name}, seed {seed}: dev "
-                    f"EER {row['dev_eer']} %, -channels {row['channels_eer']} %, unseen "
+                    f"{number}/{len(jobs)} {experiment.name}, seed {seed}: dev EER "
+                    f"{row['dev_eer']} %, -channels {row['channels_eer']} %, unseen "
                     f"{row['unseen_eer']} %, {row['cpu_minutes']} CPU minutes",
                     flush=True,
                 )
@@ -89,9 +86,11 @@ def main():
         parser.add_argument(f"--{name}_folder", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side, of a thread each")
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=TABLES)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], help="only these")
+    parser.add_argument("--names", nargs="+", help="of rows, only these")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="only these")
     parser.add_argument("--csv", type=Path, default=ROOT / "benchmarks/limited_data.csv")
     parser.add_argument("--document", type=Path, default=ROOT / "docs/results.md")
+    parser.add_argument("overrides", nargs="*", help="after --: goes to each training")
     args = parser.parse_args()
     with one_line_errors(debug=False):
         for name in ("data_folder", "channels_folder", "unseen_folder", "output_folder"):
@@ -99,9 +98,11 @@ def main():
             if name != "output_folder" and not getattr(args, name).is_dir():
                 raise RecipeError(f"--{name} {getattr(args, name)}: no such folder")
         rows = Rows(args.csv)
-        measure(args, rows, [row for row in EXPERIMENTS if row.table in args.tables])
+        experiments = [replace(one, options=(*one.options, *args.overrides)) for one in EXPERIMENTS]
+        chosen = [one for one in experiments if one.table in args.tables]
+        measure(args, rows, [one for one in chosen if one.name in (args.names or [one.name])])
     tables = {name: [] for name in TABLES}
-    for experiment in EXPERIMENTS:
+    for experiment in experiments:
         tables[experiment.table].append((experiment, list(rows.of(experiment).values())))
     write_document(args.document, tables)
     print(f"written: {args.document}", file=sys.stderr)

@@ -52,8 +52,10 @@ def _eer(rows, key):
     """Mean, the seeds, and the mean bounds of the intervals."""
     values = column(rows, f"{key}_eer")
     seeds = f" ({', '.join(f'{value:.1f}' for value in values)})" if len(values) > 1 else ""
-    low, high = mean(rows, f"{key}_low"), mean(rows, f"{key}_high")
-    return f"**{mean(rows, f'{key}_eer'):.1f}**{seeds}; {low:.0f}-{high:.0f}"
+    cell = f"**{mean(rows, f'{key}_eer'):.1f}**{seeds}"
+    if any(row[f"{key}_low"] == "" for row in rows):
+        return cell
+    return f"{cell}; {mean(rows, f'{key}_low'):.0f}-{mean(rows, f'{key}_high'):.0f}"
 
 
 def _plot_ablation(path, measured):
@@ -81,7 +83,7 @@ def _plot_speakers(path, measured):
                 for experiment, rows in measured
                 if rows and experiment.hparams == name
             )
-            label = f"{name.split('/')[-1].removesuffix('.yaml')}, {LISTS[key]}"
+            label = f"{name}, {LISTS[key]}"
             axis.plot(*zip(*points, strict=True), f"o{style}", color=f"C{number}", label=label)
     axis.set_xscale("log", base=2)
     counts = sorted({experiment.speakers for experiment, _ in measured})

@@ -4,7 +4,12 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+import re
+import zlib
 from dataclasses import dataclass
+
+from benchmarks import RECIPE
+from local.hparams import without_comments
 
 ALL = 136  # training speakers of tiny-librispeech
 
@@ -16,16 +21,15 @@ class Experiment:
     Arguments
     ---------
     table : str
-        "networks", "ablation" or "speakers".
+        One of TABLES.
     name : str
         Of the row.
     hparams : str
-        The hparams file, from the recipe's folder.
+        The hparams file, of the recipe's hparams/, without .yaml.
     options : tuple of str
         Its overrides.
     speakers : int
         To train on.
-    seeds : tuple of int
     """
 
     table: str
@@ -33,9 +37,69 @@ class Experiment:
     hparams: str
     options: tuple = ()
     speakers: int = ALL
-    seeds: tuple = (1, 2, 3)
+
+    @property
+    def settings(self):
+        """All that its runs follow from, as columns of a row: several tables may have them."""
+        text = without_comments((RECIPE / self.path).read_text(encoding="utf-8"))
+        return {
+            "hparams": self.hparams,
+            "file": f"{zlib.crc32(' '.join(text.split()).encode()):08x}",
+            "options": " ".join(self.options),
+            "speakers": str(self.speakers),
+        }
+
+    @property
+    def path(self):
+        """Of the hparams file, from the recipe's folder."""
+        return f"hparams/{self.hparams}.yaml"
 
     @property
     def key(self):
         """Name of the folder of its runs."""
-        return f"{self.table}_{self.name}".replace(" ", "_").replace("+", "and")
+        return re.sub(r"[^\w.]+", "_", "_".join(self.settings.values())).strip("_")
+
+
+TABLES = ("networks", "ablation", "speakers")
+SEEDS = (1, 2, 3)
+NETWORKS = {
+    "prototype": "prototype",
+    "x-vector": "xvector",
+    "ECAPA-TDNN": "ecapa_tdnn",
+    "ResNet": "resnet",
+    "CAM++": "cam_plus_plus",
+    "SpeechBrain's VoxCeleb settings": "speechbrain_voxceleb",
+    "best": "best",
+}
+WITHOUT = {  # each ingredient of the best recipe, taken away
+    "best": (),
+    "without speeds": ("--speeds", "[1.0]"),
+    "without equaliser": ("--equalizer", "0"),
+    "without rooms": ("--reverb", "0"),
+    "without noise": ("--noise", "0"),
+    "without babble": ("--babble", "0"),
+    "without band limits": ("--band_limit", "0"),
+    "without companding": ("--companding", "0"),
+    "without masks": ("--frequency_mask", "0", "--time_mask", "0"),
+    "without augmentation": (
+        *("--speeds", "[1.0]", "--equalizer", "0", "--reverb", "0", "--noise", "0"),
+        *("--babble", "0", "--band_limit", "0", "--companding", "0"),
+        *("--frequency_mask", "0", "--time_mask", "0"),
+    ),
+    "windows of 25 ms": ("--win_length", "25", "--n_fft", "512"),
+    "without prototypical loss": ("--prototypical_weight", "0"),
+    "without margin": ("--margin", "0"),
+    "without average": ("--average_checkpoints", "1"),
+}
+COUNTS = (17, 34, 68, ALL)
+CURVES = ("prototype", "best")
+
+EXPERIMENTS = [
+    *(Experiment("networks", name, file) for name, file in NETWORKS.items()),
+    *(Experiment("ablation", name, "best", options) for name, options in WITHOUT.items()),
+    *(
+        Experiment("speakers", f"{file}, {count}", file, speakers=count)
+        for file in CURVES
+        for count in COUNTS
+    ),
+]

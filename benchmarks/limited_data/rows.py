@@ -11,7 +11,7 @@ import threading
 from local.atomic import atomic_file
 
 COLUMNS = (
-    *("table", "name", "hparams", "options", "speakers", "seed", "cpu_minutes", "val_eer"),
+    *("hparams", "file", "options", "speakers", "seed", "cpu_minutes", "val_eer"),
     *("dev_eer", "dev_low", "dev_high", "dev_mindcf"),
     *("channels_eer", "channels_low", "channels_high", "channels_mindcf"),
     *("unseen_eer", "unseen_low", "unseen_high", "unseen_mindcf"),
@@ -24,7 +24,8 @@ class Rows:
     Arguments
     ---------
     path : Path
-        Made with the first row; written anew, whole, with each.
+        Made with the first row; written anew, whole, with each. Its column `file` is a checksum of
+        the hparams file without comments.
     """
 
     def __init__(self, path):
@@ -36,28 +37,14 @@ class Rows:
                 self.rows = list(csv.DictReader(fin))
 
     def of(self, experiment):
-        """The rows of an experiment as it is now, by seed; those of other options are left out."""
-        return {
-            int(row["seed"]): row
-            for row in self.rows
-            if (row["table"], row["name"]) == (experiment.table, experiment.name)
-            and row["hparams"] == experiment.hparams
-            and row["options"] == " ".join(experiment.options)
-        }
+        """The rows of an experiment as it is now, by seed; those of other settings are left out."""
+        settings = experiment.settings
+        return {int(row["seed"]): row for row in self.rows if settings.items() <= row.items()}
 
-    def add(self, experiment, row):
-        """Keep a row, in the place of one of the same name and seed."""
-        row = {
-            "table": experiment.table,
-            "name": experiment.name,
-            "hparams": experiment.hparams,
-            "options": " ".join(experiment.options),
-            **{key: str(value) for key, value in row.items()},
-        }
-        key = [row[name] for name in ("table", "name", "seed")]
+    def add(self, row):
+        """Keep a row."""
         with self._lock:
-            others = [r for r in self.rows if [r["table"], r["name"], r["seed"]] != key]
-            self.rows = [*others, row]
+            self.rows.append({key: str(value) for key, value in row.items()})
             with atomic_file(self.path) as fout:
                 writer = csv.DictWriter(fout, COLUMNS, lineterminator="\n")
                 writer.writeheader()

@@ -36,13 +36,13 @@ def run(experiment, seed, data, folder, log):
         One row.
     """
     corpus = data["train"]
-    command = ["train_speaker_embeddings.py", experiment.hparams, *experiment.options]
+    command = ["train_speaker_embeddings.py", experiment.path, *experiment.options]
     command += ["--shard_folder", corpus / "shards", "--output_folder", folder]
     command += ["--val_trials_path", corpus / "corpus/val_trials.txt"]
     command += ["--dev_trials_path", corpus / "corpus/dev_trials.txt"]
     command += ["--random_seed", seed, "--device", "cpu", "--noprogressbar"]
     _call(command, log, _cpu_record(folder))
-    row = {"speakers": experiment.speakers, "seed": seed, **_training(folder)}
+    row = {**experiment.settings, "seed": seed, **_training(folder)}
     for name in LISTS:
         scores = folder / f"{name}_scores.txt"
         scoring = ["speaker_verification.py", "hparams/verification.yaml", "--checkpoint", folder]
@@ -88,12 +88,13 @@ def _training(folder):
 
 
 def _metrics(scores):
+    """EER in percent, its interval, which too few speakers have not, and minDCF."""
     (measured,) = json.loads(scores.with_suffix(".json").read_text(encoding="utf-8"))["lists"]
     metrics = measured["evaluation"]["metrics"]
-    percent = {key: round(100 * metrics["eer"][key], 2) for key in ("value", "low", "high")}
+    eer = metrics["eer"]
+    bounds = {key: eer[key] for key in ("low", "high")}
     return {
-        "eer": percent["value"],
-        "low": percent["low"],
-        "high": percent["high"],
+        "eer": round(100 * eer["value"], 2),
+        **{key: "" if value is None else round(100 * value, 2) for key, value in bounds.items()},
         "mindcf": round(metrics["min_dcf_0.01"]["value"], 3),
     }
