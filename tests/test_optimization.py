@@ -88,9 +88,9 @@ def test_the_average_of_weights_is_evaluated(small, tmp_path):
             expected = 0.8 * expected + 0.2 * weights[key]
         expected = last if last.dtype == torch.int64 else expected  # counts of batches
         torch.testing.assert_close(averaged[key], expected, rtol=1e-5, atol=1e-7)
-    key = "embedding_model.blocks.0.conv.conv.weight"
+    key = "embedding_model.network.blocks.0.conv.conv.weight"
     assert not torch.allclose(averaged[key], history[-1][key])
-    assert brain.hparams.embedding_model.blocks[0].conv.conv.weight.data_ptr() == (
+    assert brain.hparams.embedding_model.network.blocks[0].conv.conv.weight.data_ptr() == (
         averaged[key].data_ptr()  # what is saved by its name
     )
 

@@ -64,8 +64,7 @@ def check(args, of_training):
             raise RecipeError(f"{word}: each trial has its own, in --study_folder; leave it out")
     data = json.dumps(str(Path(args.study_folder).resolve() / "data"))
     hparams, overrides = load_hparams(hparams_file, f"{overrides}\noutput_folder: {data}", run_opts)
-    overrides |= {key: hparams[key] for key in ("n_speakers", "train_content")}
-    return sweep, Experiment(hparams_file, overrides, run_opts)
+    return sweep, Experiment(hparams_file, hparams, overrides, run_opts)
 
 
 def search(shared, of_training):

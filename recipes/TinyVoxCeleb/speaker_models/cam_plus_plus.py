@@ -132,8 +132,8 @@ def context(frames):
 
     Example
     -------
-    >>> context(torch.arange(102.0).reshape(1, 1, 102))[0, 0, [0, 99, 100, 101]]
-    tensor([100.0000, 100.0000, 151.0000, 151.0000])
+    >>> context(torch.arange(102.0).reshape(1, 1, 102))[0, 0, [0, 99, 100, 101]].round()
+    tensor([100., 100., 151., 151.])
     """
     # The last segment is the mean of what it has.
     segments = torch.nn.functional.avg_pool1d(frames, SEGMENT, ceil_mode=True)

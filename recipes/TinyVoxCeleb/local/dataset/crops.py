@@ -50,7 +50,7 @@ def cut_crop(read, index, row, crop, *, num_frames, seed, epoch):
         "id": sample.key,
         "sig": torch.from_numpy(repeat_to(signal, num_frames)),
         "class_idx": index.class_idx.item(row),
-        "seed": of_crop,
+        "seed": of_crop % 2**63,  # as torch's integers go
     }
 
 
