@@ -88,7 +88,7 @@ WITHOUT = {  # each ingredient of the best recipe, taken away
     ),
     "windows of 25 ms": ("--win_length", "25", "--n_fft", "512"),
     "without prototypical loss": ("--prototypical_weight", "0"),
-    "without margin": ("--margin", "0"),
+    "with a margin of 0.2": ("--margin", "0.2"),
     "without average": ("--average_checkpoints", "1"),
 }
 COUNTS = (17, 34, 68, ALL)
