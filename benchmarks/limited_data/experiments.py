@@ -62,14 +62,16 @@ class Experiment:
 
 TABLES = ("networks", "ablation", "speakers")
 SEEDS = (1, 2, 3)
+# As many crops as run.sh takes for this corpus, so that 30 epochs have 600 steps
+PROTOTYPE = ("prototype", ("--crops_per_utterance", "11"))
 NETWORKS = {
-    "prototype": "prototype",
-    "x-vector": "xvector",
-    "ECAPA-TDNN": "ecapa_tdnn",
-    "ResNet": "resnet",
-    "CAM++": "cam_plus_plus",
-    "SpeechBrain's VoxCeleb settings": "speechbrain_voxceleb",
-    "best": "best",
+    "prototype": PROTOTYPE,
+    "x-vector": ("xvector", ()),
+    "ECAPA-TDNN": ("ecapa_tdnn", ()),
+    "ResNet": ("resnet", ()),
+    "CAM++": ("cam_plus_plus", ()),
+    "SpeechBrain's VoxCeleb settings": ("speechbrain_voxceleb", ()),
+    "best": ("best", ()),
 }
 WITHOUT = {  # each ingredient of the best recipe, taken away
     "best": (),
@@ -92,14 +94,10 @@ WITHOUT = {  # each ingredient of the best recipe, taken away
     "without average": ("--average_checkpoints", "1"),
 }
 COUNTS = (17, 34, 68, ALL)
-CURVES = ("prototype", "best")
+CURVES = (PROTOTYPE, ("best", ()))
 
 EXPERIMENTS = [
-    *(Experiment("networks", name, file) for name, file in NETWORKS.items()),
+    *(Experiment("networks", name, *how) for name, how in NETWORKS.items()),
     *(Experiment("ablation", name, "best", options) for name, options in WITHOUT.items()),
-    *(
-        Experiment("speakers", f"{file}, {count}", file, speakers=count)
-        for file in CURVES
-        for count in COUNTS
-    ),
+    *(Experiment("speakers", f"{how[0]}, {n}", *how, speakers=n) for how in CURVES for n in COUNTS),
 ]
