@@ -11,6 +11,8 @@ from local.augmentation.augmentation import Part
 from local.augmentation.spectrum import at_level_of, convolved
 from local.errors import RecipeError
 
+MAX_REFLECTIONS = 10  # of each sound ray; beyond them it is too faint to matter, and slow
+
 
 class Reverb(Part):
     """Put each crop into a room.
@@ -101,9 +103,6 @@ def simulated_rooms(
         taps = taps[np.argmax(np.abs(taps)) :][: len(response)]
         response[: len(taps)] = taps / np.abs(taps).max()
     return torch.from_numpy(responses)
-
-
-MAX_REFLECTIONS = 10  # of each sound ray; beyond them it is too faint to matter, and slow
 
 
 def _walls(pyroomacoustics, reverberation, size):
