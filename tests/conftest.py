@@ -19,16 +19,18 @@ RECIPE = ROOT / "recipes" / "TinyVoxCeleb"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+def make_data(folder, **speakers):
+    """A corpus of artificial voices in the tiny-voxceleb layout as `corpus`, and its `shards`."""
+    corpus, shards = folder / "corpus", folder / "shards"
+    prepare_synthetic(corpus, num_dev_speakers=4, utterances_per_speaker=5, **speakers)
+    write_shards(corpus, corpus / "tiny_meta.csv", shards)
+    return SimpleNamespace(corpus=corpus, shards=shards)
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
     """6 training and 4 dev speakers: `corpus` in the tiny-voxceleb layout, and its `shards`."""
-    folder = tmp_path_factory.mktemp("small")
-    corpus, shards = folder / "corpus", folder / "shards"
-    prepare_synthetic(
-        corpus, seed=1, num_train_speakers=6, num_dev_speakers=4, utterances_per_speaker=5
-    )
-    write_shards(corpus, corpus / "tiny_meta.csv", shards)
-    return SimpleNamespace(corpus=corpus, shards=shards)
+    return make_data(tmp_path_factory.mktemp("small"), seed=1, num_train_speakers=6)
 
 
 @pytest.fixture

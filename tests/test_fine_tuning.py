@@ -3,7 +3,6 @@
 import csv
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import test_processes
@@ -11,11 +10,9 @@ import torch
 from running import ECAPA, TINY_ECAPA, train
 from test_errors import one_line
 
-from conftest import RECIPE
-from local.corpora.synthetic import prepare_synthetic
+from conftest import RECIPE, make_data
 from local.embeddings import find_bundle
 from local.resumable_brain import ResumableBrain
-from local.shards import write_shards
 from local.unfreezing import freeze
 
 FINE_TUNING = str(RECIPE / "hparams/fine_tuning.yaml")
@@ -31,13 +28,7 @@ def first(small, tmp_path_factory):
 @pytest.fixture(scope="module")
 def others(tmp_path_factory):
     """Other speakers: four to train on."""
-    folder = tmp_path_factory.mktemp("others")
-    corpus, shards = folder / "corpus", folder / "shards"
-    prepare_synthetic(
-        corpus, seed=2, num_train_speakers=4, num_dev_speakers=4, utterances_per_speaker=5
-    )
-    write_shards(corpus, corpus / "tiny_meta.csv", shards)
-    return SimpleNamespace(corpus=corpus, shards=shards)
+    return make_data(tmp_path_factory.mktemp("others"), seed=2, num_train_speakers=4)
 
 
 def fine_tune(data, output, run, *options, hparams=FINE_TUNING):
