@@ -10,6 +10,7 @@ from local.augmentation import (
     Augmentation,
     Babble,
     BandLimit,
+    Bank,
     ChunkDrop,
     Clipping,
     ColouredNoise,
@@ -155,21 +156,38 @@ def test_folders_without_recordings(tmp_path, write, message):
 
 
 def test_reverberation_is_convolution(tmp_path):
-    signals, rooms = speechlike(), simulated_rooms(4, seed=1)
+    signals, bank = speechlike(), simulated_rooms(4, seed=1)
+    rooms = bank.on("cpu")
     assert rooms.shape == (4, 8000) and (rooms.abs().argmax(1) == 0).all()
-    changed = Augmentation([Reverb(rooms[:1], probability=1.0)])(signals, range(6))
+    one_room = Augmentation([Reverb(Bank(lambda: rooms[:1]), probability=1.0)])
+    changed = one_room(signals, range(6))
     for ours, signal in zip(changed.numpy(), signals.numpy(), strict=True):
         theirs = scipy.signal.fftconvolve(signal, rooms[0].numpy())[: len(signal)]
         theirs *= np.sqrt(np.mean(signal**2) / np.mean(theirs**2))
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
-    assert torch.equal(simulated_rooms(4, seed=1), rooms)
+    assert torch.equal(simulated_rooms(4, seed=1).on("cpu"), rooms)
     sf.write(tmp_path / "room.wav", np.r_[0, 0, rooms[2].numpy()] * 0.9, RATE, subtype="FLOAT")
-    torch.testing.assert_close(recorded_rooms(find_recordings(tmp_path, tmp_path))[0], rooms[2])
+    recorded = recorded_rooms(find_recordings(tmp_path, tmp_path)).on("cpu")
+    torch.testing.assert_close(recorded[0], rooms[2])
+
+
+def test_rooms_are_made_once_by_the_first_crop_in_one():
+    more_than_there_is_memory_for = simulated_rooms(10**10, seed=0)
+    without = Augmentation([Reverb(more_than_there_is_memory_for, probability=0.0)])
+    assert torch.equal(without(speechlike(), range(6)), speechlike())
+    made = []
+    bank = Bank(lambda: made.append("rooms") or torch.eye(3, 8))
+    augmentation = Augmentation([Reverb(bank, probability=1.0)])
+    for seeds in (range(6), range(6, 12)):
+        augmentation(speechlike(), seeds)
+    assert made == ["rooms"]
+    assert not list(augmentation.buffers())  # which processes share again and again
 
 
 def test_rooms_are_as_reverberant_as_asked():
     def decay(seconds):
-        room = simulated_rooms(20, seed=0, reverberation=(seconds, seconds)).double().square()
+        rooms = simulated_rooms(20, seed=0, reverberation=(seconds, seconds)).on("cpu")
+        room = rooms.double().square()
         rest = room.flip(1).cumsum(1).flip(1).mean(0)  # Schroeder's integral
         return 10 * torch.log10(rest[3200] / rest[0]).item()  # after 0.2 s
 

@@ -5,6 +5,7 @@ Authors
 """
 
 from local.augmentation.augmentation import Augmentation, CropAugmentation, Part
+from local.augmentation.bank import Bank
 from local.augmentation.channel import BandLimit, Equalizer, FrequencyDrop
 from local.augmentation.choice import OneOf
 from local.augmentation.codec import Companding, SpectralHoles
@@ -19,6 +20,7 @@ __all__ = [
     "Augmentation",
     "Babble",
     "BandLimit",
+    "Bank",
     "ChunkDrop",
     "Clipping",
     "ColouredNoise",

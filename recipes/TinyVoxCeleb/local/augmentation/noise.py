@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from local.augmentation.augmentation import Part
+from local.augmentation.bank import Bank
 from local.augmentation.spectrum import filtered, frequencies, level, mixed
 
 BANK_SECONDS = 60
@@ -33,8 +34,11 @@ class ColouredNoise(Part):
         self.slope = slope
         self.sample_rate = sample_rate
         # Each crop takes a place of its own of one minute: cheaper than noise of its own.
-        white = np.random.default_rng(0).standard_normal(BANK_SECONDS * sample_rate, np.float32)
-        self.register_buffer("white", torch.from_numpy(white), persistent=False)
+        self.white = Bank(self._white)
+
+    def _white(self):
+        count = BANK_SECONDS * self.sample_rate
+        return torch.from_numpy(np.random.default_rng(0).standard_normal(count, np.float32))
 
     def draw(self, rng):
         """Where in the minute; slope; ratio in dB."""
@@ -43,7 +47,7 @@ class ColouredNoise(Part):
     def change(self, chosen, everything, start, slope, snr):
         """Add the noise."""
         time = torch.arange(chosen.shape[1], device=chosen.device)
-        noise = self.white[(start[:, None] + time) % len(self.white)]
+        noise = self.white.on(chosen.device)[(start[:, None] + time) % len(self.white)]
         hertz = frequencies(chosen.shape[1], self.sample_rate, chosen.device)
         gains = ((hertz + 50) / 1000) ** slope[:, None]
         return mixed(chosen, filtered(noise, gains), snr)

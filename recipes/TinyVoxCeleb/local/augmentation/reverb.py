@@ -4,10 +4,14 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+from functools import partial
+from importlib.util import find_spec
+
 import numpy as np
 import torch
 
 from local.augmentation.augmentation import Part
+from local.augmentation.bank import Bank
 from local.augmentation.spectrum import at_level_of, convolved
 from local.errors import RecipeError
 
@@ -19,14 +23,14 @@ class Reverb(Part):
 
     Arguments
     ---------
-    rooms : torch.Tensor
+    rooms : Bank
         Impulse responses, shape (rooms, taps), from `simulated_rooms` or `recorded_rooms`.
     probability : float
     """
 
     def __init__(self, rooms, *, probability):
         super().__init__(probability)
-        self.register_buffer("rooms", rooms, persistent=False)
+        self.rooms = rooms
 
     def draw(self, rng):
         """Which room."""
@@ -34,7 +38,7 @@ class Reverb(Part):
 
     def change(self, chosen, everything, rooms):
         """Convolve, and keep the level."""
-        return at_level_of(convolved(chosen, self.rooms[rooms]), chosen)
+        return at_level_of(convolved(chosen, self.rooms.on(chosen.device)[rooms]), chosen)
 
 
 def simulated_rooms(
@@ -67,21 +71,25 @@ def simulated_rooms(
 
     Returns
     -------
-    torch.Tensor
-        Shape (number, taps), float32; the direct sound comes first.
+    Bank
+        Of shape (number, taps), float32; the direct sound comes first.
 
     Raises
     ------
     RecipeError
         pyroomacoustics is not installed.
     """
-    try:
-        import pyroomacoustics
-    except ImportError:
+    if find_spec("pyroomacoustics") is None:
         raise RecipeError(
             "reverberation: simulated rooms need pyroomacoustics, which is not installed: run "
             "scripts/setup_virtual_environment.sh, or give a folder of recorded responses"
-        ) from None
+        )
+    return Bank(partial(_simulated, number, seed, reverberation, distance, seconds, sample_rate))
+
+
+def _simulated(number, seed, reverberation, distance, seconds, sample_rate):
+    import pyroomacoustics  # takes a while
+
     rng = np.random.default_rng(seed)
     responses = np.zeros((number, round(seconds * sample_rate)), np.float32)
     for response in responses:
@@ -126,9 +134,13 @@ def recorded_rooms(recordings, *, seconds=0.5, sample_rate=16000):
 
     Returns
     -------
-    torch.Tensor
-        Shape (rooms, taps), float32; the direct sound comes first.
+    Bank
+        Of shape (rooms, taps), float32; the direct sound comes first.
     """
+    return Bank(partial(_recorded, recordings, seconds, sample_rate))
+
+
+def _recorded(recordings, seconds, sample_rate):
     responses = np.zeros((len(recordings), round(seconds * sample_rate)), np.float32)
     for number, response in enumerate(responses):
         taps = recordings.whole(number)
