@@ -138,11 +138,11 @@ def main(argv):
         folder = Path(hparams["output_folder"])
         experiment = Experiment(hparams_file, hparams, overrides, run_opts)
         check_experiment(folder, experiment)
-        start_from(hparams, experiment)
         data = dataio_prep(hparams, pin_memory=run_opts.device != "cpu")
         if is_same_experiment(folder / "inference", experiment):
             run_on_main(print, args=[f"{folder}: this run is complete"])
             return
+        start_from(hparams, experiment)
         keep_freed_memory()
         with only_training(folder):
             sb.create_experiment_directory(folder, hparams_file, experiment.overrides, LOG_CONFIG)
