@@ -71,13 +71,25 @@ def test_random_numbers_belong_to_the_crop(make):
     assert 0 < sum(untouched) < 6  # by their own seeds, so always the same
     assert torch.equal(augmentation(batch, [1, 2, 3, 4, 5, 6]), changed)
     assert not torch.equal(augmentation(batch, [7, 8, 9, 10, 11, 12]), changed)
-    assert torch.equal(augmentation.eval()(batch, [1, 2, 3, 4, 5, 6]), batch)
     if make is not Babble:  # which is made of the others
-        alone = augmentation.train()(batch[2:3], [3])
+        alone = augmentation(batch[2:3], [3])
         torch.testing.assert_close(alone[0], changed[2])
         other = Clipping if make is Gain else Gain
         longer = Augmentation([other(probability=0.0), make(probability=0.5)])
         assert torch.equal(longer(batch, [1, 2, 3, 4, 5, 6]), changed)
+
+
+def test_a_share_of_the_crops_stays_as_it_is_recorded():
+    def augmented(probability):
+        parts = [Clipping(probability=1.0), Gain(probability=1.0)]
+        return Augmentation(parts, probability)(signals, range(300))
+
+    signals = speechlike(300, 100)
+    seldom, always = augmented(0.2), augmented(1.0)
+    changed = (seldom != signals).any(dim=1)
+    assert 40 < changed.sum() < 80
+    assert torch.equal(seldom, torch.where(changed[:, None], always, signals))
+    assert torch.equal(augmented(0.0), signals)
 
 
 def test_one_of_several_for_each_crop():

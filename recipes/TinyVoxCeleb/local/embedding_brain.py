@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import speechbrain as sb
 import torch
+from tqdm import tqdm
 
 from local.averaging import epoch_of, load_average
 from local.checkpointer import AtomicCheckpointer
@@ -74,27 +75,60 @@ class EmbeddingBrain(StagedBrain):
         )
 
     def on_evaluate_start(self, max_key=None, min_key=None):
-        """Load the network to test; the mean of several is written to `average` beside the saves.
+        """Load the network to test; one that is no checkpoint is written beside them, to `tested`.
 
-        Its batch normalisation has the mean statistics of theirs, and its validation embeddings are
-        computed and centred anew: their mean is not the mean of the epochs' means.
+        The mean of several epochs has the mean of their batch normalisation's statistics, but not
+        of its embeddings' means: these are computed anew.
         """
-        if self.average_checkpoints == 1:
-            super().on_evaluate_start(max_key=max_key, min_key=min_key)
-            self.tested = self.checkpointer.find_checkpoint(max_key=max_key, min_key=min_key)
-            self.tested_is = "best epoch"
-            return
-        super().on_evaluate_start()  # the last one
-        count = load_average(self.checkpointer, self.plain_modules, self.average_checkpoints)
-        self.centre_embeddings(self._embed(self.valid_set))
+        last = self.average_checkpoints > 1
+        super().on_evaluate_start(**({} if last else {"max_key": max_key, "min_key": min_key}))
+        self.tested = self.checkpointer.find_checkpoint(max_key=max_key, min_key=min_key)
+        self.tested_is = "best epoch"
+        fitted = hasattr(self.plain_modules.embedding_model, "fit_norm")
+        if last:
+            count = load_average(self.checkpointer, self.plain_modules, self.average_checkpoints)
+            self.tested_is = f"average of {count} epochs to"
+        if fitted:
+            self.fit_norm(self.plain_modules.embedding_model)
+        if last or fitted:
+            self.centre_embeddings(self._embed(self.valid_set))
+            self.tested = self._save_tested()
+
+    def fit_norm(self, network):
+        """Fit its last layer to an epoch of training crops, augmented as they were in training.
+
+        The classifier gets the mean embedding of each class, as what it has learnt are directions
+        of the embeddings before.
+        """
+        network.reset_norm()
+        self.train_set.set_epoch(self.hparams.epochs + 1, start=0)
+        self.modules.eval()
+        found = []
+        with torch.no_grad(), self.evaluation_ctx:
+            for number, batch in enumerate(self._shown(self.train_set)):
+                embeddings, scores, classes = self.compute_forward(batch, sb.Stage.TRAIN)
+                of_batch = embeddings.squeeze(1).float().cpu(), classes.squeeze(1).cpu()
+                found.append((number, place()[0], *of_batch))
+        found = sorted(gather(found), key=lambda of_batch: of_batch[:2])  # as of one process
+        embeddings, classes = (torch.cat([of_batch[k] for of_batch in found]) for k in (2, 3))
+        of_all = embeddings.to(self.device), classes.to(self.device)
+        means = network.fit_norm(*of_all, count=scores.shape[-1])
+        weight = self.plain_modules.classifier.weight.detach()
+        weight.copy_(means.repeat_interleave(len(weight) // len(means), dim=0))
+
+    def _shown(self, loader):
+        total, silent = len(loader.order.sizes()), self.noprogressbar or place()[0] > 0
+        text = "normalisation of the embeddings"
+        return tqdm(loader, text, total, unit="batch", dynamic_ncols=True, disable=silent)
+
+    def _save_tested(self):
         parts = {
             name: module
             for name, module in self.plain_modules.items()
             if name in self.checkpointer.recoverables
         }
-        folder = Path(self.checkpointer.checkpoints_dir).with_name("average")
-        self.tested = AtomicCheckpointer(folder, parts).save_checkpoint(name=f"{count}_epochs")
-        self.tested_is = f"average of {count} epochs to"
+        folder = Path(self.checkpointer.checkpoints_dir).with_name("tested")
+        return AtomicCheckpointer(folder, parts).save_checkpoint(name="network")
 
     def _embed(self, loader):
         self.on_stage_start(sb.Stage.VALID)

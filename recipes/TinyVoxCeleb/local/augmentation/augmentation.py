@@ -34,11 +34,7 @@ class Part(torch.nn.Module):
 
     def __init__(self, probability):
         super().__init__()
-        if not 0 <= probability <= 1:
-            raise RecipeError(
-                f"augmentation {type(self).__name__}: probability {probability}: expected 0 to 1"
-            )
-        self.probability = probability
+        self.probability = checked_probability(probability, self)
 
     def forward(self, batch, generators):
         """Change some of a batch.
@@ -66,7 +62,7 @@ class Part(torch.nn.Module):
 
 
 class Augmentation(torch.nn.Module):
-    """Parts one after another, in training only.
+    """Parts one after another.
 
     All that is random about a crop follows from its seed, so from (seed, epoch, utterance, number
     of the crop), and from the part: not from the batch it is in, from other parts, or from the
@@ -77,6 +73,8 @@ class Augmentation(torch.nn.Module):
     Arguments
     ---------
     parts : list of Part
+    probability : float
+        Share of the crops that any part changes: the others stay as they are recorded.
 
     Example
     -------
@@ -85,13 +83,12 @@ class Augmentation(torch.nn.Module):
     >>> signals = torch.randn(2, 16000)
     >>> augmentation(signals, [1, 2]).shape
     torch.Size([2, 16000])
-    >>> torch.equal(augmentation.eval()(signals, [1, 2]), signals)
-    True
     """
 
-    def __init__(self, parts):
+    def __init__(self, parts, probability=1.0):
         super().__init__()
         self.parts = torch.nn.ModuleList(parts)
+        self.probability = checked_probability(probability, self)
         kinds, self.names = Counter(), []
         for part in self.parts:
             kind = type(part).__name__
@@ -114,12 +111,16 @@ class Augmentation(torch.nn.Module):
         torch.Tensor
             Of the same shape.
         """
-        if not self.training:
+        rows = [
+            row for row, rng in enumerate(_of_each(seeds, "any")) if rng.random() < self.probability
+        ]
+        if not rows:
             return batch
+        chosen = torch.tensor(rows, device=batch.device)
+        changed = batch[chosen]
         for name, part in zip(self.names, self.parts, strict=True):
-            number = zlib.crc32(name.encode())
-            batch = part(batch, [np.random.default_rng([seed, number]) for seed in seeds])
-        return batch
+            changed = part(changed, _of_each([seeds[row] for row in rows], name))
+        return batch.index_copy(0, chosen, changed)
 
 
 class CropAugmentation(Augmentation):
@@ -128,11 +129,13 @@ class CropAugmentation(Augmentation):
     Arguments
     ---------
     parts : list of Part
+    probability : float
+        Share of the crops that any part changes; speeds are apart from it.
     speed_perturbation : SpeedPerturbation, optional
     """
 
-    def __init__(self, parts, speed_perturbation=None):
-        super().__init__(parts)
+    def __init__(self, parts, probability=1.0, speed_perturbation=None):
+        super().__init__(parts, probability)
         self.speed_perturbation = speed_perturbation
 
     def forward(self, batch):
@@ -148,3 +151,18 @@ class CropAugmentation(Augmentation):
         if self.speed_perturbation is None:
             return speakers
         return self.speed_perturbation.labels(speakers)
+
+
+def checked_probability(probability, owner):
+    """A probability, or a RecipeError."""
+    if not 0 <= probability <= 1:
+        raise RecipeError(
+            f"augmentation {type(owner).__name__}: probability {probability}: expected 0 to 1"
+        )
+    return probability
+
+
+def _of_each(seeds, name):
+    """The random generator of each crop for a part."""
+    number = zlib.crc32(name.encode())
+    return [np.random.default_rng([seed, number]) for seed in seeds]

@@ -1,0 +1,88 @@
+"""Within-class covariance normalisation, against a plain computation and in a training."""
+
+import numpy as np
+import pytest
+import speechbrain as sb
+import torch
+from running import make_brain
+
+from conftest import RECIPE
+from local.metrics import equal_error_rate
+from speaker_models.within_class_norm import WithinClassNorm
+
+BEST = str(RECIPE / "hparams/best.yaml")
+TINY = ("--base_channels", "4", "--embedding_size", "16", "--rooms", "3")
+TINY += ("--audio_length_num_frames", "12000", "--crops_per_utterance", "2")
+
+
+class Given(torch.nn.Module):
+    def forward(self, features, lengths=None):
+        return features[:, :1]
+
+
+def speakers(count, crops, size=12):
+    """Embeddings in which two directions differ from crop to crop, as channels do."""
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.arange(count).repeat(crops)
+    own = torch.randn(count, size, generator=generator)
+    noise = torch.randn(len(classes), size, generator=generator)
+    noise[:, :2] *= 10
+    return own[classes] + 0.3 * noise + 0.5, classes
+
+
+def eer(embeddings, classes):
+    vectors = torch.nn.functional.normalize(embeddings, dim=-1)
+    first, second = np.triu_indices(len(vectors), 1)
+    same = (classes[first] == classes[second]).numpy()
+    return equal_error_rate((vectors[first] * vectors[second]).sum(-1).numpy(), same.astype(int))
+
+
+def test_projection_is_the_inverse_root_of_the_covariance():
+    embeddings, classes = speakers(20, 6)
+    network = WithinClassNorm(Given(), embedding_size=12, shrinkage=0.3)
+    unit = network(embeddings[:, None]).squeeze(1)  # not fitted: only of length one
+    lengths = np.linalg.norm(embeddings.numpy(), axis=1, keepdims=True)
+    assert np.allclose(unit, embeddings.numpy() / lengths, atol=1e-6)
+    means = network.fit_norm(unit, classes, count=21)
+
+    centred = unit.numpy() - unit.numpy().mean(axis=0)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    of_each = [centred[classes == number] for number in range(20)]
+    covariance = sum(np.cov(one.T, bias=True) * len(one) for one in of_each) / len(centred)
+    shrunk = 0.7 * covariance + 0.3 * np.trace(covariance) / 12 * np.eye(12)
+    projection = network.projection.double().numpy()
+    assert np.allclose(projection @ shrunk @ projection.T, np.eye(12), atol=1e-4)
+
+    normalised = network(embeddings[:, None]).squeeze(1)
+    assert np.allclose(normalised, centred @ projection, atol=1e-4)
+    assert np.allclose(means[3], normalised[classes == 3].mean(dim=0), atol=1e-5)
+    assert not means[20].any()  # a class that has no crop
+
+    new, of_new = speakers(30, 4)
+    before = eer(new, of_new)
+    assert eer(network(new[:, None]).squeeze(1), of_new) < 0.6 * before
+    network.reset_norm()
+    assert torch.equal(network(embeddings[:, None]).squeeze(1), unit)
+
+
+def test_shrinkage_is_a_share():
+    with pytest.raises(ValueError, match="shrinkage 0: expected more than 0, at most 1"):
+        WithinClassNorm(Given(), embedding_size=12, shrinkage=0)
+
+
+def test_a_brain_fits_it_to_its_augmented_crops(small, tmp_path):
+    brain = make_brain(small, tmp_path, *TINY, hparams=BEST)
+    network, classifier = brain.modules.embedding_model, brain.modules.classifier
+    brain.fit_norm(network)
+    brain.train_set.set_epoch(brain.hparams.epochs + 1, start=0)
+    embeddings, classes = [], []
+    with torch.no_grad():
+        for batch in brain.train_set:
+            of_batch, _, of_crops = brain.compute_forward(batch, sb.Stage.TRAIN)
+            embeddings.append(of_batch.squeeze(1))
+            classes.append(of_crops.squeeze(1))
+    embeddings, classes = torch.cat(embeddings), torch.cat(classes)
+    assert len(classifier.weight) == 18 and len(classes.unique()) > 6  # of three speeds
+    for number in classes.unique():
+        mean = embeddings[classes == number].mean(dim=0)
+        torch.testing.assert_close(classifier.weight[number], mean, rtol=0, atol=1e-5)
