@@ -3,8 +3,9 @@
 import csv
 
 import pytest
+import speechbrain as sb
 import torch
-from running import train
+from running import make_brain, train
 from speechbrain.inference import EncoderClassifier
 
 from conftest import RECIPE
@@ -39,6 +40,19 @@ def test_speeds_are_speakers_and_the_network_loads(small, tmp_path, hparams):
     *_, label = encoder.classify_batch(torch.randn(1, 16000))
     assert label[0] in labels
     assert encoder.encode_batch(torch.randn(2, 16000)).shape == (2, 1, 16)
+
+
+def test_only_training_is_augmented(small, tmp_path):
+    brain = make_brain(small, tmp_path, *TINY, hparams=BEST)
+    brain.train_set.set_epoch(1)
+    batch = next(iter(brain.train_set))
+    modules, lengths = brain.modules.eval(), torch.ones(len(batch))
+    with torch.no_grad():
+        features = modules.compute_features(batch.to("cpu").signals)
+        plain = modules.embedding_model(modules.mean_var_norm(features, lengths), lengths)
+        for stage in sb.Stage:
+            embeddings, _, _ = brain.compute_forward(batch, stage)
+            assert torch.equal(embeddings, plain) == (stage != sb.Stage.TRAIN)
 
 
 def test_augmentation_follows_from_the_crop(small, tmp_path, monkeypatch):
