@@ -14,11 +14,9 @@ from s3_server import serve_s3
 from conftest import ROOT
 from local.corpora.synthetic import prepare_synthetic
 
-BENCHMARK = (
-    "python ../../benchmarks/results.py --data_folder tiny-librispeech "
-    "--also tiny-librispeech-channels --output_folder results/seeds"
+SCORINGS = (
+    "(cd ../.. && python -m benchmarks.limited_data.scorings --output_folder results/limited_data)"
 )
-SCORINGS = BENCHMARK.replace("results.py", "scorings.py")
 SEARCH = (
     "python sweep.py hparams/ecapa_tdnn.yaml sweeps/ecapa_tdnn.yaml --study_folder results/search "
     "--shard_folder results/voices/shards --val_trials_path results/voices/corpus/val_trials.txt "
@@ -33,8 +31,8 @@ ELSEWHERE = {
     "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
     "cluster/submit.sh cluster/train.sbatch hparams/prototype.yaml": "test_slurm.py submits it",
     SEARCH: "test_sweep.py runs it with fewer trials",
-    BENCHMARK: "test_benchmark_of_the_results runs it with other data",
     SCORINGS: "test_benchmarks.py runs it with other data",
+    "(cd ../.. && python -m benchmarks.networks)": "test_benchmarks.py runs it for two networks",
     "(cd ../.. && python -m benchmarks.backend)": "test_benchmarks.py runs it with fewer trials",
     "(cd ../.. && python -m benchmarks.pipeline)": "test_benchmarks.py runs it with little data",
 }
@@ -119,24 +117,13 @@ def test_experiments_name_themselves():
 
 
 def test_results_are_given():
-    text = (ROOT / "recipes/TinyVoxCeleb/README.md").read_text(encoding="utf-8")
-    for network in ("prototype", "ecapa_tdnn"):
-        assert re.search(rf"^\| {network} \| [\d.]+ min(?: \| [\d.]+ % .*){{2}} \|$", text, re.M)
+    readme = (ROOT / "recipes/TinyVoxCeleb/README.md").read_text(encoding="utf-8")
+    assert "(../../docs/results.md)" in readme.partition("## Results\n")[2]
+    text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    for network in ("prototype", "best"):
+        assert re.search(rf"^\| {network} \|(?: \*\*[\d.]+\*\*.*? \|){{3}}", text, re.M)
 
 
 def test_nothing_is_claimed_to_run_elsewhere_in_vain():
     found = commands("README.md") + commands("recipes/TinyVoxCeleb/README.md")
     assert set(ELSEWHERE) <= set(found)
-
-
-def test_benchmark_of_the_results(small, tmp_path):
-    command = [sys.executable, str(ROOT / "benchmarks/results.py"), "--data_folder", small.corpus]
-    command += ["--also", small.corpus, "--output_folder", tmp_path, "--hparams", "prototype"]
-    command += ["--seeds", "1", "--", *QUICK]
-    env = {**os.environ, "VENV_DIR": sys.prefix}
-    answer = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True)
-    assert answer.returncode == 0, answer.stderr
-    head, _, row = answer.stdout.splitlines()
-    assert head == "| network | training | dev EER, corpus | dev EER, corpus |"
-    result = r"[\d.]+ % \([\d.]+\)"  # four speakers are too few for an interval
-    assert re.fullmatch(rf"\| prototype \| [\d.]+ min \| {result} \| {result} \|", row)

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.limited_data.corpora import write_subset, write_unseen
+from benchmarks.limited_data.corpora import corpora, write_subset, write_unseen
 from benchmarks.limited_data.document import write_document
 from benchmarks.limited_data.experiments import ALL, EXPERIMENTS, SEEDS, TABLES
 from benchmarks.limited_data.rows import Rows
@@ -29,17 +29,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def prepare(args, experiments):
-    """Write the shards that the experiments need; returns their folders by what they are for."""
-    out = args.output_folder / "data"
-    for count in sorted({experiment.speakers for experiment in experiments}):
-        write_subset(args.data_folder, out / f"{count}_speakers", count)
-    channels, unseen = out / "channels", out / "unseen"
+    """Write the shards that the experiments need; ALL have those of the dev list."""
+    for count in sorted({ALL, *(experiment.speakers for experiment in experiments)}):
+        write_subset(args.data_folder, corpora(args.output_folder, count)["train"], count)
+    lists = corpora(args.output_folder)
+    channels = lists["channels"]
     if not (channels / "corpus").exists():
         channels.mkdir(parents=True, exist_ok=True)
         (channels / "corpus").symlink_to(args.channels_folder)
     write_shards(channels / "corpus", channels / "corpus/tiny_meta.csv", channels / "shards")
-    write_unseen(args.unseen_folder, unseen)
-    return {"dev": out / f"{ALL}_speakers", "channels": channels, "unseen": unseen}
+    write_unseen(args.unseen_folder, lists["unseen"])
 
 
 def measure(args, rows, experiments):
@@ -52,9 +51,9 @@ def measure(args, rows, experiments):
     }
     if not missing:
         return
-    data = prepare(args, [experiment for experiment, _ in missing.values()])
+    prepare(args, [experiment for experiment, _ in missing.values()])
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = {pool.submit(_run, args, data, *run): run for run in missing.values()}
+        jobs = {pool.submit(_run, args, *run): run for run in missing.values()}
         try:
             for number, job in enumerate(as_completed(jobs), start=1):
                 experiment, seed = jobs[job]
@@ -71,12 +70,12 @@ def measure(args, rows, experiments):
             raise
 
 
-def _run(args, data, experiment, seed):
-    folder = args.output_folder / experiment.key / str(seed)
+def _run(args, experiment, seed):
+    folder = experiment.folder(args.output_folder, seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    corpora = {**data, "train": args.output_folder / "data" / f"{experiment.speakers}_speakers"}
+    data = corpora(args.output_folder, experiment.speakers)
     with open(folder.with_name(f"{seed}.log"), "a", encoding="utf-8") as log:
-        return run(experiment, seed, corpora, folder, log)
+        return run(experiment, seed, data, folder, log)
 
 
 def main():

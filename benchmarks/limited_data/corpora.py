@@ -9,11 +9,23 @@ import random
 import shutil
 from pathlib import Path
 
+from benchmarks.limited_data.experiments import ALL
 from local.atomic import atomic_file, atomic_folder
 from local.shards import write_shards
 from local.trials import make_trials, write_trials
 
 NUM_TRIALS = 10_000
+
+
+def corpora(output_folder, speakers=ALL):
+    """Where corpora and shards lie, for training on some speakers ("train") and for each list."""
+    folders = {
+        "train": f"{speakers}_speakers",
+        "dev": f"{ALL}_speakers",
+        "channels": "channels",
+        "unseen": "unseen",
+    }
+    return {name: output_folder / "data" / folder for name, folder in folders.items()}
 
 
 def write_subset(data, folder, count, seed=0):

@@ -59,6 +59,10 @@ class Experiment:
         """Name of the folder of its runs."""
         return re.sub(r"[^\w.]+", "_", "_".join(self.settings.values())).strip("_")
 
+    def folder(self, output_folder, seed):
+        """Of its run with a seed, in the output folder of all."""
+        return output_folder / self.key / str(seed)
+
 
 TABLES = ("networks", "ablation", "speakers")
 SEEDS = (1, 2, 3)

@@ -4,7 +4,6 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-import csv
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ import sys
 
 from benchmarks import RECIPE
 from local.atomic import atomic_file
+from local.train_loggers import read_train_log
 
 LISTS = ("dev", "channels", "unseen")  # names of their columns in the rows
 
@@ -44,13 +44,39 @@ def run(experiment, seed, data, folder, log):
     _call(command, log, _cpu_record(folder))
     row = {**experiment.settings, "seed": seed, **_training(folder)}
     for name in LISTS:
-        scores = folder / f"{name}_scores.txt"
-        scoring = ["speaker_verification.py", "hparams/verification.yaml", "--checkpoint", folder]
-        scoring += ["--shards_dirs_to_evaluate", data[name] / "shards/dev", "--device", "cpu"]
-        scoring += ["--trial_lists", data[name] / "corpus/dev_trials.txt", "--score_file", scores]
-        _call([*scoring, "--num_workers", 0], log)
-        row |= {f"{name}_{key}": value for key, value in _metrics(scores).items()}
+        metrics = score(folder, data[name], folder / f"{name}_scores.txt", log)
+        row |= {f"{name}_{key}": value for key, value in _columns(metrics).items()}
     return row
+
+
+def score(folder, corpus, score_file, log, *options):
+    """Score the dev trials of a corpus.
+
+    Arguments
+    ---------
+    folder : Path
+        Of the run.
+    corpus : Path
+        With corpus/dev_trials.txt and shards/dev.
+    score_file : Path
+        Gets the scores.
+    log : file
+        Gets what the command prints.
+    options : str or Path
+        Of hparams/verification.yaml.
+
+    Returns
+    -------
+    dict of str to dict
+        What was measured, by name: "value", and the bounds "low" and "high" of its interval, which
+        are None where there are too few speakers.
+    """
+    command = ["speaker_verification.py", "hparams/verification.yaml", "--checkpoint", folder]
+    command += ["--shards_dirs_to_evaluate", corpus / "shards/dev", "--device", "cpu"]
+    command += ["--trial_lists", corpus / "corpus/dev_trials.txt", "--score_file", score_file]
+    _call([*command, "--num_workers", 0, *options], log)
+    (measured,) = json.loads(score_file.with_suffix(".json").read_text(encoding="utf-8"))["lists"]
+    return measured["evaluation"]["metrics"]
 
 
 def _call(command, log, cpu_record=None):
@@ -79,18 +105,14 @@ def _cpu_record(folder):
 
 
 def _training(folder):
-    with open(folder / "train_log.csv", encoding="utf-8", newline="") as fin:
-        best = min(csv.DictReader(fin), key=lambda epoch: float(epoch["valid_eer"]))
     return {
         "cpu_minutes": round(json.loads(_cpu_record(folder).read_text()) / 60, 2),
-        "val_eer": round(100 * float(best["valid_eer"]), 2),
+        "val_eer": round(100 * min(read_train_log(folder)["valid_eer"].tolist()), 2),
     }
 
 
-def _metrics(scores):
+def _columns(metrics):
     """EER in percent, its interval, which too few speakers have not, and minDCF."""
-    (measured,) = json.loads(scores.with_suffix(".json").read_text(encoding="utf-8"))["lists"]
-    metrics = measured["evaluation"]["metrics"]
     eer = metrics["eer"]
     bounds = {key: eer[key] for key in ("low", "high")}
     return {

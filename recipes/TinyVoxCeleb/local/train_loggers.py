@@ -1,4 +1,4 @@
-"""Training curves that a resumed run continues: as a CSV and for TensorBoard.
+"""Training curves that a resumed run continues: as a CSV, which others read, and for TensorBoard.
 
 Authors
  * The TinyVoxCeleb authors 2026
@@ -7,10 +7,12 @@ Authors
 import csv
 from pathlib import Path
 
+import numpy as np
 from speechbrain.utils.distributed import main_process_only
 from speechbrain.utils.train_logger import TensorboardLogger, TrainLogger
 
 from local.atomic import atomic_file
+from local.errors import RecipeError
 
 
 class CsvLogger(TrainLogger):
@@ -44,14 +46,58 @@ class CsvLogger(TrainLogger):
         row = {key: str(value) for key, value in stats_meta.items()}
         for name, stats in (("train", train_stats), ("valid", valid_stats), ("test", test_stats)):
             row |= {f"{name}_{key}": str(value) for key, value in (stats or {}).items()}
-        rows = []
-        if self.save_file.is_file():
-            with open(self.save_file, encoding="utf-8", newline="") as fin:
-                rows = [old for old in csv.DictReader(fin) if int(old["epoch"]) < int(row["epoch"])]
+        rows = [old for old in _rows(self.save_file) if int(old["epoch"]) < int(row["epoch"])]
         with atomic_file(self.save_file) as fout:
             writer = csv.DictWriter(fout, list(row), restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows([*rows, row])
+
+
+def read_train_log(folder):
+    """Read the log of a training, also while it goes on.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Its output folder.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        By the name of the column, shape (epochs,), NaN where a cell is empty; no columns where
+        there is no log.
+
+    Raises
+    ------
+    RecipeError
+        A file that is no table of numbers.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> CsvLogger(folder / "train_log.csv").log_stats({"epoch": 1}, valid_stats={"eer": 0.25})
+    >>> read_train_log(folder)["valid_eer"]
+    array([0.25])
+    """
+    path = Path(folder) / "train_log.csv"
+    try:
+        rows = _rows(path)
+        return {
+            column: np.array([float(row[column] or "nan") for row in rows])
+            for column in (rows[0] if rows else ())
+        }
+    except (TypeError, ValueError):
+        raise RecipeError(
+            f"{path}: not a table of numbers; put the file that the training wrote in its place, "
+            "or remove it"
+        ) from None
+
+
+def _rows(path):
+    if not path.is_file():
+        return []
+    with open(path, encoding="utf-8", newline="") as fin:
+        return list(csv.DictReader(fin))
 
 
 class EpochTensorboardLogger(TensorboardLogger):

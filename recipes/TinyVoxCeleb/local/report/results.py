@@ -4,7 +4,6 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-import csv
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from local.embeddings import join, read_embeddings
-from local.errors import RecipeError
+from local.train_loggers import read_train_log
 from local.trials import TrialList
 
 
@@ -87,24 +86,8 @@ class Result:
         return path.read_text(encoding="utf-8", errors="replace")
 
     def train_log(self):
-        """The columns of the training log.
-
-        Returns
-        -------
-        dict of str to numpy.ndarray
-            Shape (epochs,), NaN where a cell is empty; no columns where there is no log.
-        """
-        rows = list(csv.DictReader((self.text("train_log.csv") or "").splitlines()))
-        try:
-            return {
-                column: np.array([float(row[column] or "nan") for row in rows])
-                for column in (rows[0] if rows else ())
-            }
-        except (TypeError, ValueError):
-            raise RecipeError(
-                f"{self.run / 'train_log.csv'}: not a table of numbers; put the file that the "
-                "training wrote in its place, or remove it"
-            ) from None
+        """The columns of the training log, see `read_train_log`."""
+        return read_train_log(self.run)
 
     @cached_property
     def embeddings(self):

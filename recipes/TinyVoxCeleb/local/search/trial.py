@@ -4,7 +4,6 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
-import csv
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from optuna.trial import TrialState
 
 from local.errors import RecipeError, Stopped
 from local.search.space import options
+from local.train_loggers import read_train_log
 
 SCRIPT = Path(__file__).resolve().parents[2] / "train_speaker_embeddings.py"
 LOOK_EVERY = 0.5  # seconds between looks at the log of the training
@@ -113,8 +113,7 @@ def val_eers(folder):
     -------
     dict of int to float
     """
-    log = folder / "train_log.csv"
-    if not log.is_file():
+    log = read_train_log(folder)
+    if not log:
         return {}
-    with open(log, encoding="utf-8", newline="") as fin:
-        return {int(row["epoch"]): float(row["valid_eer"]) for row in csv.DictReader(fin)}
+    return dict(zip(log["epoch"].astype(int).tolist(), log["valid_eer"].tolist(), strict=True))
