@@ -13,20 +13,19 @@ from running import train
 from test_readme import commands
 
 from conftest import ROOT
+from local.search.study import open_study
 from slurm import Slurm, UnavailableError
 
 # The commands of the document, by their beginnings.
 TRAIN = "cluster/submit.sh cluster/train.sbatch"
 VERIFY = "cluster/submit.sh cluster/verify.sbatch"
 SWEEP = "cluster/submit.sh --array=1-5"
+SEARCH = "cluster/submit.sh --array=1-4"
 TWO_NODES = "cluster/submit.sh --nodes=2"
 ON_CPU = "cluster/submit.sh --gres=none"
 ELSEWHERE = {
     "cp .env.example .env": "test_prepare_cluster.py copies it",
     "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
-    "cluster/submit.sh --array=1-4%2 cluster/sweep.sbatch hparams/ecapa_tdnn.yaml "
-    "sweeps/ecapa_tdnn.yaml --study_folder results/search": "its requeueing is seed_sweep's; "
-    "test_sweep.py runs what it starts",
 }
 
 OPTIONS = ("--device", "cpu", "--batch_size", "8", "--epochs", "20", "--num_workers", "1")
@@ -193,7 +192,24 @@ def test_two_nodes_and_a_job_that_is_cancelled(project, tmp_path):
     assert same_result(project.results("on_cpu"), whole)
 
 
+def test_a_search_whose_task_is_put_off(project):
+    slurm, folder = project.slurm, project.results("search")
+    few = ("--n_trials", "3", "--epochs", "4", "--crops_per_utterance", "1", "--num_workers", "1")
+    options = (*project.train_shards, "--device", "cpu", *few)
+    job = project.submit(SEARCH, *options, replace=[("1-4%2", "1-2")])
+    slurm.wait(job, lambda _: len(list(folder.glob("trials/*/save/CKPT+epoch_0001*"))) == 2)
+    slurm.call(f"scontrol requeue {job}_1")  # as for a more important job
+    project.set_pause(0)
+    tasks = slurm.finish(job)
+    assert {task["JobState"] for task in tasks} == {"COMPLETED"}, slurm.tell(tasks)
+    assert sorted(map(restarts, tasks)) == [0, 1]
+    assert "stopped by SIGTERM in trial" in project.said(f"{job}_1")
+    trials = open_study(folder).get_trials()
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 3
+    assert all(len(trial.intermediate_values) == 4 for trial in trials)
+
+
 def test_every_command_of_the_document_is_run():
-    starts = (TRAIN, VERIFY, SWEEP, TWO_NODES, ON_CPU, "squeue", "scancel", "tail")
+    starts = (TRAIN, VERIFY, SWEEP, SEARCH, TWO_NODES, ON_CPU, "squeue", "scancel", "tail")
     rest = [one for one in commands("docs/cluster.md") if not one.startswith(starts)]
     assert set(rest) == set(ELSEWHERE)
