@@ -79,6 +79,8 @@ NETWORKS = {
 }
 WITHOUT = {  # each ingredient of the best recipe, taken away
     "best": (),
+    "without within-class norm": ("--shrinkage", "1"),
+    "with every crop augmented": ("--augmented", "1"),
     "without speeds": ("--speeds", "[1.0]"),
     "without equaliser": ("--equalizer", "0"),
     "without rooms": ("--reverb", "0"),
