@@ -92,7 +92,7 @@ def _plot_speakers(path, measured):
     axis.set_ylabel("dev EER [%]")
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.3)
-    axis.legend()
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     _save(figure, path)
 
 
