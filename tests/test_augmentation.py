@@ -132,6 +132,14 @@ def test_babble_is_made_of_the_others():
     added = Augmentation([babble])(signals, range(4)) - signals
     assert (added[:, 4:] == 0).all() and (added >= 0).all()
     torch.testing.assert_close(added.square().sum(1), torch.ones(4))
+    assert (added.diag() == 0).all()
+    assert (added.square().sum(0)[:4] > 0).all()
+    pairs = torch.tensor([0, 0, 1, 1])
+    added = Augmentation([babble])(signals, range(4), pairs) - signals
+    same = pairs[:, None] == pairs
+    assert (added[:, :4][same] == 0).all() and (added[:, :4][~same] > 0).any()
+    alone = Augmentation([babble])(signals, range(4), torch.zeros(4))
+    assert torch.equal(alone, signals)  # nobody else is there
 
 
 def test_recorded_noise(tmp_path):
@@ -265,7 +273,7 @@ def test_speeds_make_speakers():
     assert labels[7] == "id7" and labels[17] == "id7 at speed 0.8" and len(labels) == 30
 
 
-@pytest.mark.parametrize("speeds", [[0.9, 1.0], [1.0, 1.0], [1.0, 3.0], []])
+@pytest.mark.parametrize("speeds", [[0.9, 1.0], [1.0, 1.0], [1.0, 3.0], [1.0, 0.926], []])
 def test_speeds_that_make_no_sense(speeds):
     with pytest.raises(RecipeError, match="speeds .*: expected"):
         SpeedPerturbation(speeds, n_speakers=2, crop_frames=8000)

@@ -1,6 +1,7 @@
 """The recommended recipe: augmentation, speeds, pairs and averages in one training."""
 
 import csv
+from pathlib import Path
 
 import pytest
 import speechbrain as sb
@@ -11,7 +12,9 @@ from speechbrain.inference import EncoderClassifier
 from conftest import RECIPE
 from local.resumable_brain import ResumableBrain
 
-BEST, FULL = (str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full"))
+BEST, FULL, SPEECHBRAIN = (
+    str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "speechbrain_voxceleb")
+)
 TINY = (
     *("--base_channels", "4", "--blocks", "[1,1,1,1]", "--embedding_size", "16", "--rooms", "3"),
     *("--audio_length_num_frames", "12000", "--crops_per_utterance", "2", "--average_checkpoints"),
@@ -31,15 +34,59 @@ def same_network(run, other):
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("hparams", [BEST, FULL])
-def test_speeds_are_speakers_and_the_network_loads(small, tmp_path, hparams):
-    run = train(small, tmp_path / "run", *TINY, hparams=hparams)
+@pytest.mark.parametrize("hparams, precision", [(BEST, "fp32"), (FULL, "bf16")])
+def test_speeds_are_speakers_and_the_network_loads(small, tmp_path, hparams, precision):
+    run = train(small, tmp_path / "run", *TINY, "--precision", precision, hparams=hparams)
     encoder = EncoderClassifier.from_hparams(source=str(run / "inference"))
     labels = encoder.hparams.label_encoder.lab2ind
     assert len(labels) == 18 and sum(label.endswith("at speed 1.1") for label in labels) == 6
     *_, label = encoder.classify_batch(torch.randn(1, 16000))
     assert label[0] in labels
     assert encoder.encode_batch(torch.randn(2, 16000)).shape == (2, 1, 16)
+
+
+def test_speechbrain_settings(small, tmp_path):
+    options = ("--channels", "[8,8,8,8,24]", "--attention_channels", "8", "--embedding_size", "16")
+    options += ("--audio_length_num_frames", "16000", "--crops_per_utterance", "1")
+    run = train(small, tmp_path / "run", *options, hparams=SPEECHBRAIN)
+    assert [float(row["lr"]) for row in rows(run)[:2]] == pytest.approx([0.001, 0.0], abs=0.001)
+    assert (run / "inference").is_dir()
+
+
+def test_am_by_one_cycle_to_its_end(small, tmp_path):
+    text = Path(BEST).read_text().replace("losses.AdditiveAngularMargin", "losses.AngularMargin")
+    cosine = text.index("lr_annealing: "), text.index("margin_schedule: ")
+    one_cycle = "!new:local.schedules.OneCycle\n  peak: 0.01\n  num_batches: !ref <num_batches>\n\n"
+    hparams = tmp_path / "am.yaml"
+    hparams.write_text(f"{text[: cosine[0]]}lr_annealing: {one_cycle}{text[cosine[1] :]}")
+    accumulated = ("--crops_per_utterance", "4", "--grad_accumulation_factor", "2", "--epochs", "2")
+    run = train(small, tmp_path / "run", *TINY, *accumulated, hparams=str(hparams))
+    rates = [float(row["lr"]) for row in rows(run)]
+    assert rates[0] < 0.01 and rates[1] == pytest.approx(0.01 / 25 / 1e4)
+    assert all(float(row["train_loss"]) < 20 for row in rows(run))
+
+
+def test_the_norm_belongs_to_the_average_of_the_weights(small, tmp_path):
+    run = train(small, tmp_path / "run", *TINY, "--ema_decay", "0.9", hparams=BEST)
+    saved = torch.load(run / "inference/embedding_model.ckpt")
+    brain = make_brain(small, tmp_path / "again", *TINY, hparams=BEST)
+    brain.modules.embedding_model.load_state_dict(saved)
+    brain.fit_norm(brain.modules.embedding_model)
+    for name in ("mean", "projection"):
+        again = brain.modules.embedding_model.state_dict()[name]
+        torch.testing.assert_close(again, saved[name], rtol=1e-3, atol=1e-4)
+
+
+def test_a_margin_goes_on_with_all_speeds(small, tmp_path):
+    first = train(small, tmp_path / "first", *TINY, hparams=BEST)
+    text = Path(BEST).read_text() + (
+        "\nstart_from: !PLACEHOLDER\nkept_modules: [compute_features, mean_var_norm, "
+        "embedding_model, classifier]\n"
+    )
+    (tmp_path / "larger.yaml").write_text(text)
+    options = ("--start_from", str(first), "--margin", "0.2", "--margin_warmup", "0")
+    run = train(small, tmp_path / "run", *TINY, *options, hparams=str(tmp_path / "larger.yaml"))
+    assert (run / "inference").is_dir()
 
 
 def test_only_training_is_augmented(small, tmp_path):

@@ -217,7 +217,7 @@ def test_small_numbers_in_scientific_notation(small, tmp_path):
         (("--crops_per_speaker", "3"), "batch_size 8: expected a multiple of crops_per_speaker 3"),
         (("--device", "nonsense"), "--device nonsense: expected cpu or cuda"),
         (("--precision", "fp16"), "--precision fp16: a CPU has none"),
-        (("--test_only",), "no checkpoint to test"),
+        (("--test_only",), "no epoch to test"),
     ],
 )
 def test_values_that_cannot_be(small, tmp_path, capsys, options, message):

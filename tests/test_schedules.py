@@ -74,5 +74,8 @@ def test_schedules_of_one_batch():
 
 
 def test_a_ramp_that_cannot_be():
-    with pytest.raises(RecipeError, match="a ramp from 0.5 to 0.5"):
-        Ramp(0.0, 1.0, 10, begin=0.5, end=0.5)
+    with pytest.raises(RecipeError, match="begins at 0.5 and ends at 0.4"):
+        Ramp(0.0, 1.0, 10, begin=0.5, end=0.4)
+    assert Ramp(0.0, 1.0, 10, end=0.0)(1)[0] == 1.0
+    with pytest.raises(RecipeError, match="cycles 0: expected 1 or more"):
+        Cyclic(0.0, 1.0, 10, cycles=0)

@@ -9,13 +9,15 @@ import sys
 import time
 
 import pytest
+import speechbrain as sb
 import torch
 import yaml
-from running import ECAPA, PROTOTYPE, QUICK, TINY_ECAPA, data_options, train
+from running import ECAPA, PROTOTYPE, QUICK, TINY_ECAPA, data_options, make_brain, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import RECIPE
 from local.checkpointer import AtomicCheckpointer
+from local.errors import RecipeError
 from local.shards import index_shards
 from shard_writing import member_pair, write_tar
 
@@ -197,6 +199,18 @@ def test_one_folder_under_two_spellings(small, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     train(small, "./run", "--epochs", "1")
     assert "this run is complete" in capsys.readouterr().out
+
+
+def test_a_crop_that_is_not_finite_is_named(small, tmp_path):
+    brain = make_brain(small, tmp_path)
+    brain.train_set.set_epoch(1)
+    brain.step = 0
+    brain.on_stage_start(sb.Stage.TRAIN, 1)
+    batch = next(iter(brain.train_set))
+    batch = batch.to("cpu")  # as floats
+    batch.signals[2] = torch.nan
+    with pytest.raises(RecipeError, match=rf"of 1 crops \({batch.ids[2]}\): their features"):
+        brain.fit_batch(batch)
 
 
 def test_divergence_is_one_line(small, tmp_path, capsys):

@@ -70,6 +70,12 @@ def test_shrinkage_is_a_share():
         WithinClassNorm(Given(), embedding_size=12, shrinkage=0)
 
 
+def test_speakers_have_to_differ():
+    network = WithinClassNorm(Given(), embedding_size=12)
+    with pytest.raises(ValueError, match="expected several crops"):
+        network.fit_norm(torch.eye(3, 12), torch.arange(3), count=3)
+
+
 def test_a_brain_fits_it_to_its_augmented_crops(small, tmp_path):
     brain = make_brain(small, tmp_path, *TINY, hparams=BEST)
     network, classifier = brain.modules.embedding_model, brain.modules.classifier

@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 
 from local.errors import RecipeError, one_line_errors
+from local.experiment import Experiment
+from local.fine_tuning import start_from
 from local.hparams import load_hparams, parse_arguments
 from local.lr_finder import rising_rates, suggest, write_curve
 from local.processes import training_processes
@@ -30,8 +32,9 @@ def main(argv):
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise RecipeError("the learning rate is sought in one process: leave torchrun out")
         with training_processes(run_opts) as run_opts:
-            hparams, _ = load_hparams(hparams_file, overrides, run_opts)
+            hparams, overrides = load_hparams(hparams_file, overrides, run_opts)
             loaders, _, _ = dataio_prep(hparams, pin_memory=run_opts.device != "cpu")
+            start_from(hparams, Experiment(hparams_file, hparams, overrides, run_opts))
             brain = SpeakerBrain(hparams["modules"], hparams["opt_class"], hparams, run_opts)
             rates, losses = rising_rates(brain, loaders["train"])
             suggestion = suggest(rates, losses)

@@ -18,6 +18,7 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import run_on_main
 
+from local.averaging import epoch_of
 from local.dataset import BatchLoader
 from local.device import keep_freed_memory
 from local.embedding_brain import EmbeddingBrain
@@ -55,6 +56,7 @@ class SpeakerBrain(EmbeddingBrain):
             batch = modules.augmentation(batch)
         features = modules.compute_features(batch.signals)
         features = modules.mean_var_norm(features, lengths)
+        self.finite = features.isfinite().flatten(1).all(dim=1)  # told where the loss is not
         if stage == sb.Stage.TRAIN and "feature_augmentation" in modules:
             features = modules.feature_augmentation(features, batch.seeds)
         embeddings = modules.embedding_model(features, lengths)
@@ -159,8 +161,8 @@ def train(folder, experiment, hparams, run_opts, loaders, trials, speakers):
     else:
         run_on_main(record_experiment, args=[folder, experiment.text])
     brain.fit(hparams["epoch_counter"], loaders["train"], loaders["val"], progressbar=False)
-    if not brain.checkpointer.list_checkpoints():
-        raise RecipeError(f"{folder}: no checkpoint to test: train it without --test_only")
+    if not brain.checkpointer.find_checkpoints(ckpt_predicate=epoch_of, max_num_checkpoints=1):
+        raise RecipeError(f"{folder}: no epoch to test: train it without --test_only")
     brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
     if not brain.debug:
         if "augmentation" in brain.modules:

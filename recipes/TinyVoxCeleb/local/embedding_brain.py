@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from local.averaging import epoch_of, load_average
 from local.checkpointer import AtomicCheckpointer
+from local.errors import RecipeError
 from local.processes import gather, place
 from local.staged_brain import StagedBrain
 
@@ -84,6 +85,7 @@ class EmbeddingBrain(StagedBrain):
         super().on_evaluate_start(**({} if last else {"max_key": max_key, "min_key": min_key}))
         self.tested = self.checkpointer.find_checkpoint(max_key=max_key, min_key=min_key)
         self.tested_is = "best epoch"
+        self.modules = self.plain_modules  # the training is over
         fitted = hasattr(self.plain_modules.embedding_model, "fit_norm")
         if last:
             count = load_average(self.checkpointer, self.plain_modules, self.average_checkpoints)
@@ -112,9 +114,14 @@ class EmbeddingBrain(StagedBrain):
         found = sorted(gather(found), key=lambda of_batch: of_batch[:2])  # as of one process
         embeddings, classes = (torch.cat([of_batch[k] for of_batch in found]) for k in (2, 3))
         of_all = embeddings.to(self.device), classes.to(self.device)
-        means = network.fit_norm(*of_all, count=scores.shape[-1])
+        try:
+            means = network.fit_norm(*of_all, count=scores.shape[-1])
+        except ValueError as error:
+            raise RecipeError(f"embedding_model, a WithinClassNorm: {error}") from error
         weight = self.plain_modules.classifier.weight.detach()
-        weight.copy_(means.repeat_interleave(len(weight) // len(means), dim=0))
+        means = means.repeat_interleave(len(weight) // len(means), dim=0)
+        seen = means.any(dim=1)  # a class may have no crop in an epoch
+        weight[seen] = means[seen]
 
     def _shown(self, loader):
         total, silent = len(loader.order.sizes()), self.noprogressbar or place()[0] > 0

@@ -57,7 +57,10 @@ def start_from(hparams, experiment):
     run, kept = hparams["start_from"], hparams["kept_modules"]
     bundle = _find(run)
     if "classifier" in kept:
-        _check_speakers(run, bundle, speakers_by_class(hparams["train_index"]))
+        speakers = speakers_by_class(hparams["train_index"])
+        if "augmentation" in hparams["modules"]:
+            speakers = hparams["modules"]["augmentation"].labels(speakers)
+        _check_speakers(run, bundle, speakers)
     _check_same(run, kept, bundle / RECORD, experiment.text)
     for name in kept:
         module, path = hparams["modules"][name], bundle / f"{name}.ckpt"

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from local.atomic import atomic_file
+from local.dry_run import dry_run
 from local.errors import RecipeError
 from local.optimizing_brain import DivergedError
 from local.schedules import Exponential
@@ -42,6 +43,7 @@ def rising_rates(brain, loader):
     brain.hparams.lr_annealing = Exponential(LOWEST, HIGHEST, BATCHES)
     brain.noprogressbar = True
     brain.train_set = loader
+    dry_run(brain, brain.hparams.audio_length_num_frames)
     brain.on_fit_start()
     rates, losses = [], []
     for batch in itertools.islice(_batches(brain, loader), BATCHES):

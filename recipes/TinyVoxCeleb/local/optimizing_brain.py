@@ -71,9 +71,9 @@ class OptimizingBrain(sb.Brain):
         if stage == sb.Stage.TRAIN and self.step == 0:
             self.step_sums = torch.zeros(3, dtype=torch.float64)
 
-    def follow_schedules(self, optimizer_step):
-        """Learning rate and margin of a step, counted from 0."""
-        batch = optimizer_step * self.grad_accumulation_factor + 1
+    def follow_schedules(self):
+        """Learning rate and margin of the batch at hand; of the first one, before it."""
+        batch = (self.epoch - 1) * len(self.train_set.order.sizes()) + max(self.step, 1)
         self.learning_rate = self.hparams.lr_annealing(batch)[0]
         if hasattr(self.hparams, "margin_schedule"):
             self.hparams.compute_cost.set_margin(self.hparams.margin_schedule(batch)[0])
@@ -81,23 +81,29 @@ class OptimizingBrain(sb.Brain):
     def on_fit_batch_start(self, batch, should_step):
         """Learning rate and margin of the step."""
         self.batch_ids = batch.ids
-        self.follow_schedules(self.optimizer_step)
+        self.follow_schedules()
         sb.nnet.schedulers.update_learning_rate(self.optimizer, self.learning_rate)
 
     def check_loss_isfinite(self, loss):
-        """Stop at the first loss that is not finite.
+        """Stop at the first loss that is not finite, and name the crops.
+
+        `finite`, which tells of each crop whether its features are, is left by `compute_forward`.
 
         Raises
         ------
         DivergedError
         """
         if not torch.isfinite(loss):
-            named, count = ", ".join(self.batch_ids[:NAMED]), len(self.batch_ids)
+            finite = zip(self.batch_ids, self.finite.tolist(), strict=True)
+            spoilt = [key for key, is_finite in finite if not is_finite]
+            named = spoilt or self.batch_ids
+            advice = f"the training has diverged; lower learning_rate, now {self.learning_rate:g}"
+            if spoilt:
+                advice = "their features are not finite; look at these recordings"
             raise DivergedError(
                 f"the loss is {loss.item()} in epoch {self.epoch}, batch {self.step}, after "
-                f"{self.optimizer_step} steps, of {count} crops ({named}"
-                f"{', ...' if count > NAMED else ''}): the training has diverged; lower "
-                f"learning_rate, now {self.learning_rate:g}"
+                f"{self.optimizer_step} steps, of {len(named)} crops ({', '.join(named[:NAMED])}"
+                f"{', ...' if len(named) > NAMED else ''}): {advice}"
             )
 
     def optimizers_step(self):
@@ -151,10 +157,20 @@ def check_optimization(hparams, modules):
     decay = getattr(hparams, "ema_decay", 0.0)
     if not 0 <= decay < 1:
         raise RecipeError(f"ema_decay {decay}: expected 0 (no average) or more, below 1")
-    if hasattr(hparams, "margin_schedule") and not hasattr(hparams.compute_cost, "set_margin"):
+    norm = getattr(hparams, "max_grad_norm", 1.0)
+    if not norm > 0:
+        raise RecipeError(f"max_grad_norm {norm}: expected more than 0; .inf never clips")
+    fitted = hasattr(getattr(modules, "embedding_model", None), "fit_norm")
+    if fitted and not hasattr(modules.classifier, "weight"):
+        raise RecipeError(
+            "embedding_model is a WithinClassNorm, which gives the classifier the means of its "
+            f"classes as weight: {type(modules.classifier).__name__} has no weight"
+        )
+    movable = getattr(getattr(hparams, "compute_cost", None), "make_margin", None) is not None
+    if hasattr(hparams, "margin_schedule") and not movable:
         raise RecipeError(
             "margin_schedule: the margin of compute_cost is fixed; make it a "
-            "speaker_models.softmax_cost.SoftmaxCost"
+            "speaker_models.softmax_cost.SoftmaxCost with a make_margin"
         )
     if "embedding_cost" in modules and hparams.train_order.crops_per_speaker < 2:
         raise RecipeError(

@@ -66,8 +66,7 @@ class ResumableBrain(OptimizingBrain):
         if stage == sb.Stage.TRAIN:
             self.batch_sizes = self.train_set.order.sizes()
             self.train_set.set_epoch(epoch, start=self.step)
-            # Of the last step, for an epoch that was stopped after it
-            self.follow_schedules(max(self.optimizer_step - 1, 0))
+            self.follow_schedules()  # for an epoch that was stopped after its last batch
             self.bar = tqdm(
                 initial=self.step,
                 total=len(self.batch_sizes),

@@ -54,15 +54,20 @@ class Ramp(Schedule):
 
     def __init__(self, initial, final, num_batches, begin=0.0, end=1.0):
         super().__init__(num_batches)
-        if not 0 <= begin < end <= 1:
-            raise RecipeError(f"a ramp from {begin} to {end}: expected shares of the training")
+        if not 0 <= begin <= end <= 1:
+            raise RecipeError(
+                f"a ramp (such as that of the margin) that begins at {begin} and ends at {end}: "
+                "expected shares of the training, from 0 to 1"
+            )
         self.initial, self.final = initial, final
         self.begin, self.end = begin, end
 
     def value(self, number):
         """See Schedule.value."""
         position = number / max(self.num_batches - 1, 1)
-        share = min(max((position - self.begin) / (self.end - self.begin), 0.0), 1.0)
+        if position >= self.end:
+            return self.final
+        share = max(position - self.begin, 0.0) / (self.end - self.begin)
         return self.initial + (self.final - self.initial) * share
 
 
@@ -150,6 +155,8 @@ class Cyclic(Schedule):
 
     def __init__(self, low, high, num_batches, cycles=3, shrink=1.0):
         super().__init__(num_batches)
+        if cycles < 1:
+            raise RecipeError(f"cycles {cycles}: expected 1 or more")
         self.low, self.high = low, high
         self.length, self.shrink = num_batches / cycles, shrink  # batches a triangle
 

@@ -68,7 +68,10 @@ class CamPlusPlus(torch.nn.Module):
             torch.nn.ReLU(),
         )
         channels = front_channels * -(-n_features // 8)
-        layers = [convolution(channels, init_channels, kernel_size=5, stride=2)]
+        layers = [
+            convolution(channels, init_channels, kernel_size=5, stride=2),
+            *normalized(init_channels),
+        ]
         channels = init_channels
         for number, dilation in zip(blocks, (1, 2, 2), strict=True):
             for _ in range(number):

@@ -78,11 +78,18 @@ class WithinClassNorm(torch.nn.Module):
         torch.Tensor
             The mean of what the embeddings of each class become, shape (count, embedding_size); 0
             for a class without crops.
+
+        Raises
+        ------
+        ValueError
+            The embeddings of each class are the same.
         """
         mean = embeddings.double().mean(dim=0)
         centred = normalize(embeddings.double() - mean, dim=-1)
         within = centred - _class_means(centred, classes, count)[classes]
         covariance = within.T @ within / len(within)
+        if not covariance.trace() > 0:
+            raise ValueError("the embeddings of a speaker do not differ: expected several crops")
         size = len(mean)
         sphere = covariance.trace() / size * torch.eye(size).to(covariance)
         values, vectors = torch.linalg.eigh(torch.lerp(covariance, sphere, self.shrinkage))

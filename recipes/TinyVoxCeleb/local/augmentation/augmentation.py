@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from speechbrain.utils.autocast import fwd_default_precision
 
 from local.errors import RecipeError
 
@@ -18,8 +19,9 @@ class Part(torch.nn.Module):
     """One way of changing signals or features, each with a probability of its own.
 
     A subclass has `draw(rng)`, which gives the random numbers of one crop as a tuple of floats or
-    arrays, and `change(chosen, everything, *drawn)`, which gets what to change, of shape
-    (chosen, ...), the whole batch as it came in, and what was drawn, of shape (chosen, ...).
+    arrays, and `change(chosen, others, *drawn)`, which gets what to change, of shape (chosen, ...),
+    the batch as it came in, with which of it is of other speakers, of shape (chosen, batch), and
+    what was drawn, of shape (chosen, ...).
 
     Arguments
     ---------
@@ -36,7 +38,7 @@ class Part(torch.nn.Module):
         super().__init__()
         self.probability = checked_probability(probability, self)
 
-    def forward(self, batch, generators):
+    def forward(self, batch, generators, speakers):
         """Change some of a batch.
 
         Arguments
@@ -45,6 +47,8 @@ class Part(torch.nn.Module):
             Shape (batch, ...).
         generators : list of numpy.random.Generator
             One a crop.
+        speakers : torch.Tensor
+            Whose crops they are, shape (batch,).
 
         Returns
         -------
@@ -58,7 +62,8 @@ class Part(torch.nn.Module):
         drawn = [torch.as_tensor(np.array(values), device=batch.device) for values in drawn]
         drawn = [values.float() if values.is_floating_point() else values for values in drawn]
         chosen = torch.tensor(rows, device=batch.device)
-        return batch.index_copy(0, chosen, self.change(batch[chosen], batch, *drawn))
+        others = batch, speakers[chosen, None] != speakers
+        return batch.index_copy(0, chosen, self.change(batch[chosen], others, *drawn))
 
 
 class Augmentation(torch.nn.Module):
@@ -68,7 +73,7 @@ class Augmentation(torch.nn.Module):
     of the crop), and from the part: not from the batch it is in, from other parts, or from the
     number of workers. SpeechBrain's Augmenter draws from torch's common generator instead, and
     often the same for all of a batch. (Babble is made of the crops beside it; several processes
-    share a batch, so theirs differs.)
+    share a batch, so theirs differs. SpeedPerturbation may play neighbours alike.)
 
     Arguments
     ---------
@@ -95,8 +100,9 @@ class Augmentation(torch.nn.Module):
             kinds[kind] += 1
             self.names.append(f"{kind} {kinds[kind]}")
 
+    @fwd_default_precision
     @torch.no_grad()
-    def forward(self, batch, seeds):
+    def forward(self, batch, seeds, speakers=None):
         """Change a batch.
 
         Arguments
@@ -105,6 +111,8 @@ class Augmentation(torch.nn.Module):
             Waveforms (batch, time), or features (batch, frames, n_features).
         seeds : list of int
             One a crop, from 0 on.
+        speakers : torch.Tensor, optional
+            Whose crops they are, shape (batch,); each of another one, if not given.
 
         Returns
         -------
@@ -116,10 +124,12 @@ class Augmentation(torch.nn.Module):
         ]
         if not rows:
             return batch
+        if speakers is None:
+            speakers = torch.arange(len(batch), device=batch.device)
         chosen = torch.tensor(rows, device=batch.device)
-        changed = batch[chosen]
+        changed, speakers = batch[chosen], speakers[chosen]
         for name, part in zip(self.names, self.parts, strict=True):
-            changed = part(changed, _of_each([seeds[row] for row in rows], name))
+            changed = part(changed, _of_each([seeds[row] for row in rows], name), speakers)
         return batch.index_copy(0, chosen, changed)
 
 
@@ -143,7 +153,7 @@ class CropAugmentation(Augmentation):
         signals, classes = batch.signals, batch.classes
         if self.speed_perturbation is not None:
             signals, classes = self.speed_perturbation(signals, classes, batch.seeds)
-        signals = super().forward(signals, batch.seeds)
+        signals = super().forward(signals, batch.seeds, batch.classes)
         return replace(batch, signals=signals, classes=classes)
 
     def labels(self, speakers):

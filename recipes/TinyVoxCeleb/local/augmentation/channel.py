@@ -41,7 +41,7 @@ class Equalizer(Part):
         gains = rng.uniform(-self.max_gain, self.max_gain, self.points)
         return gains, rng.uniform(-self.max_tilt, self.max_tilt)
 
-    def change(self, chosen, everything, gains, tilts):
+    def change(self, chosen, others, gains, tilts):
         """Filter, and keep the level."""
         hertz = frequencies(chosen.shape[1], self.sample_rate, chosen.device)
         mel = torch.log1p(hertz / 700)
@@ -83,7 +83,7 @@ class BandLimit(Part):
         orders = rng.integers(self.order[0], self.order[1] + 1)
         return rng.uniform(*self.low), rng.uniform(*self.high), float(orders)
 
-    def change(self, chosen, everything, low, high, order):
+    def change(self, chosen, others, low, high, order):
         """Filter, and keep the level."""
         hertz = frequencies(chosen.shape[1], self.sample_rate, chosen.device).clamp(min=1)
         power = 2 * order[:, None]
@@ -123,7 +123,7 @@ class FrequencyDrop(Part):
             ),
         )
 
-    def change(self, chosen, everything, middles):
+    def change(self, chosen, others, middles):
         """Filter, and keep the level."""
         hertz = frequencies(chosen.shape[1], self.sample_rate, chosen.device)
         inside = (hertz - middles[:, :, None]).abs() < self.width / 2  # NaN is never inside

@@ -28,13 +28,13 @@ class OneOf(Part):
         self.parts = torch.nn.ModuleList(parts)
         self.keep = keep
 
-    def forward(self, batch, generators):
+    def forward(self, batch, generators, speakers):
         """See Part."""
         numbers = [rng.integers(len(self.parts) + self.keep) for rng in generators]
         for number, part in enumerate(self.parts):
             rows = [row for row, of_row in enumerate(numbers) if of_row == number]
             if rows:
                 chosen = torch.tensor(rows, device=batch.device)
-                changed = part(batch[chosen], [generators[row] for row in rows])
+                changed = part(batch[chosen], [generators[row] for row in rows], speakers[chosen])
                 batch = batch.index_copy(0, chosen, changed)
         return batch

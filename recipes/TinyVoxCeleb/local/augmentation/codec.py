@@ -34,7 +34,7 @@ class Companding(Part):
         """Bits a sample."""
         return (rng.uniform(*self.bits),)
 
-    def change(self, chosen, everything, bits):
+    def change(self, chosen, others, bits):
         """Compress, round and expand."""
         peak = chosen.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)
         scaled = torch.log1p(self.mu * (chosen / peak).abs()) / math.log1p(self.mu)
@@ -65,7 +65,7 @@ class SpectralHoles(Part):
         """Depth in dB."""
         return (rng.uniform(*self.depth),)
 
-    def change(self, chosen, everything, depth):
+    def change(self, chosen, others, depth):
         """Drop lines of the short-time Fourier transform."""
         window = {"n_fft": len(self.window), "hop_length": len(self.window) // 4}
         window["window"] = self.window

@@ -28,7 +28,7 @@ class Gain(Part):
         """Gain in dB."""
         return (rng.uniform(*self.decibels),)
 
-    def change(self, chosen, everything, decibels):
+    def change(self, chosen, others, decibels):
         """Multiply."""
         return chosen * 10 ** (decibels[:, None] / 20)
 
@@ -51,7 +51,7 @@ class Clipping(Part):
         """Share of the peak."""
         return (rng.uniform(*self.threshold),)
 
-    def change(self, chosen, everything, threshold):
+    def change(self, chosen, others, threshold):
         """Clip."""
         bound = chosen.abs().amax(dim=1, keepdim=True) * threshold[:, None]
         return chosen.clamp(-bound, bound)
@@ -82,7 +82,7 @@ class ChunkDrop(Part):
         lengths = rng.integers(*self.length, endpoint=True, size=self.count[1])
         return rng.random(self.count[1]), lengths * there
 
-    def change(self, chosen, everything, starts, lengths):
+    def change(self, chosen, others, starts, lengths):
         """Put zeros."""
         time = torch.arange(chosen.shape[1], device=chosen.device)
         first = (starts * chosen.shape[1])[:, :, None]

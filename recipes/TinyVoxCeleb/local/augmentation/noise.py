@@ -44,7 +44,7 @@ class ColouredNoise(Part):
         """Where in the minute; slope; ratio in dB."""
         return rng.integers(len(self.white)), rng.uniform(*self.slope), rng.uniform(*self.snr)
 
-    def change(self, chosen, everything, start, slope, snr):
+    def change(self, chosen, others, start, slope, snr):
         """Add the noise."""
         time = torch.arange(chosen.shape[1], device=chosen.device)
         noise = self.white.on(chosen.device)[(start[:, None] + time) % len(self.white)]
@@ -54,7 +54,7 @@ class ColouredNoise(Part):
 
 
 class Babble(Part):
-    """Other crops of the batch, talking at the same time.
+    """Other speakers of the batch, talking at the same time.
 
     Arguments
     ---------
@@ -71,19 +71,22 @@ class Babble(Part):
         self.talkers = talkers
 
     def draw(self, rng):
-        """Which part of the batch each talker is, NaN for those that are not there; ratio in dB."""
+        """Where among the others each talker is, NaN for those that are not there; ratio in dB."""
         places = rng.random(self.talkers[1])
         count = rng.integers(*self.talkers, endpoint=True)
         return np.where(np.arange(self.talkers[1]) < count, places, np.nan), rng.uniform(*self.snr)
 
-    def change(self, chosen, everything, places, snr):
+    def change(self, chosen, others, places, snr):
         """Add the talkers."""
-        there = places.isfinite()
-        rows = (places.nan_to_num() * len(everything)).long()
-        loudness = there / level(everything)[rows].squeeze(2)  # (chosen, talkers)
-        weights = torch.zeros(len(chosen), len(everything), device=chosen.device)
+        batch, eligible = others
+        counts = eligible.sum(1, keepdim=True)
+        there = places.isfinite() & (counts > 0)
+        numbers = (places.nan_to_num() * counts).long().clamp(max=counts - 1).clamp(min=0)
+        rows = eligible.byte().argsort(dim=1, descending=True, stable=True).gather(1, numbers)
+        loudness = there / level(batch)[rows].squeeze(2)  # (chosen, talkers)
+        weights = torch.zeros(eligible.shape, device=chosen.device)
         weights.scatter_add_(1, rows, loudness)
-        return mixed(chosen, weights @ everything, snr)
+        return mixed(chosen, weights @ batch, snr)
 
 
 class RecordedNoise(Part):
@@ -106,7 +109,7 @@ class RecordedNoise(Part):
         """Which recording; where in it, from 0 to 1; ratio in dB."""
         return rng.integers(len(self.recordings)), rng.random(), rng.uniform(*self.snr)
 
-    def change(self, chosen, everything, numbers, places, snr):
+    def change(self, chosen, others, numbers, places, snr):
         """Add pieces of the recordings."""
         pieces = [
             self.recordings.piece(number, place, chosen.shape[1])

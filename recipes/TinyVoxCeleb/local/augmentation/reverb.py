@@ -36,7 +36,7 @@ class Reverb(Part):
         """Which room."""
         return (rng.integers(len(self.rooms)),)
 
-    def change(self, chosen, everything, rooms):
+    def change(self, chosen, others, rooms):
         """Convolve, and keep the level."""
         return at_level_of(convolved(chosen, self.rooms.on(chosen.device)[rooms]), chosen)
 

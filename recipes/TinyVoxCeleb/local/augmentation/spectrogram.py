@@ -41,7 +41,7 @@ class FrequencyMask(_Mask):
         Width of the widest, as a share of all features.
     """
 
-    def change(self, chosen, everything, widths, starts):
+    def change(self, chosen, others, widths, starts):
         """Put zeros; features have the shape (chosen, frames, n_features)."""
         return chosen.masked_fill(self.masked(chosen.shape[2], widths, starts)[:, None], 0)
 
@@ -58,6 +58,6 @@ class TimeMask(_Mask):
         Length of the longest, as a share of the crop.
     """
 
-    def change(self, chosen, everything, widths, starts):
+    def change(self, chosen, others, widths, starts):
         """Put zeros; features have the shape (chosen, frames, n_features)."""
         return chosen.masked_fill(self.masked(chosen.shape[1], widths, starts)[:, :, None], 0)

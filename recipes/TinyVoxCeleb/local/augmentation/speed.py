@@ -9,6 +9,7 @@ import math
 import numpy as np
 import torch
 import torchaudio
+from speechbrain.utils.autocast import fwd_default_precision
 
 from local.errors import RecipeError
 
@@ -66,7 +67,8 @@ class SpeedPerturbation(torch.nn.Module):
     Raises
     ------
     RecipeError
-        The first speed is another; a speed twice; one that is not between 0.5 and 2.
+        The first speed is another; a speed twice; one that is not between 0.5 and 2, or has
+        more than two decimals.
 
     Example
     -------
@@ -84,6 +86,8 @@ class SpeedPerturbation(torch.nn.Module):
             raise RecipeError(f"speeds {speeds}: expected 1.0 first, and each speed once")
         if min(speeds) < 0.5 or max(speeds) > 2:
             raise RecipeError(f"speeds {speeds}: expected them between 0.5 and 2")
+        if any(round(speed, 2) != speed for speed in speeds):
+            raise RecipeError(f"speeds {speeds}: expected hundredths, such as 0.95")
         self.speeds = speeds
         self.n_speakers = n_speakers
         self.crop_frames = crop_frames
@@ -94,6 +98,7 @@ class SpeedPerturbation(torch.nn.Module):
         played = [f" at speed {speed}" if speed != 1 else "" for speed in self.speeds]
         return [speaker + speed for speed in played for speaker in speakers]
 
+    @fwd_default_precision
     @torch.no_grad()
     def forward(self, signals, classes, seeds):
         """Play a batch.

@@ -92,5 +92,6 @@ def check_some_are_longer(index, crop_frames):
     if crop_frames > longest:
         raise RecipeError(
             f"audio_length_num_frames: crops of {crop_frames} audio samples, but the longest "
-            f"utterance in {index.name} has {longest}; give at most that"
+            f"utterance in {index.name} has {longest}; give at most "
+            "that, divided by the highest of the speeds where there are any"
         )
