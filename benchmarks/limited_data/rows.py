@@ -11,7 +11,7 @@ import threading
 from local.atomic import atomic_file
 
 COLUMNS = (
-    *("hparams", "file", "options", "speakers", "seed", "cpu_minutes", "val_eer"),
+    *("hparams", "file", "options", "speakers", "seed", "commit", "cpu_minutes", "val_eer"),
     *("dev_eer", "dev_low", "dev_high", "dev_mindcf"),
     *("channels_eer", "channels_low", "channels_high", "channels_mindcf"),
     *("unseen_eer", "unseen_low", "unseen_high", "unseen_mindcf"),
@@ -25,7 +25,8 @@ class Rows:
     ---------
     path : Path
         Made with the first row; written anew, whole, with each. Its column `file` is a checksum of
-        the hparams file without comments.
+        the hparams file without comments; `commit` tells by which state of the code a row was
+        measured.
     """
 
     def __init__(self, path):

@@ -42,7 +42,7 @@ def run(experiment, seed, data, folder, log):
     command += ["--dev_trials_path", corpus / "corpus/dev_trials.txt"]
     command += ["--random_seed", seed, "--device", "cpu", "--noprogressbar"]
     _call(command, log, _cpu_record(folder))
-    row = {**experiment.settings, "seed": seed, **_training(folder)}
+    row = {**experiment.settings, "seed": seed, "commit": _commit(), **_training(folder)}
     for name in LISTS:
         metrics = score(folder, data[name], folder / f"{name}_scores.txt", log)
         row |= {f"{name}_{key}": value for key, value in _columns(metrics).items()}
@@ -98,6 +98,15 @@ def _call(command, log, cpu_record=None):
                 json.dump(before + usage.ru_utime + usage.ru_stime, fout)
     if status:
         raise SystemExit(f"status {status}: {' '.join(command)}; see {log.name}")
+
+
+def _commit():
+    """The last one that changed the recipe, with a + where it has changed since."""
+    last, changes = (
+        subprocess.run(["git", *words, "--", "."], cwd=RECIPE, capture_output=True, text=True)
+        for words in (["log", "-1", "--format=%h"], ["status", "--porcelain"])
+    )
+    return last.stdout.strip() + "+" * bool(changes.stdout)
 
 
 def _cpu_record(folder):
