@@ -76,6 +76,14 @@ def test_schedules_of_one_batch():
 def test_a_ramp_that_cannot_be():
     with pytest.raises(RecipeError, match="begins at 0.5 and ends at 0.4"):
         Ramp(0.0, 1.0, 10, begin=0.5, end=0.4)
+
+
+def test_a_ramp_may_be_a_jump():
     assert Ramp(0.0, 1.0, 10, end=0.0)(1)[0] == 1.0
+    jump = Ramp(0.0, 1.0, 11, begin=0.5, end=0.5)
+    assert [jump(batch)[0] for batch in (1, 5, 6, 11)] == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_cycles_that_cannot_be():
     with pytest.raises(RecipeError, match="cycles 0: expected 1 or more"):
         Cyclic(0.0, 1.0, 10, cycles=0)

@@ -67,7 +67,9 @@ class Ramp(Schedule):
         position = number / max(self.num_batches - 1, 1)
         if position >= self.end:
             return self.final
-        share = max(position - self.begin, 0.0) / (self.end - self.begin)
+        if position <= self.begin:
+            return self.initial
+        share = (position - self.begin) / (self.end - self.begin)
         return self.initial + (self.final - self.initial) * share
 
 
