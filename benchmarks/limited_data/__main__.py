@@ -96,6 +96,8 @@ def main():
             setattr(args, name, getattr(args, name).absolute())
             if name != "output_folder" and not getattr(args, name).is_dir():
                 raise RecipeError(f"--{name} {getattr(args, name)}: no such folder")
+        if not args.document.is_file():
+            raise RecipeError(f"--document {args.document}: expected a copy of docs/results.md")
         rows = Rows(args.csv)
         experiments = [replace(one, options=(*one.options, *args.overrides)) for one in EXPERIMENTS]
         chosen = [one for one in experiments if one.table in args.tables]
