@@ -13,7 +13,7 @@ from test_errors import one_line
 from conftest import RECIPE, make_data
 from local.embeddings import find_bundle
 from local.resumable_brain import ResumableBrain
-from local.unfreezing import freeze
+from local.unfreezing import freeze, set_modes
 
 FINE_TUNING = str(RECIPE / "hparams/fine_tuning.yaml")
 LARGE_MARGIN = str(RECIPE / "hparams/large_margin.yaml")
@@ -144,11 +144,14 @@ def test_an_unknown_module(first, others, tmp_path, capsys):
     assert "lr_factors: trunk is no part of the modules compute_features, " in message
 
 
-def test_a_part_may_stay_frozen_for_ever():
-    body = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 3))
-    unfreezing = {"body": 1, "body.0": float("inf")}
-    assert freeze(torch.nn.ModuleDict({"body": body}), unfreezing, epoch=2) == [body[0]]
-    assert [parameter.requires_grad for parameter in body.parameters()] == [False] * 2 + [True] * 2
+@pytest.mark.parametrize("of_body, of_part", [(1, float("inf")), (float("inf"), 1)])
+def test_a_part_has_its_own_number(of_body, of_part):
+    body = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(2))
+    modules = torch.nn.ModuleDict({"body": body})
+    set_modes(freeze(modules, {"body": of_body, "body.0": of_part}, epoch=2))
+    for module, epochs in ((body[0], of_part), (body[1], of_body)):
+        states = [module.training, *(parameter.requires_grad for parameter in module.parameters())]
+        assert states == [epochs == 1] * 3
 
 
 def test_frozen_in_two_processes(first, others, tmp_path):

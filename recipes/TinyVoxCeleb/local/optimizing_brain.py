@@ -24,7 +24,7 @@ class OptimizingBrain(sb.Brain):
 
     All follows from the number of the step, so that a resumed training repeats it: the learning
     rate by `hparams.lr_annealing(batch)`; the margin, where there is a `hparams.margin_schedule`,
-    by the same; and the average, as torch's AveragedModel has it, by `hparams.ema_decay`.
+    by the same; and the average by `hparams.ema_decay`, from 0 up, see `ema_decay_at`.
 
     With an average, `plain_modules`, which are those of the YAML file, hold it: they are validated,
     saved under their names and tested. `modules`, which are trained, begin as copies of them.
@@ -127,8 +127,8 @@ class OptimizingBrain(sb.Brain):
 
     @torch.no_grad()
     def _update_average(self):
-        # As torch's AveragedModel with use_buffers: the first step is copied.
-        update = get_ema_multi_avg_fn(self.ema_decay if self.optimizer_step > 1 else 0.0)
+        # As torch's AveragedModel with use_buffers.
+        update = get_ema_multi_avg_fn(ema_decay_at(self.optimizer_step, self.ema_decay))
         trained, averaged = self.trained.state_dict(), self.averaged.state_dict()
         floating = [name for name, value in trained.items() if value.is_floating_point()]
         update([averaged[name] for name in floating], [trained[name] for name in floating], None)
@@ -140,6 +140,30 @@ class OptimizingBrain(sb.Brain):
         taken, norms, clipped = self.step_sums.tolist()
         taken = max(taken, 1)
         return {"grad_norm": norms / taken, "clipped": clipped / taken}
+
+
+def ema_decay_at(step, highest):
+    """Decay of a running average that rises, so that the first weights are soon forgotten.
+
+    Source: TensorFlow's ExponentialMovingAverage with `num_updates`.
+
+    Arguments
+    ---------
+    step : int
+        From 1, at which the weights are copied.
+    highest : float
+        What it rises to.
+
+    Returns
+    -------
+    float
+
+    Example
+    -------
+    >>> ema_decay_at(1, 0.999), ema_decay_at(2, 0.999), ema_decay_at(91, 0.9)
+    (0.0, 0.1, 0.9)
+    """
+    return min(highest, (step - 1) / (step + 8))
 
 
 def check_optimization(hparams, modules):

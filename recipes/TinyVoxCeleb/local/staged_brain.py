@@ -10,7 +10,7 @@ import torch
 from local.errors import RecipeError
 from local.lr_factors import divide_by_lr_factor
 from local.resumable_brain import ResumableBrain
-from local.unfreezing import freeze
+from local.unfreezing import freeze, set_modes
 
 
 class StagedBrain(ResumableBrain):
@@ -57,12 +57,11 @@ class StagedBrain(ResumableBrain):
         """Freeze what is not trained in an epoch."""
         super().on_stage_start(stage, epoch)
         if stage == sb.Stage.TRAIN:
-            self.frozen = freeze(self.bare_modules, self.unfreezing, epoch)
+            self.states = freeze(self.bare_modules, self.unfreezing, epoch)
 
     def on_fit_batch_start(self, batch, should_step):
         """Learning rate of each module in the step."""
         super().on_fit_batch_start(batch, should_step)
         for group in self.optimizer.param_groups:
             group["lr"] *= group.get("lr_factor", 1.0)
-        for module in self.frozen:  # not before: the epoch begins with train() of all modules
-            module.eval()
+        set_modes(self.states)  # not before: the epoch begins with train() of all modules

@@ -13,7 +13,7 @@ def freeze(modules, unfreezing, epoch):
     """Let the parameters of modules have gradients, or none, as it is due in an epoch.
 
     Nothing of a frozen module may change: besides, it has to be in eval mode, in which batch
-    normalisation leaves its statistics alone.
+    normalisation leaves its statistics alone. `set_modes` does that.
 
     Arguments
     ---------
@@ -26,23 +26,34 @@ def freeze(modules, unfreezing, epoch):
 
     Returns
     -------
-    list of torch.nn.Module
-        Those that are frozen.
+    list of (torch.nn.Module, bool)
+        Each, in this order, and whether it is trained.
 
     Example
     -------
     >>> from torch.nn import Linear, ModuleDict
     >>> modules = ModuleDict({"body": Linear(2, 3), "head": Linear(3, 2)})
     >>> freeze(modules, {"body": 2}, epoch=2)
-    [Linear(in_features=2, out_features=3, bias=True)]
+    [(Linear(in_features=2, out_features=3, bias=True), False)]
     >>> freeze(modules, {"body": 2}, epoch=3)
-    []
+    [(Linear(in_features=2, out_features=3, bias=True), True)]
     """
-    frozen = []
+    states = []
     for name, epochs in unfreezing.items():
         module = modules.get_submodule(name)
         trained = epoch > epochs
         module.requires_grad_(trained)
-        if not trained:
-            frozen.append(module)
-    return frozen
+        states.append((module, trained))
+    return states
+
+
+def set_modes(states):
+    """Put modules into train or eval mode.
+
+    Arguments
+    ---------
+    states : list of (torch.nn.Module, bool)
+        From `freeze`.
+    """
+    for module, trained in states:  # a part after its module
+        module.train(trained)
