@@ -1,16 +1,18 @@
 """The recommended recipe: augmentation, speeds, pairs and averages in one training."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
 import speechbrain as sb
 import torch
-from running import make_brain, train
+from running import make_brain, train, verify
 from speechbrain.inference import EncoderClassifier
 
 from conftest import RECIPE
 from local.resumable_brain import ResumableBrain
+from local.search.trial import val_eer_of_tested
 
 BEST, FULL, SPEECHBRAIN = (
     str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "speechbrain_voxceleb")
@@ -43,6 +45,15 @@ def test_speeds_are_speakers_and_the_network_loads(small, tmp_path, hparams, pre
     *_, label = encoder.classify_batch(torch.randn(1, 16000))
     assert label[0] in labels
     assert encoder.encode_batch(torch.randn(2, 16000)).shape == (2, 1, 16)
+
+
+def test_val_eer_is_that_of_the_tested_network(small, tmp_path):
+    run = train(small, tmp_path / "run", *TINY, hparams=BEST)
+    verify(run, [small.shards / "val"], [small.corpus / "val_trials.txt"], tmp_path / "val.txt")
+    eer = float(re.search(r"EER (\S+)%", (tmp_path / "val_eer.txt").read_text())[1])
+    assert 100 * val_eer_of_tested(run) == pytest.approx(eer, abs=0.01)
+    of_tested = f"average of 2 epochs to 2, val trials (known speakers): EER {eer:.2f}%"
+    assert of_tested in (run / "log.txt").read_text()
 
 
 def test_speechbrain_settings(small, tmp_path):

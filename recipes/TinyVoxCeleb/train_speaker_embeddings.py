@@ -83,9 +83,9 @@ class SpeakerBrain(EmbeddingBrain):
             self.train_stats = {**self.mean_stats(), **self.gradient_stats()}
             return
         vectors, self.sums = self.collected()
-        trials = self.trials[stage]
-        scores = cosine_scores(vectors, trials)
         if stage == sb.Stage.TEST:
+            trials = self.trials[stage]
+            scores = cosine_scores(vectors, trials)
             evaluation = evaluate(scores, trials.labels, trials.speakers())
             epoch, which = self.hparams.epoch_counter.current, self.tested_is
             logger.info(f"{which} {epoch}, dev trials (unseen speakers): {summary(evaluation)}")
@@ -93,7 +93,7 @@ class SpeakerBrain(EmbeddingBrain):
             self.log_stats({which: epoch}, test_stats=test_stats)
             return
         self.centre_embeddings(vectors)
-        eer = equal_error_rate(scores, trials.labels)
+        eer = self.val_eer(vectors)
         valid_stats = {**self.mean_stats(), "eer": eer}
         logger.info(
             f"epoch {epoch}: "
@@ -105,6 +105,11 @@ class SpeakerBrain(EmbeddingBrain):
         self.log_stats(meta, train_stats=self.train_stats, valid_stats=valid_stats)
         self.hparams.epoch_counter.update_metric(eer)
         self.keep_checkpoint(epoch, eer)
+
+    def val_eer(self, vectors):
+        """EER of the val trials, whose embeddings are given by utterance."""
+        trials = self.trials[sb.Stage.VALID]
+        return equal_error_rate(cosine_scores(vectors, trials), trials.labels)
 
     def log_stats(self, meta, **stats):
         """Write statistics to the train log, the CSV and TensorBoard."""

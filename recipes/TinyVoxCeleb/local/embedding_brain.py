@@ -18,12 +18,16 @@ from local.errors import RecipeError
 from local.processes import gather, place
 from local.staged_brain import StagedBrain
 
+logger = sb.utils.logger.get_logger(__name__)
+TESTED = "tested"  # folder of what is tested and no checkpoint, beside theirs
+
 
 class EmbeddingBrain(StagedBrain):
     """Collects the embeddings of a validation or test, from all processes.
 
     It tests the checkpoint with the least `val_eer`, or, where `hparams.average_checkpoints` is
-    more than 1, the mean of the last so many epochs. What is tested is `tested`, a Checkpoint.
+    more than 1, the mean of the last so many epochs. What is tested is `tested`, a Checkpoint, the
+    meta of which has the `val_eer` of what is tested.
     """
 
     def __init__(self, *args, **kwargs):
@@ -55,6 +59,16 @@ class EmbeddingBrain(StagedBrain):
             vectors |= zip(ids, of_batch, strict=True)
         return vectors, sum(sums for *_, sums in evaluated)
 
+    def val_eer(self, vectors):
+        """EER of the validation trials.
+
+        Arguments
+        ---------
+        vectors : dict of str to numpy.ndarray
+            The embedding of each utterance, shape (size,).
+        """
+        raise NotImplementedError
+
     def centre_embeddings(self, vectors):
         """Let mean_var_norm_emb hold the mean of these embeddings, and of no others."""
         norm = self.modules.mean_var_norm_emb
@@ -76,7 +90,7 @@ class EmbeddingBrain(StagedBrain):
         )
 
     def on_evaluate_start(self, max_key=None, min_key=None):
-        """Load the network to test; one that is no checkpoint is written beside them, to `tested`.
+        """Load the network to test; one that is no checkpoint is written beside them, to TESTED.
 
         The mean of several epochs has the mean of their batch normalisation's statistics, but not
         of its embeddings' means: these are computed anew.
@@ -93,8 +107,11 @@ class EmbeddingBrain(StagedBrain):
         if fitted:
             self.fit_norm(self.plain_modules.embedding_model)
         if last or fitted:
-            self.centre_embeddings(self._embed(self.valid_set))
-            self.tested = self._save_tested()
+            vectors = self._embed(self.valid_set)
+            self.centre_embeddings(vectors)
+            eer, epoch = self.val_eer(vectors), self.hparams.epoch_counter.current
+            logger.info(f"{self.tested_is} {epoch}, val trials (known speakers): EER {eer:.2%}")
+            self.tested = self._save_tested(eer)
 
     def fit_norm(self, network):
         """Fit its last layer to an epoch of training crops, augmented as they were in training.
@@ -128,14 +145,15 @@ class EmbeddingBrain(StagedBrain):
         text = "normalisation of the embeddings"
         return tqdm(loader, text, total, unit="batch", dynamic_ncols=True, disable=silent)
 
-    def _save_tested(self):
+    def _save_tested(self, eer):
         parts = {
             name: module
             for name, module in self.plain_modules.items()
             if name in self.checkpointer.recoverables
         }
-        folder = Path(self.checkpointer.checkpoints_dir).with_name("tested")
-        return AtomicCheckpointer(folder, parts).save_checkpoint(name="network")
+        folder = Path(self.checkpointer.checkpoints_dir).with_name(TESTED)
+        tested = AtomicCheckpointer(folder, parts)
+        return tested.save_checkpoint(meta={"val_eer": eer}, name="network")
 
     def _embed(self, loader):
         self.on_stage_start(sb.Stage.VALID)

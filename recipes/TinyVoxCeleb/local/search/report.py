@@ -98,17 +98,24 @@ def _best(trials):
 def _rank(trial):
     """The best first; then the pruned ones, those that are not done, and those that failed."""
     order = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL)
-    return order.index(trial.state), min(trial.intermediate_values.values(), default=1)
+    return order.index(trial.state), _val_eer(trial) or 1
+
+
+def _val_eer(trial):
+    """Of what was tested, or of the best epoch where nothing was; None before the first."""
+    if trial.state == TrialState.COMPLETE:
+        return trial.value
+    return min(trial.intermediate_values.values(), default=None)
 
 
 def _row(trial):
-    eers = trial.intermediate_values
+    eers, eer = trial.intermediate_values, _val_eer(trial)
     words = options(trial.params)
     return {
         "trial": trial.number,
         "state": trial.user_attrs.get("why", trial.state.name.lower()),
-        "val EER (%)": f"{100 * min(eers.values()):.2f}" if eers else "",
-        "of epoch": min(eers, key=eers.get) if eers else "",
+        "val EER (%)": "" if eer is None else f"{100 * eer:.2f}",
+        "best epoch": min(eers, key=eers.get) if eers else "",
         "epochs": len(eers),
         **dict(zip([word[2:] for word in words[::2]], words[1::2], strict=True)),
     }

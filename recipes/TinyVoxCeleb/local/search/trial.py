@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 from optuna.trial import TrialState
+from speechbrain.utils.checkpoints import Checkpointer
 
+from local.embedding_brain import TESTED
 from local.errors import RecipeError, Stopped
 from local.search.space import options
 from local.train_loggers import read_train_log
@@ -38,8 +40,8 @@ def train_trial(trial, folder, arguments, lock, stop_request):
     Returns
     -------
     (float or None, optuna.trial.TrialState)
-        The best val EER and COMPLETE; PRUNED without it, also where the training diverged: the
-        sampler learns nothing from trials that fail.
+        The val EER of what was tested and COMPLETE; PRUNED without it, also where the training
+        diverged: the sampler learns nothing from trials that fail.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def train_trial(trial, folder, arguments, lock, stop_request):
         training.terminate()  # if it is still there; it writes a checkpoint
         training.wait()
     if status == 0:
-        return min(eers.values()), TrialState.COMPLETE
+        return val_eer_of_tested(folder), TrialState.COMPLETE
     last = (output.read_text(encoding="utf-8", errors="replace").splitlines() or ["no word"])[-1]
     if "the training has diverged" in last:
         trial.set_user_attr("why", "diverged")
@@ -117,3 +119,23 @@ def val_eers(folder):
     if not log:
         return {}
     return dict(zip(log["epoch"].astype(int).tolist(), log["valid_eer"].tolist(), strict=True))
+
+
+def val_eer_of_tested(folder):
+    """The val EER of the network that a complete training has tested.
+
+    That of the best epoch, unless epochs are averaged or embeddings normalised after the last.
+
+    Arguments
+    ---------
+    folder : Path
+        Its output folder.
+
+    Returns
+    -------
+    float
+    """
+    if (folder / TESTED).is_dir():
+        (tested,) = Checkpointer(folder / TESTED).list_checkpoints()
+        return tested.meta["val_eer"]
+    return min(val_eers(folder).values())
