@@ -76,6 +76,11 @@ def load_modules(hparams, changes, n_speakers):
     return torch.nn.ModuleDict(load_hyperpyyaml(chosen.getvalue())).eval()
 
 
+def size(module):
+    """Number of parameters."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 @torch.inference_mode()
 def measure(modules, repeats):
     """Parameters, those of the classifier, multiply-adds a second, and real-time factor."""
@@ -86,10 +91,7 @@ def measure(modules, repeats):
     generator = torch.Generator().manual_seed(0)
     signals = torch.randn(1, SECONDS * SAMPLE_RATE, generator=generator) / 10
     lengths = torch.ones(1)
-    parameters, of_classifier = (
-        sum(parameter.numel() for parameter in modules[key].parameters())
-        for key in ("embedding_model", "classifier")
-    )
+    parameters, of_classifier = (size(modules[key]) for key in ("embedding_model", "classifier"))
     with FlopCounterMode(display=False) as counter:
         computed = features()
         before = counter.get_total_flops()

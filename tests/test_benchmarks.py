@@ -10,6 +10,9 @@ import pytest
 import soundfile as sf
 from running import TINY_ECAPA
 
+from benchmarks import networks
+from benchmarks.limited_data.experiments import EXPERIMENTS
+from benchmarks.limited_data.rows import Rows
 from conftest import ROOT
 
 
@@ -34,6 +37,11 @@ def test_table_of_the_networks():
     assert table[0].startswith("| prototype | 15,488 | 12,900 | 1.2 M | ")
     # 40 x 3 x 128 multiplications for each of the 799 frames of 10 s
     assert round(40 * 3 * 128 * 799 / 1e7, 1) == 1.2
+    readme = (ROOT / "recipes/TinyVoxCeleb/README.md").read_text()
+    for name, (hparams, changes) in networks.ROWS.items():
+        modules = networks.load_modules(hparams, changes, n_speakers=100)
+        sizes = (networks.size(modules[key]) for key in ("embedding_model", "classifier"))
+        assert "| {} | {:,} | {:,} |".format(name, *sizes) in readme
     assert re.fullmatch(r"\| CAM\+\+, small \|( [\d,]+ \|){2} [\d.]+ M \| [\d.]+ \|", table[1])
 
 
@@ -54,6 +62,7 @@ def test_results_at_a_hundred_speakers(small, tmp_path):
     assert row["dev_eer"] == row["channels_eer"] and float(row["cpu_minutes"]) > 0
     document = (tmp_path / "results.md").read_text()
     assert document.count(f"| **{float(row['dev_eer']):.1f}** |") >= 2
+    assert f"Commit: {row['commit']}." in document
     assert (tmp_path / "ablation.png").stat().st_size > 1000
     assert (
         call("-m", "benchmarks.limited_data", *folders, *files, *rows) == ""
@@ -68,6 +77,22 @@ def test_results_at_a_hundred_speakers(small, tmp_path):
     eer = f"{float(row['dev_eer']):.1f} %"  # four speakers are too few for an interval
     assert re.fullmatch(rf"\| prototype \| cosine, raw \| {eer} \| [\d.]+ \|", raw)
     assert re.fullmatch(r"\| prototype \| PLDA \| [\d.]+ % \| [\d.]+ \|", plda)
+
+
+def test_what_is_compared_is_of_one_commit(tmp_path):
+    best, without = EXPERIMENTS[-1], EXPERIMENTS[-2]  # their settings differ by the speakers
+    rows = Rows(tmp_path / "rows.csv")
+    for experiment, seed, commit in (
+        *((best, 1, "old"), (best, 2, "old"), (without, 1, "old")),
+        *((best, 1, "new"), (best, 3, "new")),
+    ):
+        rows.add({**experiment.settings, "seed": seed, "commit": commit})
+    rows = Rows(tmp_path / "rows.csv")
+    commits = {seed: row["commit"] for seed, row in rows.of(best).items()}
+    assert commits == {1: "new", 2: "old", 3: "new"}
+    of_best, of_without = rows.of_one_commit([best, without])
+    assert {seed: row["commit"] for seed, row in of_best.items()} == {1: "old", 2: "old", 3: "new"}
+    assert list(of_without) == [1]
 
 
 TINY = ["--files", "24", "--val", "8", "--seconds", "3.2", "--speakers", "4", "--repeats", "1"]

@@ -189,6 +189,15 @@ def test_published_sizes(kind, millions):
     assert count == pytest.approx(1e6 * millions, rel=0.02)
 
 
+def test_cam_plus_plus_begins_as_the_authors_code_does():
+    network = CamPlusPlus(n_features=80, blocks=[1, 1, 1])
+    for module in (network.layers[0], network.linear):
+        inputs = module.weight[0].numel()
+        assert module.weight.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.02)
+    (dense, *_) = (layer for layer in network.layers if isinstance(layer, DenseLayer))
+    assert not dense.mask[0].bias.any() and not dense.mask[2].bias.any()
+
+
 def edited(hparams, tmp_path, old, new):
     text = Path(hparams).read_text(encoding="utf-8")
     assert old in text

@@ -102,9 +102,12 @@ def main():
         experiments = [replace(one, options=(*one.options, *args.overrides)) for one in EXPERIMENTS]
         chosen = [one for one in experiments if one.table in args.tables]
         measure(args, rows, [one for one in chosen if one.name in (args.names or [one.name])])
-    tables = {name: [] for name in TABLES}
-    for experiment in experiments:
-        tables[experiment.table].append((experiment, list(rows.of(experiment).values())))
+    tables = {}
+    for name in TABLES:
+        own = [one for one in experiments if one.table == name]
+        # Each network stands for itself; a part of the recipe is seen beside the recipe as it was.
+        found = map(rows.of, own) if name == "networks" else rows.of_one_commit(own)
+        tables[name] = [(one, list(of.values())) for one, of in zip(own, found, strict=True)]
     write_document(args.document, tables)
     print(f"written: {args.document}", file=sys.stderr)
 

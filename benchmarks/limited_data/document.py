@@ -46,6 +46,19 @@ def _table(name, measured):
         cells = [experiment.name, *(_eer(rows, key) for key in LISTS)]
         cells += [f"{mean(rows, 'channels_mindcf'):.2f}", f"{mean(rows, 'val_eer'):.1f}"]
         yield f"| {' | '.join(cells)} | {mean(rows, 'cpu_minutes'):.1f} |"
+    yield ""
+    yield _commits(measured)
+
+
+def _commits(measured):
+    """By which states of the code the rows were measured."""
+    names = {}
+    for experiment, rows in measured:
+        for row in rows:
+            names.setdefault(row["commit"], {})[experiment.name] = None  # each once
+    most = max(names, key=lambda commit: len(names[commit]), default="none")
+    others = (f"; {', '.join(of)}: {commit}" for commit, of in names.items() if commit != most)
+    return f"Commit: {most}{''.join(others)}."
 
 
 def _eer(rows, key):

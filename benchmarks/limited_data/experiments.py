@@ -79,7 +79,7 @@ NETWORKS = {
 }
 WITHOUT = {  # each ingredient of the best recipe, taken away
     "best": (),
-    "without within-class norm": ("--shrinkage", "1"),
+    "embeddings centred only": ("--shrinkage", "1"),
     "with every crop augmented": ("--augmented", "1"),
     "without speeds": ("--speeds", "[1.0]"),
     "without equaliser": ("--equalizer", "0"),

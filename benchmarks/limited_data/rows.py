@@ -7,6 +7,7 @@ Authors
 import csv
 import statistics
 import threading
+from collections import Counter
 
 from local.atomic import atomic_file
 
@@ -38,9 +39,29 @@ class Rows:
                 self.rows = list(csv.DictReader(fin))
 
     def of(self, experiment):
-        """The rows of an experiment as it is now, by seed; those of other settings are left out."""
+        """The latest rows of an experiment, by seed; those of other settings are left out."""
+        return _by_seed(self._matching(experiment))
+
+    def of_one_commit(self, experiments):
+        """The rows of experiments that are compared with each other.
+
+        Arguments
+        ---------
+        experiments : list of Experiment
+
+        Returns
+        -------
+        list of dict of int to dict
+            As `of` gives them, but where a seed was measured by several commits, the row of the
+            commit that most of all these rows are of.
+        """
+        found = [self._matching(experiment) for experiment in experiments]
+        share = Counter(row["commit"] for rows in found for row in rows)
+        return [_by_seed(sorted(rows, key=lambda row: share[row["commit"]])) for rows in found]
+
+    def _matching(self, experiment):
         settings = experiment.settings
-        return {int(row["seed"]): row for row in self.rows if settings.items() <= row.items()}
+        return [row for row in self.rows if settings.items() <= row.items()]
 
     def add(self, row):
         """Keep a row."""
@@ -50,6 +71,10 @@ class Rows:
                 writer = csv.DictWriter(fout, COLUMNS, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(self.rows)
+
+
+def _by_seed(rows):
+    return {int(row["seed"]): row for row in rows}
 
 
 def column(rows, name):

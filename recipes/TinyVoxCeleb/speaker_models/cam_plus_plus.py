@@ -20,6 +20,7 @@ class CamPlusPlus(torch.nn.Module):
     Residual blocks over the image of frames and features, of which each halves the frequencies
     only, then three blocks of densely connected layers over time, at half of the frame rate. The
     defaults are the published sizes: 7.2 million parameters at 80 features.
+    What works over time begins as in the authors' code: K. He et al., ICCV 2015, normal.
 
     Arguments
     ---------
@@ -83,6 +84,11 @@ class CamPlusPlus(torch.nn.Module):
         self.pooling = make_pooling(pooling, channels)
         self.linear = torch.nn.Linear(self.pooling.output_size, embedding_size, bias=False)
         self.norm = torch.nn.BatchNorm1d(embedding_size, affine=False)
+        for module in (*self.layers.modules(), self.linear):
+            if isinstance(module, (torch.nn.Conv1d, torch.nn.Linear)):
+                torch.nn.init.kaiming_normal_(module.weight)
+                if module.bias is not None:
+                    torch.nn.init.zeros_(module.bias)
 
     def forward(self, features, lengths=None):
         """Embed utterances; see `Xvector`."""
