@@ -224,6 +224,12 @@ def test_values_that_cannot_be(small, tmp_path, capsys, options, message):
     assert message in one_line(capsys, train, small, tmp_path / "run", *options)
 
 
+def test_sizes_that_do_not_go_together(small, tmp_path, capsys):
+    options = ("--channels", "[8,8]")
+    message = one_line(capsys, train, small, tmp_path / "run", *options, hparams=ECAPA)
+    assert "ecapa_tdnn.yaml: assert len(channels) == len(kernel_sizes); check the val" in message
+
+
 @pytest.mark.parametrize("name", ["a #1: b=c", "2024", "with blank", "{x}"])
 def test_output_folders_of_any_name(small, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 from pathlib import Path
 
 import speechbrain as sb
@@ -110,6 +111,9 @@ def load_hparams(path, overrides, run_opts):
         raise RecipeError(
             f"output_folder: {error.filename} cannot be made ({error.strerror}): choose another"
         ) from error
+    except AssertionError as error:  # SpeechBrain's, which have no message
+        broken = traceback.extract_tb(error.__traceback__)[-1].line
+        raise RecipeError(f"{path}: {broken}; check the values of its keys") from error
     except (TypeError, ValueError, ImportError, AttributeError) as error:
         # HyperPyYAML puts what it was making before the message of what went wrong.
         reason = ": ".join(str(part).splitlines()[0] for part in error.args)
