@@ -98,7 +98,8 @@ def _best(trials):
 def _rank(trial):
     """The best first; then the pruned ones, those that are not done, and those that failed."""
     order = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL)
-    return order.index(trial.state), _val_eer(trial) or 1
+    eer = _val_eer(trial)
+    return order.index(trial.state), 1 if eer is None else eer
 
 
 def _val_eer(trial):
