@@ -165,7 +165,7 @@ fi
 if runs 3 "training $(basename "$hparams")"; then
     data=(--shard_folder "$out/shards" --val_trials_path "$out/corpus/val_trials.txt"
         --dev_trials_path "$out/corpus/dev_trials.txt" --output_folder "$run_folder")
-    crops=$(python -m local.crops "$hparams" "${data[@]}" "${overrides[@]}")
+    crops=$(python -m local.training.crops_per_utterance "$hparams" "${data[@]}" "${overrides[@]}")
     python train_speaker_embeddings.py "$hparams" --device "$device" "${data[@]}" \
         --crops_per_utterance "$crops" "${overrides[@]}"
 fi

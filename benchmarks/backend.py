@@ -124,7 +124,7 @@ def as_norm_theirs(num_trials):
 
 def as_norm_ours(num_trials):
     """The as_norm backend."""
-    from local.backends import Backend
+    from local.scoring.backends import Backend
 
     vectors, cohort, enrol, test = synthetic_embeddings(num_trials)
     backend = Backend("as_norm", cohort=cohort, top_n=TOP_N)

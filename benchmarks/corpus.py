@@ -18,9 +18,9 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import lfilter
 
-from local.corpora.layout import SAMPLE_RATE, write_meta
+from local.layout import SAMPLE_RATE, write_meta
+from local.scoring.trials import make_trials, write_trials
 from local.shards import write_shards
-from local.trials import make_trials, write_trials
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def time_skeleton(corpus, workers, whole_val, pipe):
     Val utterances come in batches of one, or as its training does: as crops in batches.
     """
     from benchmarks.peers import skeleton_torchdata as skeleton
-    from local.trials import read_trials
+    from local.scoring.trials import read_trials
 
     # Of DataLoaders' workers, as by default: this process was spawned.
     multiprocessing.set_start_method("fork", force=True)

@@ -7,8 +7,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from conftest import RECIPE
+from local.bundle.writing import write_inference_bundle
 from local.embeddings import __main__ as command_line
-from local.inference_bundle import write_inference_bundle
 from shard_writing import member_pair, wav_bytes, write_tar
 
 FEATURES = """

@@ -7,10 +7,10 @@ import numpy as np
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from local.metadata import SpeakerInfo
 from local.metrics import evaluate
 from local.metrics.breakdown import breakdown
-from local.speakers import SpeakerInfo
-from local.trials import make_trials, read_trials, write_trials
+from local.scoring.trials import make_trials, read_trials, write_trials
 
 LOG = "epoch,lr,train_loss,train_accuracy,valid_loss,valid_accuracy,valid_eer\n"
 

@@ -106,9 +106,9 @@ def other_training(folder):
         "  initial_value: !ref <learning_rate>\n"
         "  final_value: !ref <final_learning_rate>\n"
         "  epoch_count: !ref <num_batches>": (
-            "margin_schedule: !new:local.schedules.Ramp\n"
+            "margin_schedule: !new:local.training.schedules.Ramp\n"
             "  initial: 0.0\n  final: 0.2\n  num_batches: !ref <num_batches>\n  end: 0.9\n"
-            "lr_annealing: !new:local.schedules.WarmCosine\n"
+            "lr_annealing: !new:local.training.schedules.WarmCosine\n"
             "  peak: !ref <learning_rate>\n  final: !ref <final_learning_rate>\n"
             "  num_batches: !ref <num_batches>"
         ),

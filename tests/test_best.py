@@ -11,8 +11,8 @@ from running import make_brain, train, verify
 from speechbrain.inference import EncoderClassifier
 
 from conftest import RECIPE
-from local.resumable_brain import ResumableBrain
 from local.search.trial import val_eer_of_tested
+from local.training.resumable_brain import ResumableBrain
 
 BEST, FULL, SPEECHBRAIN = (
     str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "speechbrain_voxceleb")
@@ -67,7 +67,10 @@ def test_speechbrain_settings(small, tmp_path):
 def test_am_by_one_cycle_to_its_end(small, tmp_path):
     text = Path(BEST).read_text().replace("losses.AdditiveAngularMargin", "losses.AngularMargin")
     cosine = text.index("lr_annealing: "), text.index("margin_schedule: ")
-    one_cycle = "!new:local.schedules.OneCycle\n  peak: 0.01\n  num_batches: !ref <num_batches>\n\n"
+    one_cycle = (
+        "!new:local.training.schedules.OneCycle\n  peak: 0.01\n"
+        "  num_batches: !ref <num_batches>\n\n"
+    )
     hparams = tmp_path / "am.yaml"
     hparams.write_text(f"{text[: cosine[0]]}lr_annealing: {one_cycle}{text[cosine[1] :]}")
     accumulated = ("--crops_per_utterance", "4", "--grad_accumulation_factor", "2", "--epochs", "2")

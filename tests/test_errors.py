@@ -10,8 +10,8 @@ import torch
 from running import ECAPA, VERIFICATION, train, verify
 
 from conftest import RECIPE
-from local.atomic import atomic_file, atomic_folder
 from local.errors import RecipeError, one_line_errors
+from local.files import atomic_file, atomic_folder
 from shard_writing import member_pair, write_tar
 
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from running import ECAPA, TINY_ECAPA, train, verify
 
-from local.audio import decode
 from local.metrics import evaluate, summary
+from local.scoring.trials import read_trials
 from local.shards import index_shards, read_shards, write_shards
-from local.trials import read_trials
+from local.shards.audio import decode
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import shutil
 from pathlib import Path
 
 from benchmarks.limited_data.experiments import ALL
-from local.atomic import atomic_file, atomic_folder
+from local.files import atomic_file, atomic_folder
+from local.scoring.trials import make_trials, write_trials
 from local.shards import write_shards
-from local.trials import make_trials, write_trials
 
 NUM_TRIALS = 10_000
 

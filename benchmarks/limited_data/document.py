@@ -9,7 +9,7 @@ import re
 import matplotlib.pyplot as plt
 
 from benchmarks.limited_data.rows import column, mean
-from local.atomic import atomic_file
+from local.files import atomic_file
 
 LISTS = {"channels": "-channels", "dev": "tiny-librispeech", "unseen": "arabic-speakers"}
 

@@ -9,7 +9,7 @@ import statistics
 import threading
 from collections import Counter
 
-from local.atomic import atomic_file
+from local.files import atomic_file
 
 COLUMNS = (
     *("hparams", "file", "options", "speakers", "seed", "commit", "cpu_minutes", "val_eer"),

@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 from benchmarks import RECIPE
-from local.atomic import atomic_file
-from local.train_loggers import read_train_log
+from local.files import atomic_file
+from local.training.loggers import read_train_log
 
 LISTS = ("dev", "channels", "unseen")  # names of their columns in the rows
 

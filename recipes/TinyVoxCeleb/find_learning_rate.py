@@ -16,12 +16,12 @@ import os
 import sys
 from pathlib import Path
 
+from local.bundle.start_from import start_from
 from local.errors import RecipeError, one_line_errors
 from local.experiment import Experiment
-from local.fine_tuning import start_from
 from local.hparams import load_hparams, parse_arguments
-from local.lr_finder import rising_rates, suggest, write_curve
 from local.processes import training_processes
+from local.training.lr_finder import rising_rates, suggest, write_curve
 from train_speaker_embeddings import SpeakerBrain, dataio_prep
 
 

@@ -15,20 +15,20 @@ Authors
 
 import sys
 
-from local.backend_training import make_backend
-from local.calibration import fit_calibration, threshold
-from local.cross_validation import cross_validated_llrs, share_speakers
-from local.decisions import quality_measures, to_probability
-from local.device import inference_precision
+from local.bundle.writing import write_decision
 from local.embeddings import Embedder, find_bundle, read_embeddings
 from local.errors import RecipeError, one_line_errors
 from local.experiment import training_shards
 from local.hparams import load_hparams, parse_arguments
-from local.inference_bundle import write_decision
+from local.processes import inference_precision
 from local.results import Measured, check_options, write_results
-from local.score_list import write_scores
-from local.scoring import check_covered
-from local.trials import read_trials
+from local.scoring.calibration import fit_calibration, threshold
+from local.scoring.cosine import check_covered
+from local.scoring.cross_validation import cross_validated_llrs, share_speakers
+from local.scoring.decisions import quality_measures, to_probability
+from local.scoring.fitting import make_backend
+from local.scoring.score_list import write_scores
+from local.scoring.trials import read_trials
 
 
 def read_and_embed(hparams, run_opts, lists):

@@ -24,7 +24,7 @@ from local.errors import RecipeError, one_line_errors
 from local.experiment import Experiment
 from local.hparams import load_hparams, parse_arguments
 from local.search import SharedStudy, progress, read_sweep, train_trial, write_report
-from local.stop_signals import stop_signals
+from local.training.stop_signals import stop_signals
 
 OWN = ("--output_folder", "--save_folder")
 

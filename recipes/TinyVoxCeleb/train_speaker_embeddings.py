@@ -18,10 +18,9 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import run_on_main
 
-from local.averaging import epoch_of
+from local.bundle.start_from import start_from
+from local.bundle.writing import write_inference_bundle
 from local.dataset import BatchLoader
-from local.device import keep_freed_memory
-from local.embedding_brain import EmbeddingBrain
 from local.errors import RecipeError, one_line_errors
 from local.experiment import (
     Experiment,
@@ -30,14 +29,14 @@ from local.experiment import (
     only_training,
     record_experiment,
 )
-from local.fine_tuning import start_from
 from local.hparams import load_hparams, parse_arguments
-from local.inference_bundle import write_inference_bundle
 from local.metrics import check_both_kinds, equal_error_rate, evaluate, summary
-from local.processes import training_processes
-from local.scoring import check_covered, cosine_scores
+from local.processes import keep_freed_memory, training_processes
+from local.scoring.cosine import check_covered, cosine_scores
+from local.scoring.trials import read_trials
 from local.shards import check_classes, speakers_by_class
-from local.trials import read_trials
+from local.training.averaging import epoch_of
+from local.training.embedding_brain import EmbeddingBrain
 
 logger = sb.utils.logger.get_logger(__name__)
 RECIPE = Path(__file__).resolve().parent

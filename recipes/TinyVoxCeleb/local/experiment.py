@@ -14,12 +14,11 @@ from pathlib import Path
 import yaml
 from hyperpyyaml import resolve_references
 
-from local.atomic import atomic_file
 from local.errors import RecipeError
+from local.files import atomic_file, exclusive
 from local.hparams import settings
 from local.processes import place
-from local.sources import split_sources
-from local.sources.locks import exclusive
+from local.shards.listing import split_sources
 
 RECORD = "experiment.yaml"
 RUN_OPTIONS = (

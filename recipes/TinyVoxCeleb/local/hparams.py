@@ -18,8 +18,8 @@ import speechbrain as sb
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 
-from local.device import choose_device
 from local.errors import RecipeError
+from local.processes import choose_device
 
 _INTEGER, _NUMBER = re.compile(r"[-+]?\d+"), re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
 _TEXT_KEY = re.compile(

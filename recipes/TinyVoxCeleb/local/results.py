@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from local.atomic import atomic_file, check_not_read, check_writable
-from local.calibration import threshold
-from local.decisions import to_probability
-from local.det import plot_det
 from local.errors import RecipeError
+from local.files import atomic_file, check_not_read, check_writable
+from local.metadata import read_speakers
 from local.metrics import evaluate, summary
 from local.metrics.breakdown import breakdown
+from local.metrics.det import plot_det
 from local.metrics.tables import breakdown_table, evaluation_table
-from local.speakers import read_speakers
-from local.trials import TrialList
+from local.scoring.calibration import threshold
+from local.scoring.decisions import to_probability
+from local.scoring.trials import TrialList
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scipy", "scikit-learn")
 

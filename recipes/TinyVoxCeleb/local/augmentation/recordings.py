@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from local.audio import FULL_SCALE, repeat_to
-from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
+from local.layout import SAMPLE_RATE
 from local.shards import MappedShards, prepare_split
+from local.shards.audio import FULL_SCALE, repeat_to
 
 SUFFIXES = (".wav", ".flac")
 

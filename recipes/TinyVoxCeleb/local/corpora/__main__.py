@@ -12,13 +12,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from local.atomic import atomic_file
 from local.corpora.debian_packages import PackagesUnavailable
 from local.corpora.folder import prepare_folder
 from local.corpora.synthetic import prepare_synthetic
 from local.corpora.tiny_voxceleb import prepare_tiny_voxceleb
 from local.corpora.voices import prepare_voices
 from local.errors import RecipeError, one_line_errors
+from local.files import atomic_file
 
 NEEDS_DATA = ("tiny-voxceleb", "folder")
 CORPORA = (*NEEDS_DATA, "voices", "synthetic")

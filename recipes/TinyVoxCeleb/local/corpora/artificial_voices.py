@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from local.corpora.formant_synthesis import FRAME, glottal_source, hiss, resonate, tilt
-from local.corpora.layout import SAMPLE_RATE
+from local.layout import SAMPLE_RATE
 
 # F1, F2, F3 in Hz: averages of 33 men (Peterson & Barney 1952, table II), "heed" to "heard".
 VOWELS = np.array(

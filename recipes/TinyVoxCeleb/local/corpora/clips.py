@@ -9,8 +9,8 @@ import hashlib
 import numpy as np
 
 from local.corpora.convert import resampled_blocks
-from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
+from local.layout import SAMPLE_RATE
 
 MIN_SECONDS, MAX_SECONDS = 2.0, 4.0  # of an utterance
 PEAK = 0.7  # of each clip, relative to full scale

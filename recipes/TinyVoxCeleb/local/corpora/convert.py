@@ -11,8 +11,8 @@ import soundfile as sf
 from scipy.signal import resample_poly
 from tqdm import tqdm
 
-from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
+from local.layout import SAMPLE_RATE
 
 BLOCK_SECONDS = 20  # what is in memory at a time, however long a recording is
 

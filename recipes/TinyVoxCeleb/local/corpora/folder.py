@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from local.atomic import atomic_folder
 from local.corpora.convert import convert, read_headers
-from local.corpora.layout import SAMPLE_RATE, write_meta
-from local.corpora.speaker_metadata import read_metadata
+from local.corpora.gender_table import read_metadata
 from local.corpora.speaker_tree import find_speakers
 from local.corpora.splits import split_speakers
 from local.errors import RecipeError
-from local.trials import make_trials, write_trials
+from local.files import atomic_folder
+from local.layout import SAMPLE_RATE, write_meta
+from local.scoring.trials import make_trials, write_trials
 
 NUM_TRIALS = 10_000  # as in the tiny-voxceleb lists, or as many as the data gives
 FEW_TRIALS = 200  # half of them targets: each weighs 1 % of the EER

@@ -11,7 +11,7 @@ Authors
 import numpy as np
 from scipy.signal import lfilter
 
-from local.corpora.layout import SAMPLE_RATE
+from local.layout import SAMPLE_RATE
 
 FRAME = 80  # samples (5 ms, as in Klatt 1980) for which the resonators stay the same
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from local.atomic import atomic_folder
 from local.corpora.artificial_voices import draw_voice, record, speak
-from local.corpora.layout import write_meta, write_utterance
 from local.errors import RecipeError
-from local.trials import make_trials, write_trials
+from local.files import atomic_folder
+from local.layout import write_meta, write_utterance
+from local.scoring.trials import make_trials, write_trials
 
 NUM_TRIALS = 10_000  # at most, as in the tiny-voxceleb lists
 

@@ -22,12 +22,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from local.atomic import atomic_folder
 from local.corpora.clips import join_clips, read_clips
 from local.corpora.debian_packages import fetch_packages, package_licence
-from local.corpora.layout import SAMPLE_RATE, write_meta, write_utterance
 from local.errors import RecipeError
-from local.trials import make_trials, write_trials
+from local.files import atomic_folder
+from local.layout import SAMPLE_RATE, write_meta, write_utterance
+from local.scoring.trials import make_trials, write_trials
 
 PACKAGES = ("klettres-data", "ktuberling-data", "tuxpaint-stamps-default")
 # Where a package keeps its clips; the group is the language, English where there is none.

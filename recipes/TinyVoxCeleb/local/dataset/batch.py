@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from local.audio import FULL_SCALE
+from local.shards.audio import FULL_SCALE
 
 
 @dataclass

@@ -6,9 +6,9 @@ Authors
 
 import torch
 
-from local.audio import repeat_to
 from local.dataset.order import sample_seed
 from local.errors import RecipeError
+from local.shards.audio import repeat_to
 
 MIN_CROP_FRAMES = 1600  # 0.1 s: a few frames of features
 

@@ -10,10 +10,10 @@ import itertools
 import numpy as np
 import torch
 
-from local.audio import read_samples
 from local.dataset.batch import Batch
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.errors import RecipeError
+from local.shards.audio import read_samples
 from local.shards.streaming import stream_audio
 
 

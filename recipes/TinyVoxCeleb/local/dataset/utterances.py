@@ -6,11 +6,11 @@ Authors
 
 import torch
 
-from local.audio import repeat_to
+from local.bundle.windows import MIN_FRAMES
 from local.dataset.batch import collate
 from local.processes import place
 from local.shards import MappedShards
-from local.windows import MIN_FRAMES
+from local.shards.audio import repeat_to
 
 
 class Utterances(torch.utils.data.Dataset):

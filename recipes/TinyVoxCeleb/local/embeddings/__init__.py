@@ -4,10 +4,10 @@ Authors
  * The TinyVoxCeleb authors 2026
 """
 
+from local.bundle.loading import load_encoder
 from local.embeddings.content import find_bundle
 from local.embeddings.embedder import Embedder, get_embeddings
 from local.embeddings.files import read_embeddings, write_embeddings
-from local.embeddings.network import load_encoder
 from local.embeddings.table import Embeddings, join
 
 __all__ = [

@@ -17,12 +17,11 @@ Authors
 import argparse
 import sys
 
-from local.atomic import check_writable
-from local.device import PRECISIONS
 from local.embeddings.embedder import Embedder
 from local.embeddings.files import write_embeddings
 from local.errors import one_line_errors
-from local.processes import place, process_group
+from local.files import check_writable
+from local.processes import PRECISIONS, place, process_group
 
 
 def main(argv):

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from local.bundle.windows import MAX_FRAMES
 from local.embeddings.content import (
     checkpoint_digest,
     shard_records,
@@ -18,7 +19,6 @@ from local.embeddings.content import (
 from local.embeddings.files import read_about, read_embeddings, write_embeddings
 from local.errors import RecipeError
 from local.shards import list_shards
-from local.windows import MAX_FRAMES
 
 SHOWN = ("path", "size", "sha256")
 DIGITS = 16  # of the digest in a file's name

@@ -12,19 +12,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from local.corpora.layout import SAMPLE_RATE
-from local.device import choose_device
+from local.bundle.loading import batching, encode, load_encoder
+from local.bundle.windows import MIN_FRAMES
 from local.embeddings.cache import EmbeddingCache
 from local.embeddings.content import find_bundle
-from local.embeddings.network import batching, encode, load_encoder
 from local.embeddings.plan import average, cut, plan_batches
 from local.embeddings.reading import read_batches
 from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
-from local.processes import add_up, on_main, place
+from local.layout import SAMPLE_RATE
+from local.processes import add_up, choose_device, on_main, place
 from local.shards import ShardIndex, index_shards
-from local.sources.retrying import shown
-from local.windows import MIN_FRAMES
+from local.shards.retrying import shown
 
 
 class LookedUp(NamedTuple):
@@ -110,7 +109,7 @@ class Embedder:
             if "://" in str(folder):
                 raise RecipeError(
                     f"{shown(str(folder))}: only local shards can be embedded: copy them with "
-                    "python -m local.sources.staging"
+                    "python -m local.shards.stage"
                 )
         paths = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)
         folders = [on_main(self._look_up, path) for path in paths]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from local.atomic import atomic_file
 from local.embeddings.content import checkpoint_digest, find_bundle
 from local.embeddings.table import Embeddings
 from local.errors import RecipeError
+from local.files import atomic_file
 
 # What numpy.load raises for files that are cut off, altered (a bit in a header of the archive means
 # another compression or a password) or something else, such as a file with a single array.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from local.corpora.layout import SAMPLE_RATE
-from local.windows import MAX_FRAMES, MIN_FRAMES, windows
+from local.bundle.windows import MAX_FRAMES, MIN_FRAMES, windows
+from local.layout import SAMPLE_RATE
 
 SORTED_FRAMES = 8 * 3600 * SAMPLE_RATE  # 8 h: about 1 GB of shards, within which batches gather
 

@@ -6,10 +6,10 @@ Authors
 
 import torch
 
-from local.audio import decode, repeat_to
+from local.bundle.windows import MIN_FRAMES
 from local.dataset import BatchLoader
 from local.shards import MappedShards
-from local.windows import MIN_FRAMES
+from local.shards.audio import decode, repeat_to
 
 
 def read_batches(index, pieces, batches, num_workers):

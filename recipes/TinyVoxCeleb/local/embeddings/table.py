@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from local.corpora.layout import utterance_key
 from local.errors import RecipeError
+from local.layout import utterance_key
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from local.corpora.layout import utterance_key
 from local.errors import RecipeError, one_line_errors
+from local.layout import utterance_key
+from local.metadata import read_speakers
 from local.metrics.breakdown import breakdown
 from local.metrics.comparison import compare
 from local.metrics.evaluation import evaluate
 from local.metrics.tables import breakdown_table, comparison_table, evaluation_table
-from local.score_list import scores_of
+from local.scoring.score_list import scores_of
+from local.scoring.trials import read_trials
 from local.shards import index_shards
-from local.speakers import read_speakers
-from local.trials import read_trials
 
 
 def parse_arguments():

@@ -10,7 +10,7 @@ import itertools
 
 import numpy as np
 
-from local.corpora.layout import SAMPLE_RATE
+from local.layout import SAMPLE_RATE
 from local.metrics.evaluation import eer_with_interval
 from local.metrics.labelled_trials import LabelledTrials
 

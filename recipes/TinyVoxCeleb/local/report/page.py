@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tqdm import tqdm
 
-from local.atomic import atomic_file, check_not_read, check_writable
+from local.files import atomic_file, check_not_read, check_writable
 from local.report import words
 from local.report.provenance import provenance
 from local.report.reading import read_results

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from local.atomic import atomic_folder
 from local.errors import RecipeError
+from local.files import atomic_folder
 from local.report.projection import choose
 
 MOST_POINTS = 5000  # what the projector turns around smoothly in a browser

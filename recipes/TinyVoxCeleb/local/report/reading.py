@@ -9,8 +9,8 @@ from pathlib import Path
 
 from local.errors import RecipeError
 from local.report.results import Result, ScoredList, locate
-from local.score_list import read_scores
-from local.trials import read_trials
+from local.scoring.score_list import read_scores
+from local.scoring.trials import read_trials
 
 NEEDED = ("command", "run", "score_file", "scoring", "calibrated", "lists")
 OF_LISTS = ("name", "path", "num_trials", "evaluation", "breakdown")

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from local.embeddings import join, read_embeddings
-from local.train_loggers import read_train_log
-from local.trials import TrialList
+from local.scoring.trials import TrialList
+from local.training.loggers import read_train_log
 
 
 @dataclass(frozen=True)

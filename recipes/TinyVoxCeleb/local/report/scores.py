@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import binomtest
 
-from local.det import draw_det
+from local.metrics.det import draw_det
 from local.metrics.labelled_trials import P_TARGETS
 from local.metrics.likelihood_ratios import log_likelihood_ratios
 from local.report.pictures import COLOURS, INK, NONTARGET, TARGET, legend_above, picture

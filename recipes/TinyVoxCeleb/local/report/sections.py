@@ -6,7 +6,7 @@ Authors
 
 import numpy as np
 
-from local.corpora.layout import utterance_key
+from local.layout import utterance_key
 from local.report import breakdowns, projection, scores, words
 
 NUM_WORST = 10

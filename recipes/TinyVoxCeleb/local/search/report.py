@@ -18,9 +18,9 @@ from optuna.visualization.matplotlib import (
     plot_slice,
 )
 
-from local.atomic import atomic_file
 from local.errors import RecipeError
 from local.experiment import RECORD
+from local.files import atomic_file
 from local.search.space import options
 from local.search.study import COMMAND, open_study
 

@@ -12,11 +12,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import Trial, TrialState
 
-from local.atomic import atomic_file
 from local.errors import RecipeError
 from local.experiment import RECORD, WITHOUT_EFFECT, record_experiment
+from local.files import atomic_file, exclusive
 from local.hparams import settings
-from local.sources.locks import exclusive
 
 COMMAND = "command"  # user attribute of a study: the arguments of its trainings
 STARTED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)

@@ -12,10 +12,10 @@ from pathlib import Path
 from optuna.trial import TrialState
 from speechbrain.utils.checkpoints import Checkpointer
 
-from local.embedding_brain import TESTED
 from local.errors import RecipeError, Stopped
 from local.search.space import options
-from local.train_loggers import read_train_log
+from local.training.embedding_brain import TESTED
+from local.training.loggers import read_train_log
 
 SCRIPT = Path(__file__).resolve().parents[2] / "train_speaker_embeddings.py"
 LOOK_EVERY = 0.5  # seconds between looks at the log of the training

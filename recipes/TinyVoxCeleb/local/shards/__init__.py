@@ -11,19 +11,13 @@ Authors
 
 from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class
 from local.shards.index import ShardIndex, index_shards
+from local.shards.listing import list_shards
 from local.shards.mapping import MappedShards
+from local.shards.opening import bring_near, can_be_mapped, open_shard, stamp, stamps
 from local.shards.preparing import prepare_split
 from local.shards.reading import read_shards
 from local.shards.schema import Sample
 from local.shards.writing import write_shards
-from local.sources import (
-    bring_near,
-    can_be_mapped,
-    list_shards,
-    open_shard,
-    stamp,
-    stamps,
-)
 
 __all__ = [
     "MappedShards",

@@ -10,11 +10,11 @@ import json
 import tarfile
 import wave
 
-from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
+from local.layout import SAMPLE_RATE
+from local.shards.opening import read_to_the_end
+from local.shards.retrying import shown
 from local.shards.schema import Sample, split_key
-from local.sources import read_to_the_end
-from local.sources.retrying import shown
 
 HEAD = 4096  # bytes of an audio file in which its PCM has begun
 

@@ -17,12 +17,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 from tqdm import tqdm
 
-from local.atomic import atomic_file
 from local.errors import RecipeError
+from local.files import atomic_file
 from local.shards.headers import read_headers
+from local.shards.listing import list_shards
+from local.shards.opening import can_be_mapped, open_shard, stamps
+from local.shards.retrying import shown
 from local.shards.schema import Sample
-from local.sources import can_be_mapped, list_shards, open_shard, stamps
-from local.sources.retrying import shown
 
 
 @dataclass(frozen=True, eq=False)

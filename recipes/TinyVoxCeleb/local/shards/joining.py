@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 
 from local.errors import RecipeError
-from local.sources import list_shards
-from local.sources.retrying import shown
+from local.shards.listing import list_shards
+from local.shards.retrying import shown
 
 
 def separate_classes(index, sources):

@@ -7,9 +7,9 @@ Authors
 import mmap
 import threading
 
-from local.audio import read_samples
 from local.errors import RecipeError
-from local.sources import stamp
+from local.shards.audio import read_samples
+from local.shards.opening import stamp
 
 
 class MappedShards:
@@ -33,7 +33,7 @@ class MappedShards:
         if not index.mapped:
             raise RecipeError(
                 f"{index.name}: compressed or remote shards cannot be read at any place: copy "
-                "them to a disk with python -m local.sources.staging"
+                "them to a disk with python -m local.shards.stage"
             )
         self.index = index
         self._maps = {}

@@ -11,8 +11,9 @@ from local.errors import RecipeError
 from local.processes import on_main, run_once_per_node
 from local.shards.index import index_shards
 from local.shards.joining import separate_classes
-from local.sources import bring_near, can_be_mapped, list_shards, split_sources, stamps
-from local.sources.staging import stage_shards
+from local.shards.listing import list_shards, split_sources
+from local.shards.opening import bring_near, can_be_mapped, stamps
+from local.shards.staging import stage_shards
 
 
 def prepare_split(source, split, index_folder, *, stage_shards_to="", shard_cache="", mapped=False):

@@ -11,8 +11,8 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from local.errors import RecipeError
 from local.shards.headers import parse_sample
+from local.shards.opening import open_shard
 from local.shards.schema import AUDIO_TYPES, split_key
-from local.sources import open_shard
 
 
 def read_shards(shards, shard_cache=None):

@@ -6,7 +6,7 @@ Authors
 
 from dataclasses import dataclass
 
-from local.corpora.layout import utterance_key
+from local.layout import utterance_key
 
 AUDIO_TYPES = ("wav", "flac")
 SPLITS = ("train", "val", "dev", "eval")

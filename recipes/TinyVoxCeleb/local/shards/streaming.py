@@ -11,8 +11,8 @@ import gzip
 import tarfile
 
 from local.errors import RecipeError
-from local.sources import open_shard, read_to_the_end
-from local.sources.retrying import shown
+from local.shards.opening import open_shard, read_to_the_end
+from local.shards.retrying import shown
 
 SKIPPED_AT_ONCE = 1 << 20  # bytes
 

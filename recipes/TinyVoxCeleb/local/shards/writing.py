@@ -13,9 +13,9 @@ import soundfile as sf
 from tqdm import tqdm
 from webdataset.writer import TarWriter
 
-from local.atomic import atomic_folder
-from local.corpora.layout import SAMPLE_RATE
 from local.errors import RecipeError
+from local.files import atomic_folder
+from local.layout import SAMPLE_RATE
 from local.shards.schema import AUDIO_TYPES, SPLITS
 
 # Byte-identical archives: no clock, no user. PAX knows ids of any length and alphabet.

@@ -1,0 +1,178 @@
+"""Files and folders that are either complete or absent.
+
+Everything is written beside its destination under a temporary name and renamed at the end, so a
+killed run leaves no half-written result; its leftovers are removed by the next run. Two runs that
+write one file at once do not disturb each other: the file is that of the later one.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import contextlib
+import fcntl
+import glob
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+from local.errors import RecipeError
+
+
+@contextlib.contextmanager
+def atomic_file(path, mode="w"):
+    """Open a file that appears under its name only once it is complete.
+
+    Arguments
+    ---------
+    path : str or Path
+        Where the file is to appear; missing parent folders are made.
+    mode : str
+        "w" (UTF-8 text) or "wb".
+
+    Yields
+    ------
+    file object
+        Open for writing.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> with atomic_file(folder / "scores.txt") as fout:
+    ...     _ = fout.write("0.5 a b")
+    ...     (folder / "scores.txt").exists()
+    False
+    >>> (folder / "scores.txt").read_text()
+    '0.5 a b'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    place = f".{path.name}.{socket.gethostname()}-"
+    for left in path.parent.glob(f"{glob.escape(place)}*.partial"):
+        if not _is_running(left.name.removeprefix(place).removesuffix(".partial")):
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{place}{os.getpid()}.partial")
+    try:
+        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as fout:
+            yield fout
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _is_running(pid):
+    try:
+        os.kill(int(pid), 0)  # no signal, only the check
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Fill a folder that appears under its name only once it is complete; an old one is replaced.
+
+    Arguments
+    ---------
+    path : str or Path
+        Where the folder is to appear; missing parent folders are made.
+
+    Yields
+    ------
+    Path
+        The empty temporary folder to fill.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_writable(path):
+    """Check that a file can be written, before the work whose result it is to hold.
+
+    Arguments
+    ---------
+    path : str or Path
+
+    Raises
+    ------
+    RecipeError
+        If its folder cannot be made or written to, or if it is a folder itself.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(f"{path}: its folder cannot be made ({error.strerror})") from None
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise RecipeError(f"{path}: cannot be written there; choose another place")
+
+
+def check_not_read(outputs, inputs):
+    """Check that a command would not replace what it reads.
+
+    Arguments
+    ---------
+    outputs, inputs : iterable of str or Path
+        Files that it writes, and files that it reads.
+
+    Raises
+    ------
+    RecipeError
+    """
+    read = {os.path.realpath(path) for path in inputs}
+    for path in outputs:
+        if os.path.realpath(path) in read:
+            raise RecipeError(f"{path}: this command reads it and would replace it; name another")
+
+
+@contextlib.contextmanager
+def exclusive(path, waiting=None, busy=None):
+    """Hold a lock while the block runs; it ends with the process too, however that ends.
+
+    Arguments
+    ---------
+    path : str or Path
+        The lock's file, which stays; missing parent folders are made.
+    waiting : str, optional
+        Said on stderr where another process holds the lock.
+    busy : str, optional
+        The error where another process holds the lock; without it, it is waited for.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    RecipeError
+        Another process holds the lock, and `busy` is given.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if busy:
+                raise RecipeError(busy) from None
+            if waiting:
+                print(waiting, file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            # Some network file systems know no locks. Two processes may then do the same work;
+            # as files appear complete or not at all, they do not spoil each other's.
+            pass
+        yield

@@ -1,0 +1,136 @@
+"""From scores to log-likelihood ratios and probabilities: a calibration, applied.
+
+It is fitted by `local.scoring.calibration`. This file goes into the inference bundle, so it
+imports nothing of the recipe.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+LIMIT = 36.0  # beyond, a probability is 1 to all its digits, and its logit infinite
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """An affine map from scores, and quality measures if there are any, to log-likelihood ratios.
+
+    All fields are numbers or lists of them, so that `dataclasses.asdict` gives what JSON holds and
+    ``Calibration(**content)`` brings it back.
+
+    Arguments
+    ---------
+    weights : list of float
+        One a system, then one a quality measure.
+    offset : float
+    prior : float
+        Probability of a target at which it was fitted.
+    low, high : list of float
+        Range of each quality measure in the fit. One that is outside is taken as its end: a length
+        that was never seen says nothing reliable.
+
+    Example
+    -------
+    >>> Calibration([2.0], -1.0)(np.array([0.5, 2.0]))
+    array([0., 3.])
+    """
+
+    weights: list
+    offset: float
+    prior: float = 0.5
+    low: list = ()
+    high: list = ()
+
+    def __call__(self, scores, quality=None):
+        """Log-likelihood ratios of trials.
+
+        Arguments
+        ---------
+        scores : numpy.ndarray
+            Shape (trials,), or (trials, systems) where several systems are fused.
+        quality : numpy.ndarray, optional
+            From `quality_measures`, shape (trials, measures); needed if it was fitted with them.
+
+        Returns
+        -------
+        numpy.ndarray
+            Natural logarithms, shape (trials,).
+
+        Raises
+        ------
+        ValueError
+            If systems or measures are not as many as in the fit.
+        """
+        columns = as_columns(scores)
+        if quality is not None:
+            if quality.shape[1] != len(self.low):
+                raise ValueError(f"{quality.shape[1]} quality measures, fitted: {len(self.low)}")
+            columns = np.hstack([columns, np.clip(quality, self.low, self.high)])
+        if columns.shape[1] != len(self.weights):
+            raise ValueError(f"{columns.shape[1]} values a trial, fitted: {len(self.weights)}")
+        return columns @ np.asarray(self.weights) + self.offset
+
+
+def quality_measures(vectors, num_frames, enrol, test):
+    """What tells how far a score can be trusted: duration and embedding norm of both sides [1].
+
+    Each is taken as the smaller and the larger of the two sides, so that a trial and the one with
+    its sides swapped are the same.
+
+    Arguments
+    ---------
+    vectors : numpy.ndarray
+        Embeddings as the network gives them, shape (utterances, dim).
+    num_frames : numpy.ndarray
+        Lengths in audio samples, shape (utterances,).
+    enrol, test : numpy.ndarray
+        Rows of the utterances, shape (trials,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Logarithms: shorter and longer duration, smaller and larger norm; shape (trials, 4).
+
+    References
+    ----------
+    [1] J. Thienpondt, B. Desplanques, K. Demuynck, "The IDLAB VoxCeleb Speaker Recognition
+    Challenge 2020 system description", arXiv:2010.12468.
+
+    Example
+    -------
+    >>> vectors = np.array([[1.0, 0.0], [3.0, 4.0]])
+    >>> quality_measures(vectors, np.array([1, 1]), np.array([1]), np.array([0])).round(2)
+    array([[0.  , 0.  , 0.  , 1.61]])
+    """
+    norms = np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=1)
+    columns = []
+    for measure in (np.maximum(num_frames, 1), np.maximum(norms, np.finfo(np.float64).tiny)):
+        sides = np.log(measure)[enrol], np.log(measure)[test]
+        columns += [np.minimum(*sides), np.maximum(*sides)]
+    return np.stack(columns, axis=1)
+
+
+def to_probability(llrs):
+    """The probability of "same speaker" where target and non-target are equally likely before.
+
+    Arguments
+    ---------
+    llrs : numpy.ndarray
+        Log-likelihood ratios, shape (trials,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Strictly between 0 and 1, so that its logit is finite; shape (trials,).
+    """
+    return expit(np.clip(llrs, -LIMIT, LIMIT))
+
+
+def as_columns(scores):
+    """Scores of one system, shape (trials,), or of several, as float64 (trials, systems)."""
+    scores = np.asarray(scores, dtype=np.float64)
+    return scores[:, None] if scores.ndim == 1 else scores

@@ -1,0 +1,161 @@
+"""Fuse the score lists of several systems by logistic regression.
+
+Fitted on the trials with labels alone, so on val or dev, never on evaluation trials. The labelled
+lists get scores that are cross-validated by speaker, the others those of the full fit.
+
+Usage
+-----
+> python -m local.scoring.fusion --scores A.txt B.txt \
+>     --trials dev_trials.txt,eval_trials_no_gt.txt --out fused.txt
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import argparse
+
+import numpy as np
+from scipy.special import logit
+
+from local.errors import RecipeError, one_line_errors
+from local.files import check_not_read, check_writable
+from local.metrics.likelihood_ratios import cllr
+from local.scoring.calibration import fit_calibration
+from local.scoring.cross_validation import cross_validated_llrs
+from local.scoring.decisions import to_probability
+from local.scoring.score_list import scores_of, write_scores
+from local.scoring.trials import read_trials
+
+CLIP = 1e-15  # a score of 0 or 1 counts as that far from it
+
+
+def read_systems(score_files, lists):
+    """The scores of several systems for the same trials.
+
+    Arguments
+    ---------
+    score_files : list of str
+        Score lists with the trials of all of `lists`, in any order.
+    lists : list of TrialList
+
+    Returns
+    -------
+    numpy.ndarray
+        In the order of `lists`, shape (trials, systems). Scores in [0, 1], which are
+        probabilities or like them, are given as their logits: these add up.
+
+    Raises
+    ------
+    RecipeError
+        A score list that is malformed or that lacks trials.
+    """
+    columns = []
+    for path in score_files:
+        scores = np.concatenate(scores_of(path, lists))
+        inside = scores.min() >= 0 and scores.max() <= 1
+        columns.append(logit(scores.clip(CLIP, 1 - CLIP)) if inside else scores)
+    return np.stack(columns, axis=1)
+
+
+def fuse(scores, lists, prior=0.5, seed=0):
+    """Fit the fusion where labels are, and apply it everywhere.
+
+    Arguments
+    ---------
+    scores : numpy.ndarray
+        From `read_systems`, shape (trials, systems).
+    lists : list of TrialList
+    prior : float
+        See `fit_calibration`.
+    seed : int
+        Of the folds.
+
+    Returns
+    -------
+    (Calibration, numpy.ndarray)
+        The fusion, and its log-likelihood ratios, shape (trials,): cross-validated by speaker in
+        lists with labels, of the full fit in the others.
+
+    Raises
+    ------
+    RecipeError
+        If no list has labels; see `cross_validated_llrs`.
+    """
+    labels, labelled = _labels(lists)
+    if not labelled.any():
+        raise RecipeError("fusion: no trial list has labels to fit on; give one that has, as dev's")
+    speakers = [each.speakers() for each in lists if each.has_labels]
+    if None in speakers:
+        sides = None
+    else:
+        sides = [np.concatenate(side) for side in zip(*speakers, strict=True)]
+    fusion = fit_calibration(scores[labelled], labels[labelled], prior=prior)
+    llrs = fusion(scores)
+    llrs[labelled] = cross_validated_llrs(
+        scores[labelled], labels[labelled], sides, prior=prior, seed=seed
+    )
+    return fusion, llrs
+
+
+def report(score_files, scores, lists, prior=0.5, seed=0):
+    """What each system and what their fusion is worth, and the fused scores.
+
+    Arguments
+    ---------
+    score_files : list of str
+    scores, lists, prior, seed
+        As for `fuse`.
+
+    Returns
+    -------
+    (list of str, numpy.ndarray)
+        Lines with weights and Cllr, and the log-likelihood ratios, shape (trials,).
+    """
+    labels, _ = _labels(lists)
+    fusion, llrs = fuse(scores, lists, prior, seed)
+    known, lines = labels >= 0, []
+    for path, column, weight in zip(score_files, scores.T, fusion.weights, strict=True):
+        _, alone = fuse(column[:, None], lists, prior, seed)
+        raw, after = (cllr(values[known], labels[known]) for values in (column, alone))
+        lines.append(
+            f"{path}: weight {weight:.3f}, Cllr {raw:.4f} as it is, {after:.4f} calibrated"
+        )
+    after = cllr(llrs[known], labels[known])
+    lines.append(
+        f"fused: Cllr {after:.4f} over {known.sum()} labelled trials, cross-validated by speaker"
+    )
+    return lines, llrs
+
+
+def main():
+    """Command line of the fusion."""
+    parser = argparse.ArgumentParser(description="Fuse score lists by logistic regression.")
+    parser.add_argument("--scores", nargs="+", required=True, help="score lists, one a system")
+    parser.add_argument("--trials", required=True, help="trial lists, separated by commas")
+    parser.add_argument("--out", required=True, help="the score list to write")
+    parser.add_argument("--prior", type=float, default=0.5, help="weight of the targets (0.5)")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds of speakers (0)")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    args = parser.parse_args()
+    if args.seed < 0:
+        parser.error("--seed: expected a whole number from 0")
+    with one_line_errors(args.debug):
+        check_writable(args.out)
+        check_not_read([args.out], [*args.scores, *args.trials.split(",")])
+        lists = [read_trials(path) for path in args.trials.split(",")]
+        scores = read_systems(args.scores, lists)
+        lines, llrs = report(args.scores, scores, lists, args.prior, args.seed)
+        print("\n".join(lines))
+        parts = np.split(to_probability(llrs), np.cumsum([len(each) for each in lists])[:-1])
+        write_scores(args.out, zip(lists, parts, strict=True))
+        print(f"score list: {args.out} ({len(llrs)} trials)")
+
+
+def _labels(lists):
+    """Labels of all trials, and which of these stand in lists with labels."""
+    labels = np.concatenate([each.labels for each in lists])
+    return labels, np.repeat([each.has_labels for each in lists], [len(each) for each in lists])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Trial lists: parse, check and make them.
+
+One trial a line, ``label id1 id2`` separated by blanks: label 1 for the same speaker, 0 for
+different ones, -1 for unknown. An id is "speaker/session/utterance", with or without ".wav", or the
+bare hash of an evaluation file.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import bisect
+import itertools
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from local.errors import RecipeError
+from local.files import atomic_file
+from local.layout import utterance_key
+
+
+@dataclass(frozen=True)
+class TrialList:
+    """The trials of one list, as parallel columns.
+
+    Arguments
+    ---------
+    labels : numpy.ndarray
+        1, 0 or -1 (unknown), shape (trials,).
+    enrol : list of str
+        The first id of each trial as the list has it, without ".wav".
+    test : list of str
+        The second id of each trial.
+    path : str
+        Where the list was read, for messages.
+    """
+
+    labels: np.ndarray
+    enrol: list
+    test: list
+    path: str = ""
+
+    def __len__(self):
+        return len(self.labels)
+
+    def pairs(self):
+        """The two columns of ids: (enrol, test)."""
+        return self.enrol, self.test
+
+    def speakers(self):
+        """The speaker ids of both sides, or None where the list has anonymous ids.
+
+        Returns
+        -------
+        (list of str, list of str) or None
+        """
+        # Once for each utterance: millions of trials name few of them.
+        keys = {name: utterance_key(name) for name in {*self.enrol, *self.test}}
+        if not all("/" in key for key in keys.values()):
+            return None
+        speakers = {name: key.split("/")[0] for name, key in keys.items()}
+        return tuple([speakers[name] for name in side] for side in self.pairs())
+
+    @property
+    def has_labels(self):
+        """Whether at least one trial tells its label."""
+        return bool((self.labels >= 0).any())
+
+
+def read_trials(path):
+    """Read and check a trial list.
+
+    Arguments
+    ---------
+    path : str or Path
+
+    Returns
+    -------
+    TrialList
+
+    Raises
+    ------
+    RecipeError
+        With file and line number, for a line that is not ``label id1 id2`` or whose label
+        contradicts the two speaker ids; for a missing or empty list.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "trials.txt"
+    >>> _ = path.write_text("1 a/x/0.wav a/y/0.wav\\n0 a/x/0.wav b/z/0.wav\\n")
+    >>> read_trials(path).test
+    ['a/y/0', 'b/z/0']
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RecipeError(f"{path}: no such trial list")
+    labels, enrol, test, names = [], [], [], {}
+    with open(path, encoding="utf-8", errors="surrogateescape") as fin:
+        for number, line in enumerate(fin, start=1):
+            fields = line.split()
+            if not fields:
+                continue
+            if len(fields) != 3 or fields[0] not in ("0", "1", "-1"):
+                raise RecipeError(
+                    f"{path}:{number}: malformed trial {line.strip()!r}: expected 'label id1 id2' "
+                    "with label 1 (same speaker), 0 (different) or -1 (unknown)"
+                )
+            label, first, second = int(fields[0]), *(x.removesuffix(".wav") for x in fields[1:])
+            _check_label(label, utterance_key(first), utterance_key(second), f"{path}:{number}")
+            labels.append(label)
+            # One text for all mentions of an utterance: millions of trials name few of them.
+            enrol.append(names.setdefault(first, first))
+            test.append(names.setdefault(second, second))
+    if not labels:
+        raise RecipeError(f"{path}: the trial list is empty")
+    return TrialList(np.array(labels), enrol, test, str(path))
+
+
+def _check_label(label, first, second, where):
+    if label == -1 or "/" not in first or "/" not in second:
+        return
+    same = first.split("/")[0] == second.split("/")[0]
+    if same != bool(label):
+        raise RecipeError(
+            f"{where}: label {label} contradicts the speaker ids of {first} and {second}: "
+            f"expected {int(same)}; correct the label or the ids"
+        )
+
+
+def write_trials(path, trials):
+    """Write a trial list, ids with ".wav" as the original lists have them.
+
+    Arguments
+    ---------
+    path : str or Path
+    trials : iterable of (int, str, str)
+        Label, first and second id without extension.
+    """
+    with atomic_file(path) as fout:
+        for label, first, second in trials:
+            fout.write(f"{label} {first}.wav {second}.wav\n")
+
+
+def make_trials(utterances, *, num_trials, seed, sex=None):
+    """Draw a balanced trial list: as many target as non-target trials, no trial twice.
+
+    Arguments
+    ---------
+    utterances : dict of str to list of str
+        The utterance ids ("speaker/session/utterance") of each speaker.
+    num_trials : int
+        Upper bound; the scarcer kind of trial bounds the list as well.
+    seed : int
+    sex : dict of str to str, optional
+        The sex of each speaker. Where given, non-target trials pair speakers of the same sex, as
+        in VoxCeleb1-E/H, unless there is no such pair at all.
+
+    Returns
+    -------
+    list of (int, str, str)
+        Label, first and second id, shuffled.
+
+    Raises
+    ------
+    RecipeError
+        If there is not one target or not one non-target pair to draw.
+
+    Example
+    -------
+    >>> make_trials({"a": ["a/x/0", "a/y/0"], "b": ["b/z/0"]}, num_trials=2, seed=0)
+    [(0, 'a/y/0', 'b/z/0'), (1, 'a/x/0', 'a/y/0')]
+    """
+    rng = random.Random(seed)
+    targets = [pair for ids in utterances.values() for pair in itertools.combinations(ids, 2)]
+    speakers = list(itertools.combinations(sorted(utterances), 2))
+    if sex:
+        same = [(a, b) for a, b in speakers if a in sex and sex[a] == sex.get(b)]
+        speakers = same or speakers
+    sizes = [len(utterances[a]) * len(utterances[b]) for a, b in speakers]
+    half = min(num_trials // 2, len(targets), sum(sizes))
+    if half == 0:
+        raise RecipeError(
+            f"cannot make trials from {len(utterances)} speakers with "
+            f"{sum(map(len, utterances.values()))} utterances: expected at least two speakers, one "
+            "of them with two utterances"
+        )
+    # Non-target pairs are drawn by their running number, so that none has to be listed.
+    bounds = list(itertools.accumulate(sizes))
+    nontargets = []
+    for number in rng.sample(range(bounds[-1]), half):
+        place = bisect.bisect_right(bounds, number)
+        a, b = (utterances[speaker] for speaker in speakers[place])
+        first, second = divmod(number - (bounds[place] - sizes[place]), len(b))
+        nontargets.append((a[first], b[second]))
+    trials = [(1, *pair) for pair in rng.sample(targets, half)]
+    trials += [(0, *pair) for pair in nontargets]
+    rng.shuffle(trials)
+    return trials

@@ -1,0 +1,154 @@
+"""Read the part of an encoded utterance that is needed, and no more.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import io
+
+import numpy as np
+import soundfile as sf
+
+from local.errors import RecipeError
+from local.layout import SAMPLE_RATE
+
+FULL_SCALE = 32768  # what 1.0 is in 16-bit samples
+
+
+def read_samples(encoded, sample, pcm=-1, *, start=0, num_frames=-1):
+    """Read an utterance, or a part of it, as 16-bit samples.
+
+    Arguments
+    ---------
+    encoded : bytes or memoryview
+        A wav or flac file.
+    sample : Sample
+        See `decode`.
+    pcm : int
+        Where in the file its 16-bit PCM begins, in bytes; -1 where it has to be decoded.
+    start, num_frames : int
+        The part, in audio samples; -1 for all that follows.
+
+    Returns
+    -------
+    numpy.ndarray
+        int16, shape (time,). Of PCM it is a view of `encoded`, so nothing has been read yet.
+
+    Raises
+    ------
+    RecipeError
+        See `decode`.
+    """
+    if pcm < 0:
+        return decode(encoded, sample, start=start, num_frames=num_frames, dtype="int16")
+    count = num_frames if num_frames >= 0 else sample.num_frames - start
+    return np.frombuffer(encoded, "<i2", count, pcm + 2 * start)
+
+
+def decode(encoded, sample, *, start=0, num_frames=-1, dtype="float32"):
+    """Decode an utterance, or a part of it.
+
+    Arguments
+    ---------
+    encoded : bytes or memoryview
+        A wav or flac file, of which only the part that is needed is read.
+    sample : Sample
+        What its shard tells of it: the expected sample rate, and the name for messages.
+    start : int
+        First audio sample to decode.
+    num_frames : int
+        How many to decode; -1 for all.
+    dtype : str
+        "float32", or "int16": then audio of more than 16 bits is rounded.
+
+    Returns
+    -------
+    numpy.ndarray
+        Samples in [-1, 1], or of 16 bits, shape (time,).
+
+    Raises
+    ------
+    RecipeError
+        For audio that is unreadable, empty, not mono, of another length or sample rate than its
+        JSON tells, or not finite.
+    """
+    file = io.BytesIO(encoded) if isinstance(encoded, bytes) else _View(encoded)
+    try:
+        with sf.SoundFile(file) as audio:
+            if audio.samplerate != SAMPLE_RATE or audio.channels != 1:
+                raise RecipeError(
+                    f"{sample.sample_id}: the audio is {audio.samplerate} Hz with {audio.channels} "
+                    f"channels: expected {SAMPLE_RATE} Hz mono, as its JSON tells"
+                )
+            if audio.frames != sample.num_frames:
+                raise RecipeError(
+                    f"{sample.sample_id}: the audio holds {audio.frames} samples, its JSON tells "
+                    f"{sample.num_frames}; write the shards anew"
+                )
+            audio.seek(start)
+            exact = dtype == "int16" and audio.subtype == "PCM_16"
+            signal = audio.read(num_frames, dtype="int16" if exact else "float32")
+    except sf.LibsndfileError as error:
+        raise RecipeError(
+            f"{sample.sample_id}: unreadable audio ({error}); write the shards anew without it"
+        ) from None
+    if not np.isfinite(signal).all():
+        raise RecipeError(f"{sample.sample_id}: the audio holds NaN; write the shards without it")
+    if not len(signal):
+        raise RecipeError(
+            f"{sample.sample_id}: the audio is empty; write the shards anew without it"
+        )
+    if signal.dtype == dtype:
+        return signal
+    return np.clip(np.rint(signal * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(dtype)
+
+
+class _View(io.RawIOBase):
+    """Bytes in memory as a file, without a copy of them."""
+
+    def __init__(self, content):
+        self.content = content
+        self.place = 0
+
+    def seekable(self):
+        return True
+
+    def readable(self):
+        return True
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: len(self.content)}
+        self.place = origin[whence] + offset
+        return self.place
+
+    def tell(self):
+        return self.place
+
+    def readinto(self, buffer):
+        part = self.content[self.place : self.place + len(buffer)]
+        buffer[: len(part)] = part
+        self.place += len(part)
+        return len(part)
+
+
+def repeat_to(signal, num_frames):
+    """Repeat a signal until it has at least `num_frames` samples, and cut what is over.
+
+    Arguments
+    ---------
+    signal : numpy.ndarray
+        Shape (time,), returned as it is when long enough.
+    num_frames : int
+
+    Returns
+    -------
+    numpy.ndarray
+
+    Example
+    -------
+    >>> repeat_to(np.array([1, 2, 3]), 5)
+    array([1, 2, 3, 1, 2])
+    """
+    if len(signal) >= num_frames:
+        return signal
+    return np.resize(signal, num_frames)

@@ -1,0 +1,32 @@
+"""Copy shards to the scratch disk of a machine.
+
+Usage
+-----
+> python -m local.shards.stage SOURCE FOLDER
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import argparse
+from pathlib import Path
+
+from local.errors import one_line_errors
+from local.shards.staging import stage_shards
+
+
+def main():
+    """Command line: copy one source to one folder."""
+    parser = argparse.ArgumentParser(description="Copy shards to the scratch disk of a machine.")
+    parser.add_argument("source", help="folder, URL, list with braces or pipe:command")
+    parser.add_argument("folder", help="gets shard-*.tar")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    args = parser.parse_args()
+    with one_line_errors(args.debug):
+        folder = Path(args.folder).absolute()
+        stage_shards({folder.name: args.source}, folder.parent)
+        print(f"{folder}: {len(list(folder.glob('shard-*.tar')))} shards")
+
+
+if __name__ == "__main__":
+    main()

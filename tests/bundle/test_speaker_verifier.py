@@ -1,0 +1,264 @@
+"""The inference bundle's own verifier: the scores of the recipe, from files, wherever it lies."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from running import train
+from speechbrain.inference.interfaces import foreign_class
+
+from local.bundle import writing as inference_bundle
+from local.bundle.writing import write_decision
+from local.embeddings import get_embeddings
+from local.errors import RecipeError
+from local.scoring.backends import Backend
+from local.scoring.calibration import fit_calibration, threshold
+from local.scoring.decisions import quality_measures, to_probability
+from local.scoring.fitting import make_backend
+from local.scoring.trials import read_trials
+
+COSTS = {"p_target": 0.2, "c_miss": 1.0, "c_fa": 2.0}
+
+
+@pytest.fixture(scope="module")
+def run(small, tmp_path_factory):
+    return train(small, tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def bundle(run, tmp_path):
+    return shutil.copytree(run / "inference", tmp_path / "moved" / "inference")
+
+
+@pytest.fixture(scope="module")
+def data(run, small):
+    """Embeddings of the recipe, and the dev trials as rows."""
+    folders = ([small.shards / split] for split in ("train", "dev"))
+    train, dev = (get_embeddings(run, folder, device="cpu") for folder in folders)
+    training = train.vectors, [key.split("/")[0] for key in train.ids]
+    trials = read_trials(small.corpus / "dev_trials.txt")
+    enrol, test = (dev.rows(side) for side in trials.pairs())
+    return training, trials, dev.vectors, dev.num_frames, enrol, test
+
+
+def decide(folder, data, scoring="cosine", use_quality=False, **costs):
+    """Fit on the dev trials and leave the decision; returns ratios and threshold."""
+    training, trials, vectors, frames, enrol, test = data
+    if scoring == "as_norm":  # whose cohort of 6 speakers make_backend refuses
+        backend = Backend("as_norm", cohort=training[0], top_n=10)
+    else:
+        backend = make_backend(scoring, training)
+    scores = backend.score(vectors, enrol, test)
+    quality = quality_measures(vectors, frames, enrol, test) if use_quality else None
+    calibration = fit_calibration(scores, trials.labels, quality)
+    costs = COSTS | costs
+    chosen = threshold(**costs)
+    fitted_on = {"trials": ["dev_trials"], "num_target": int((trials.labels == 1).sum())}
+    write_decision(folder, backend, calibration, threshold=chosen, fitted_on=fitted_on, **costs)
+    return calibration(scores, quality), chosen
+
+
+def load(folder):
+    options = {"pymodule_file": "speaker_verifier.py", "classname": "SpeakerVerifier"}
+    return foreign_class(source=str(folder), **options, run_opts={"device": "cpu"})
+
+
+def wav(small, name):
+    return small.corpus / "dev" / f"{name}.wav"
+
+
+@pytest.mark.parametrize(
+    "scoring, use_quality", [("cosine", True), ("plda", False), ("as_norm", False)]
+)
+def test_files_get_the_ratio_of_the_recipe(bundle, small, data, scoring, use_quality):
+    llrs, chosen = decide(bundle, data, scoring, use_quality)
+    trials, verifier = data[1], load(bundle)
+    for number in range(8):
+        files = wav(small, trials.enrol[number]), wav(small, trials.test[number])
+        score, probability, same = verifier.verify_files(*files)
+        assert score.shape == probability.shape == same.shape == ()
+        assert score.item() == pytest.approx(llrs[number], abs=1e-4)
+        assert probability.item() == pytest.approx(to_probability(llrs[number]), abs=1e-5)
+        assert same.dtype == torch.bool and same.item() == (llrs[number] >= chosen)
+
+
+FRESH = """
+import sys
+from speechbrain.inference.interfaces import foreign_class
+
+verifier = foreign_class(
+    source=sys.argv[1], pymodule_file="speaker_verifier.py", classname="SpeakerVerifier"
+)
+score, probability, same = verifier.verify_files(sys.argv[2], sys.argv[3])
+print(score.item(), probability.item(), bool(same))
+"""
+
+
+def test_a_moved_bundle_needs_nothing_of_the_recipe(bundle, small, data, tmp_path):
+    """In a process of its own, beside modules of the same names; where it was made is no more."""
+    llrs, chosen = decide(bundle, data)
+    hparams = (bundle / "hyperparams.yaml").read_text()
+    hparams = re.sub("(?m)^pretrained_path: .*", "pretrained_path: /nowhere", hparams)
+    (bundle / "hyperparams.yaml").write_text(hparams)
+    for name in ("backends", "decisions", "windows"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not this one')")
+    files = [str(wav(small, side[0])) for side in (data[1].enrol, data[1].test)]
+    command = [sys.executable, "-c", FRESH, str(bundle), *files]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    score, probability, same = done.stdout.split()
+    assert float(score) == pytest.approx(llrs[0], abs=1e-4)
+    assert float(probability) == pytest.approx(to_probability(llrs[0]), abs=1e-5)
+    assert same == str(llrs[0] >= chosen)
+
+
+def test_batches_with_lengths_are_as_the_files_one_by_one(bundle, small, data):
+    decide(bundle, data, use_quality=True)
+    verifier = load(bundle)
+    signals = [
+        torch.from_numpy(soundfile.read(wav(small, name), dtype="float32")[0])
+        for name in data[1].enrol[:5]
+    ]
+    signals[1], signals[2] = signals[1][:20_000], signals[2][:3000]  # one shorter than the least
+    batch = torch.nn.utils.rnn.pad_sequence(signals, batch_first=True)
+    lengths = torch.tensor([len(signal) / batch.shape[1] for signal in signals])
+    first = signals[0].unsqueeze(0)
+    together = verifier.verify_batch(first, batch, None, lengths)
+    one_by_one = [verifier.verify_batch(signals[0], signal) for signal in signals]
+    for part, parts in zip(together, zip(*one_by_one, strict=True), strict=True):
+        assert part.shape == (5,)
+        assert torch.allclose(part.double(), torch.cat(parts).double(), atol=1e-5)
+    back = verifier.verify_batch(batch, first, lengths)
+    assert torch.allclose(back[0], together[0], atol=1e-5)
+    assert (together[0] < 1e3).all() and together[2][0]  # a recording against itself
+    assert not verifier.verify_batch(first, first, threshold=1e3)[2]
+
+
+def test_long_recordings_are_embedded_in_windows_as_the_recipe_does(bundle, small, data):
+    decide(bundle, data)
+    verifier, path = load(bundle), wav(small, data[1].enrol[0])
+    signal = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
+    hour = signal.repeat(-(-150 * 16_000 // len(signal)))[: 150 * 16_000]
+    hour = hour * torch.linspace(0.01, 1, len(hour))  # its two halves differ
+    halves = [verifier.encode_batch(half).reshape(-1) for half in hour.split(75 * 16_000)]
+    alone = verifier.encode_batch(signal).reshape(-1)
+    vectors = torch.stack([alone, (halves[0] + halves[1]) / 2]).numpy()
+    cosine = verifier.backend.score(vectors, np.array([0]), np.array([1]))
+    score, _, _ = verifier.verify_batch(signal, hour)
+    assert score.numpy() == pytest.approx(verifier.calibration(cosine), abs=1e-3)
+    whole = torch.stack([alone, verifier.encode_batch(hour).reshape(-1)]).numpy()
+    cosine = verifier.backend.score(whole, np.array([0]), np.array([1]))
+    assert score.numpy() != pytest.approx(verifier.calibration(cosine), abs=1e-3)
+
+
+def test_other_rates_channels_and_lengths(bundle, small, data, tmp_path):
+    """SpeechBrain resamples and mixes; what is too short is repeated, as the recipe does."""
+    decide(bundle, data)
+    verifier = load(bundle)
+    path, other = wav(small, data[1].enrol[0]), wav(small, data[1].test[0])
+    signal, rate = soundfile.read(path)
+    assert rate == 16_000
+    stereo = np.stack([signal, signal], axis=1)
+    soundfile.write(tmp_path / "stereo.wav", stereo, rate)
+    up = torch.nn.functional.interpolate(torch.from_numpy(signal)[None, None], scale_factor=2)
+    soundfile.write(tmp_path / "fast.wav", up[0, 0].numpy(), 2 * rate)
+    soundfile.write(tmp_path / "slow.wav", signal[::2], rate // 2)
+    soundfile.write(tmp_path / "slow_stereo.flac", stereo[::2], rate // 2)
+    score = {
+        path.stem: verifier.verify_files(path, other)[0].item()
+        for path in (path, *tmp_path.glob("*.wav"), *tmp_path.glob("*.flac"))
+    }
+    assert score["stereo"] == pytest.approx(score[path.stem], abs=1e-3)
+    assert score["slow_stereo"] == pytest.approx(score["slow"], abs=1e-3)
+    assert score["slow"] != score[path.stem]
+    for name in ("fast", "slow"):
+        assert verifier.load_audio(str(tmp_path / f"{name}.wav")).shape == signal.shape
+    soundfile.write(tmp_path / "short.wav", signal[:1600], rate)
+    soundfile.write(tmp_path / "repeated.wav", np.resize(signal[:1600], 8000), rate)
+    short, repeated = (
+        verifier.verify_files(tmp_path / f"{name}.wav", other)[0].item()
+        for name in ("short", "repeated")
+    )
+    assert short == pytest.approx(repeated, abs=1e-4)
+    with pytest.raises(ValueError, match="empty"):
+        verifier.verify_batch(torch.zeros(1, 0), torch.ones(1, 16_000))
+    with pytest.raises(ValueError, match="not finite"):
+        verifier.verify_batch(torch.full((16_000,), torch.nan), torch.ones(1, 16_000))
+
+
+def test_without_decision_the_error_tells_the_command(bundle):
+    with pytest.raises(FileNotFoundError, match="has no threshold yet.*--calibration_trials") as e:
+        load(bundle)
+    assert "\n" not in str(e.value)
+
+
+def test_a_decision_can_be_read(bundle, data):
+    _, chosen = decide(bundle, data)
+    decision = json.loads((bundle / "decision.json").read_text())
+    assert decision["scoring"] == "cosine" and decision["threshold"] == chosen
+    assert decision["decision"] == COSTS
+    assert decision["fitted_on"]["trials"] == ["dev_trials"]
+    assert (bundle / decision["backend"]).is_file()
+
+
+def test_a_new_decision_replaces_the_old_one_and_the_same_touches_nothing(bundle, data):
+    decide(bundle, data, "cosine")
+    decide(bundle, data, "plda")
+    assert len(list(bundle.glob("backend-*.npz"))) == 1
+    assert load(bundle).backend.name == "plda"
+    times = {path: path.stat().st_mtime_ns for path in (bundle, *bundle.iterdir())}
+    decide(bundle, data, "plda")
+    assert {path: path.stat().st_mtime_ns for path in (bundle, *bundle.iterdir())} == times
+    _, chosen = decide(bundle, data, "plda", p_target=0.01)
+    assert load(bundle).threshold == chosen > 4
+
+
+@pytest.mark.parametrize("last", ["backend-", "decision.json"])
+def test_killed_between_the_old_decision_is_whole(bundle, data, monkeypatch, last):
+    """Killed before this file is written: never the backend of one fit with another's threshold."""
+    _, chosen = decide(bundle, data, "plda", p_target=0.3)
+    write = inference_bundle._write_if_new
+
+    def dies(path, content):
+        if path.name.startswith(last):
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(inference_bundle, "_write_if_new", dies)
+    with pytest.raises(KeyboardInterrupt):
+        decide(bundle, data, "cosine")
+    monkeypatch.undo()
+    verifier = load(bundle)
+    assert verifier.backend.name == "plda" and verifier.threshold == chosen
+    decide(bundle, data, "cosine")
+    assert len(list(bundle.glob("backend-*.npz"))) == 1
+
+
+def test_a_damaged_backend(bundle, data):
+    decide(bundle, data, "plda")
+    (path,) = bundle.glob("backend-*.npz")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match="damaged"):
+        load(bundle)
+
+
+def test_bundles_of_an_earlier_version_get_the_code(bundle, data):
+    for name in inference_bundle.VERIFIER:
+        (bundle / name).unlink()
+    decide(bundle, data)
+    assert load(bundle).verify_batch(torch.ones(16_000), torch.ones(16_000))[0].shape == (1,)
+    with pytest.raises(RecipeError, match="not the inference folder of a run"):
+        decide(bundle.parent, data)
+
+
+def test_training_leaves_the_verifier_and_nothing_old(run, small):
+    """SpeechBrain's own interfaces still load the bundle (tests/test_verification.py)."""
+    names = {path.name for path in (run / "inference").iterdir()}
+    assert set(inference_bundle.VERIFIER) < names
+    assert not any(name.startswith(("decision.json", "backend-")) for name in names)

@@ -1,0 +1,63 @@
+"""Cosine scores, the score list, and trials without embeddings."""
+
+import numpy as np
+import pytest
+from sklearn.metrics.pairwise import cosine_similarity
+
+from local.errors import RecipeError
+from local.metrics import equal_error_rate
+from local.metrics.det import plot_det
+from local.scoring.cosine import check_covered, cosine_scores
+from local.scoring.trials import TrialList
+
+
+def random_embeddings(count=20, dim=5):
+    vectors = np.random.default_rng(0).normal(size=(count, dim)).astype(np.float32)
+    return {f"s{number % 4}/x/{number}": vector for number, vector in enumerate(vectors)}
+
+
+def all_pairs(keys):
+    pairs = [(a, b) for a in keys for b in keys]
+    labels = np.array([int(a.split("/")[0] == b.split("/")[0]) for a, b in pairs])
+    return TrialList(labels, [a for a, _ in pairs], [b for _, b in pairs], "all pairs")
+
+
+def test_against_sklearn():
+    embeddings = random_embeddings()
+    scores = cosine_scores(embeddings, all_pairs(list(embeddings)))
+    expected = cosine_similarity(np.stack(list(embeddings.values())))
+    assert scores == pytest.approx(expected.ravel(), abs=1e-6)
+
+
+def test_more_trials_than_a_block():
+    embeddings = random_embeddings()
+    keys = list(embeddings)
+    rows = np.random.default_rng(1).integers(0, 20, (70_000, 2))
+    trials = TrialList(np.full(70_000, -1), *([keys[row] for row in side] for side in rows.T))
+    expected = cosine_similarity(np.stack(list(embeddings.values())))[tuple(rows.T)]
+    assert cosine_scores(embeddings, trials) == pytest.approx(expected, abs=1e-6)
+
+
+def test_missing_utterances_are_counted_and_named():
+    trials = all_pairs(["b/x/1", *(f"a/x/{number}" for number in range(7))])
+    with pytest.raises(RecipeError, match="63 of 64 trials .* in no shard, 7 in all") as error:
+        check_covered(trials, {"b/x/1"})
+    assert "a/x/4" in str(error.value) and "a/x/5" not in str(error.value)
+    with pytest.raises(RecipeError, match="in no shard"):
+        cosine_scores({"b/x/1": np.ones(2)}, trials)
+
+
+def test_embeddings_that_are_not_finite():
+    embeddings = {**random_embeddings(3), "bad/x/0": np.array([1, np.nan, 0, 0, 0])}
+    with pytest.raises(RecipeError, match="1 embeddings are not finite, e.g. bad/x/0"):
+        cosine_scores(embeddings, all_pairs(list(embeddings)))
+
+
+@pytest.mark.parametrize("gap", [0.5, 100.0])  # 100: perfect separation, an EER of 0
+def test_det_picture(tmp_path, gap):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([1, 0], 200)
+    scores = rng.normal(size=400) + gap * labels
+    eer = equal_error_rate(scores, labels)
+    plot_det(tmp_path / "det.png", {"dev_trials": (scores, labels, eer)})
+    assert (tmp_path / "det.png").read_bytes().startswith(b"\x89PNG")

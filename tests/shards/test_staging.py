@@ -1,0 +1,287 @@
+"""Shards on a scratch disk: complete, checked, copied once, and nothing else beside them."""
+
+import contextlib
+import gzip
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from http_server import HttpServer
+from s3_server import environment, serve_s3
+
+from conftest import RECIPE
+from local.errors import RecipeError
+from local.shards import can_be_mapped, copying, index_shards, list_shards, retrying
+from local.shards.staging import stage_shards
+from shard_writing import original_layout
+
+NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]
+
+
+@pytest.fixture
+def data(tmp_path):
+    for split in ("train", "val"):
+        original_layout(tmp_path / "data" / split, counts=(9, 4))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    return tmp_path / "scratch"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(retrying, "FIRST_DELAY", 0.01)
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("shard-*")}
+
+
+def times(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("shard-*")}
+
+
+def test_splits_and_their_index(data, scratch):
+    sources = {split: str(data / split) for split in ("train", "val")}
+    staged = stage_shards(sources, scratch)
+    assert staged == {split: scratch / split for split in sources}
+    for split in sources:
+        assert content(staged[split]) == content(data / split)
+    index = index_shards(staged["train"])
+    assert index.mapped and len(index) == 13
+
+
+@pytest.mark.parametrize("ending", [".tar.gz", ".tgz"])
+def test_packed_shards_are_unpacked(data, scratch, ending):
+    expected = content(data / "train")
+    for path in (data / "train").glob("*.tar"):
+        packed = gzip.compress(path.read_bytes())
+        path.with_name(path.name.removesuffix(".tar") + ending).write_bytes(packed)
+        path.unlink()
+    assert content(stage_shards({"train": data / "train"}, scratch)["train"]) == expected
+
+
+def test_from_a_web_server_over_dropped_connections(data, scratch):
+    with HttpServer(data) as server:
+        server.drop("shard-000000", after=5000, times=3)
+        stage_shards({"train": f"{server.url}/train"}, scratch)
+        made = len(server.gets("shard"))
+        stage_shards({"train": f"{server.url}/train"}, scratch)
+        assert len(server.gets("shard")) == made
+    assert content(scratch / "train") == content(data / "train")
+
+
+def test_from_s3(data, scratch, monkeypatch):
+    with serve_s3(data.parent) as endpoint:
+        for name, value in environment(endpoint).items():
+            monkeypatch.setenv(name, value)
+        import s3fs
+
+        s3fs.S3FileSystem.clear_instance_cache()
+        stage_shards({"train": "s3://data/train"}, scratch)
+    assert content(scratch / "train") == content(data / "train")
+
+
+def test_commands_and_other_names_are_numbered(data, scratch):
+    for number, name in enumerate(NAMES):
+        (data / "train" / name).rename(data / "train" / f"part-{number}.tar")
+    parts = [(data / "train" / f"part-{number}.tar").read_bytes() for number in (0, 1)]
+    sources = {
+        "a": f"{data}/train/part-{{1,0}}.tar",
+        "b": f"pipe:cat {data}/train/part-{{1,0}}.tar",
+    }
+    for _ in range(2):
+        for folder in stage_shards(sources, scratch).values():
+            shards = list_shards(folder)
+            assert [shard.name for shard in shards] == ["shard-000000.tar", "shard-000001.tar"]
+            assert [shard.read_bytes() for shard in shards] == parts[::-1]
+            assert all(map(can_be_mapped, shards))
+
+
+def test_what_is_unchanged_is_not_copied_again(data, scratch):
+    stage_shards({"train": data / "train"}, scratch)
+    before = times(scratch / "train")
+    stage_shards({"train": data / "train"}, scratch)
+    assert times(scratch / "train") == before
+    os.utime(data / "train" / NAMES[0], ns=(1, 1))  # the source has changed
+    (scratch / "train" / NAMES[1]).write_bytes(b"spoilt")  # and so has a copy
+    stage_shards({"train": data / "train"}, scratch)
+    after = times(scratch / "train")
+    assert all(after[name] != before[name] for name in NAMES)
+    assert content(scratch / "train") == content(data / "train")
+
+
+def test_shards_that_are_gone_are_removed(data, scratch):
+    stage_shards({"train": data / "train"}, scratch)
+    (data / "train" / NAMES[1]).unlink()
+    stage_shards({"train": data / "train"}, scratch)
+    assert list(content(scratch / "train")) == NAMES[:1]
+    assert len(list((scratch / "train").iterdir())) == 2  # the shard and its note
+
+
+def test_shards_of_somebody_else_are_left(data, scratch):
+    foreign = scratch / "train" / "shard-000000.tar"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"precious")
+    with pytest.raises(RecipeError, match=rf"{foreign}: was not copied there"):
+        stage_shards({"train": data / "train"}, scratch)
+    assert foreign.read_bytes() == b"precious"
+    with pytest.raises(RecipeError, match="was not copied there"):
+        stage_shards({"train": data / "train"}, data)  # onto itself
+    assert len(index_shards(data / "train")) == 13
+
+
+def test_copies_of_other_data_are_left(data, scratch, tmp_path):
+    stage_shards({"train": data / "train"}, scratch)
+    before = {path.name: path.read_bytes() for path in (scratch / "train").glob("shard-*")}
+    other = shutil.copytree(data / "train", tmp_path / "other")
+    with pytest.raises(RecipeError, match=r"shard-\S*tar: was not copied there from .*other"):
+        stage_shards({"train": other}, scratch)
+    assert {p.name: p.read_bytes() for p in (scratch / "train").glob("shard-*")} == before
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.8])
+def test_a_truncated_source_is_named(data, scratch, keep):
+    shard = data / "train" / NAMES[1]
+    content = shard.read_bytes()
+    shard.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(RecipeError, match=f"train/{NAMES[1]}: truncated or damaged") as error:
+        stage_shards({"train": data / "train"}, scratch)
+    assert str(scratch) not in str(error.value)
+    assert not (scratch / "train" / NAMES[1]).exists()
+
+
+def test_the_note_holds_the_checksum(data, scratch):
+    stage_shards({"train": data / "train"}, scratch)
+    note = json.loads((scratch / "train" / f".{NAMES[0]}.json").read_text())
+    assert note["sha256"] == hashlib.sha256((data / "train" / NAMES[0]).read_bytes()).hexdigest()
+    assert note["source"] == str(data / "train" / NAMES[0])
+
+
+def test_a_source_that_changes_under_the_copy(data, scratch):
+    def change():
+        while not list(scratch.glob("train/.shard-000000*.partial")):
+            time.sleep(0.01)
+        os.utime(data / "train" / NAMES[0])
+
+    with HttpServer(data) as server:
+        server.stall("shard-000000", after=6000, seconds=1)
+        changing = threading.Thread(target=change)
+        changing.start()
+        with pytest.raises(RecipeError, match=r"shard-000000.tar: changed while it was"):
+            stage_shards({"train": f"{server.url}/train"}, scratch)
+        changing.join()
+    assert not content(scratch / "train")
+
+
+def test_a_truncated_source(data, scratch):
+    shard = data / "train" / NAMES[0]
+    packed = shard.with_suffix(".tar.gz")
+    packed.write_bytes(gzip.compress(shard.read_bytes())[:-100])
+    shard.unlink()
+    with pytest.raises(RecipeError, match=rf"{packed}: truncated or damaged archive"):
+        stage_shards({"train": data / "train"}, scratch)
+    assert not content(scratch / "train")
+    assert not list(scratch.rglob("*.partial"))
+
+
+def stage_in_a_process(source, folder):
+    arguments = ({"train": source}, folder)
+    process = multiprocessing.get_context("fork").Process(target=stage_shards, args=arguments)
+    process.start()
+    return process
+
+
+def test_several_processes_copy_once(data, scratch):
+    with HttpServer(data) as server:
+        server.stall("shard-000000", after=5000, seconds=1)
+        processes = [stage_in_a_process(f"{server.url}/train", scratch) for _ in range(3)]
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0, 0, 0]
+        assert len(server.gets("shard")) == 3  # two shards, of which one in two parts
+    assert content(scratch / "train") == content(data / "train")
+
+
+def test_killed_and_started_again(data, scratch):
+    with HttpServer(data) as server:
+        server.stall("shard-000001", after=5000, seconds=60)
+        process = stage_in_a_process(f"{server.url}/train", scratch)
+        while not server.gets("shard-000001"):
+            time.sleep(0.01)
+        process.kill()
+        process.join()
+        assert list(content(scratch / "train")) == NAMES[:1]
+        first = len(server.gets("shard-000000"))
+        stage_shards({"train": f"{server.url}/train"}, scratch)
+        assert len(server.gets("shard-000000")) == first
+    assert content(scratch / "train") == content(data / "train")
+    assert not list(scratch.rglob("*.partial"))
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode:
+        pytest.skip(f"no disk of its own here: {answer.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_disk_that_is_too_small(data, tmp_path):
+    shard = data / "train" / NAMES[0]
+    with small_disk(tmp_path / "disk", 200 << 10) as disk:
+        with pytest.raises(RecipeError, match=r"disk/train: [\d,]+ bytes are to be copied"):
+            stage_shards({"train": data / "train"}, disk)
+        assert not list(disk.glob("train/*"))
+        # Of a command nobody knows how much it will be.
+        with pytest.raises(RecipeError, match=r"shard-000000.tar: the disk is full after [\d,]+"):
+            stage_shards({"train": f"pipe:cat {shard}"}, disk)
+        assert not [path for path in disk.glob("train/*") if path.suffix != ".json"]
+
+
+def test_a_disk_that_does_not_hold_what_was_written(data, scratch, tmp_path):
+    """Found where the file is spoilt before it is read back: here, by what reports the progress."""
+    target = tmp_path / "shard-000000.tar"
+
+    def spoil(_):
+        (partial,) = tmp_path.glob(".shard-000000.tar.*.partial")
+        os.truncate(partial, 0)
+
+    source = data / "train" / NAMES[0]
+    with open(source, "rb") as file, pytest.raises(RecipeError, match="holds another content"):
+        copying.copy_verified(file, target, spoil)
+    assert not target.exists()
+
+
+def test_a_folder_that_cannot_be_made(data, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RecipeError, match="file: shards cannot be copied there"):
+        stage_shards({"train": data / "train"}, tmp_path / "file")
+
+
+def test_command_line(data, scratch):
+    command = [sys.executable, "-m", "local.shards.stage"]
+    answers = [
+        subprocess.run([*command, source, scratch], cwd=RECIPE, capture_output=True, text=True)
+        for source in (data / "train", data / "nowhere")
+    ]
+    assert [answer.returncode for answer in answers] == [0, 1]
+    assert content(scratch) == content(data / "train")
+    assert answers[1].stderr == (
+        f"error: {data}/nowhere: expected shards named shard-*.tar, but the folder does not exist\n"
+    )

@@ -1,0 +1,170 @@
+"""Trainings that begin with what another run has learnt: what is kept, frozen, moved."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+import test_processes
+import torch
+from running import ECAPA, TINY_ECAPA, train
+from test_errors import one_line
+
+from conftest import RECIPE, make_data
+from local.embeddings import find_bundle
+from local.training.resumable_brain import ResumableBrain
+from local.training.unfreezing import freeze, set_modes
+
+FINE_TUNING = str(RECIPE / "hparams/fine_tuning.yaml")
+LARGE_MARGIN = str(RECIPE / "hparams/large_margin.yaml")
+
+
+@pytest.fixture(scope="module")
+def first(small, tmp_path_factory):
+    """A complete run, from which others start."""
+    return train(small, tmp_path_factory.mktemp("first"), *TINY_ECAPA, hparams=ECAPA)
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Other speakers: four to train on."""
+    return make_data(tmp_path_factory.mktemp("others"), seed=2, num_train_speakers=4)
+
+
+def fine_tune(data, output, run, *options, hparams=FINE_TUNING):
+    return train(data, output, "--start_from", str(run), *TINY_ECAPA, *options, hparams=hparams)
+
+
+def rows(folder):
+    with open(folder / "train_log.csv", newline="") as fin:
+        return list(csv.DictReader(fin))
+
+
+def last(folder, name):
+    checkpoint = max(folder.glob("save/CKPT+epoch*"))
+    return torch.load(checkpoint / f"{name}.ckpt")
+
+
+def same(ours, theirs):
+    return [name for name in theirs if torch.equal(ours[name], theirs[name])]
+
+
+def test_the_body_is_frozen_and_then_moves_slowly(first, others, tmp_path):
+    run = fine_tune(others, tmp_path / "run", first)  # two epochs, which are frozen
+    began = torch.load(find_bundle(first) / "embedding_model.ckpt")
+    # Statistics of batch normalisation and their counts included
+    assert same(last(run, "embedding_model"), began) == list(began)
+    head = last(run, "classifier")["weight"]
+    assert len(head) == 4
+    assert {len(s) for s in last(run, "optimizer")["state"].values()} == {3}
+    fine_tune(others, run, first, "--epochs", "3")
+    assert not any("conv" in name for name in same(last(run, "embedding_model"), began))
+    assert not torch.equal(last(run, "classifier")["weight"], head)
+    body, of_head = last(run, "optimizer")["param_groups"]
+    assert (body["lr_factor"], of_head["lr_factor"]) == (0.1, 1.0)
+    assert body["lr"] == pytest.approx(0.1 * of_head["lr"]) == pytest.approx(0.000001)
+    assert len(body["params"]) == len(list(filter(is_parameter, began)))
+
+
+def is_parameter(name):
+    return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
+@pytest.fixture(scope="module")
+def whole(first, others, tmp_path_factory):
+    """A run of one frozen epoch and one that is not, which nothing has interrupted."""
+    return fine_tune(others, tmp_path_factory.mktemp("whole"), first, "--frozen_epochs", "1")
+
+
+@pytest.mark.parametrize("stop_at", [(1, 2), (2, 1)], ids=["frozen", "trained"])
+def test_resuming_is_exact(first, others, tmp_path, whole, stop_at):
+    options = ("--frozen_epochs", "1", "--ckpt_interval_steps", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        # As killed: nothing is written after the checkpoint of that step.
+        def stop(brain):
+            save(brain)
+            if (brain.epoch, brain.step) == stop_at:
+                raise SystemExit
+
+        save = ResumableBrain._save_intra_epoch_ckpt
+        patch.setattr(ResumableBrain, "_save_intra_epoch_ckpt", stop)
+        with pytest.raises(SystemExit):
+            fine_tune(others, tmp_path / "parts", first, *options)
+    # The run it came from has been moved meanwhile.
+    moved = shutil.copytree(first, tmp_path / "moved")
+    parts = fine_tune(others, tmp_path / "parts", moved, *options)
+    assert rows(parts) == rows(whole)
+    for name in ("embedding_model", "classifier"):
+        ours, theirs = last(parts, name), last(whole, name)
+        assert same(ours, theirs) == list(theirs)
+
+
+def test_a_run_keeps_to_its_start(first, others, whole, tmp_path, capsys):
+    other_start = shutil.copytree(first, tmp_path / "other")
+    path = other_start / "inference/classifier.ckpt"
+    torch.save({"weight": 1 + torch.load(path)["weight"]}, path)
+    message = one_line(capsys, fine_tune, others, whole, other_start, "--frozen_epochs", "1")
+    assert f"{whole} holds a run with start_content: " in message
+    fine_tune(others, whole, first, "--frozen_epochs", "1")
+    assert "this run is complete" in capsys.readouterr().out
+
+
+def test_large_margin_goes_on_with_the_classifier(first, small, tmp_path):
+    still = ("--learning_rate", "0", "--final_learning_rate", "0", "--epochs", "1")
+    run = fine_tune(small, tmp_path, first, *still, hparams=LARGE_MARGIN)
+    for name in ("embedding_model", "classifier"):
+        began = torch.load(find_bundle(first) / f"{name}.ckpt")
+        assert set(filter(is_parameter, began)) <= set(same(last(run, name), began))
+
+
+def test_what_does_not_fit(first, others, tmp_path, capsys):
+    def message(*options, run=first, **hparams):
+        return one_line(capsys, fine_tune, others, tmp_path / "run", run, *options, **hparams)
+
+    assert (
+        f"start_from {first}: embedding_model.network.channels is [8, 8, 8, 8, 24] there, "
+        "[8, 8, 8, 8, 16] here" in message("--channels", "[8,8,8,8,16]")
+    )
+    assert "compute_features.n_mels is 80 there, 40 here" in message("--n_mels", "40")
+    assert f"start_from {tmp_path}: no trained network here" in message(run=tmp_path)
+    of_others = message(hparams=LARGE_MARGIN)
+    assert "its classifier is for 6 speakers, the training shards have 4" in of_others
+    spoilt = shutil.copytree(first, tmp_path / "spoilt")
+    path = spoilt / "inference/embedding_model.ckpt"
+    torch.save({"renamed": torch.zeros(1), **torch.load(path)}, path)
+    assert "embedding_model cannot take the parameters of" in message(run=spoilt)
+    assert not (tmp_path / "run/save").exists() or not list((tmp_path / "run/save").iterdir())
+
+
+def test_an_unknown_module(first, others, tmp_path, capsys):
+    hparams = tmp_path / "trunk.yaml"
+    text = Path(FINE_TUNING).read_text()
+    hparams.write_text(text.replace("  embedding_model: !ref <body", "  trunk: !ref <body"))
+    message = one_line(capsys, fine_tune, others, tmp_path / "run", first, hparams=str(hparams))
+    assert "lr_factors: trunk is no part of the modules compute_features, " in message
+
+
+@pytest.mark.parametrize("of_body, of_part", [(1, float("inf")), (float("inf"), 1)])
+def test_a_part_has_its_own_number(of_body, of_part):
+    body = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(2))
+    modules = torch.nn.ModuleDict({"body": body})
+    set_modes(freeze(modules, {"body": of_body, "body.0": of_part}, epoch=2))
+    for module, epochs in ((body[0], of_part), (body[1], of_body)):
+        states = [module.training, *(parameter.requires_grad for parameter in module.parameters())]
+        assert states == [epochs == 1] * 3
+
+
+def test_frozen_in_two_processes(first, others, tmp_path):
+    # Four speakers give 12 utterances: two batches of six.
+    options = ("--frozen_epochs", "1", "--batch_size", "6")
+    one = fine_tune(others, tmp_path / "one", first, *options)
+    argv = ("--start_from", str(first), *TINY_ECAPA, *options)
+    process = test_processes.start(others, tmp_path / "two", 2, *argv, hparams=FINE_TUNING)
+    test_processes.finish(process)
+    ours, theirs = rows(tmp_path / "two"), rows(one)
+    # Batch normalisation is frozen in the first epoch, and each process's own in the second.
+    for name in ("train_loss", "valid_loss"):
+        assert float(ours[0][name]) == pytest.approx(float(theirs[0][name]), rel=1e-4)
+    began = torch.load(find_bundle(first) / "embedding_model.ckpt")
+    unchanged = same(last(tmp_path / "two", "embedding_model"), began)
+    assert not any("conv" in name for name in unchanged)

@@ -1,0 +1,207 @@
+"""A training that is stopped or killed at any moment and started again: the same numbers."""
+
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import speechbrain as sb
+import torch
+from running import ECAPA, PROTOTYPE, QUICK, TINY_ECAPA, data_options, train
+
+from conftest import RECIPE
+from local.training.resumable_brain import ResumableBrain
+
+LONG = ("--epochs", "3", "--crops_per_utterance", "20")  # 45 steps an epoch
+
+
+def command(small, output, *options, hparams=PROTOTYPE):
+    argv = [hparams, *data_options(small), "--output_folder", str(output), *QUICK, *options]
+    return [sys.executable, str(RECIPE / "train_speaker_embeddings.py"), *argv]
+
+
+def start(small, output, *options, **others):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    # As SLURM does, signals go to all processes of the training, its workers included.
+    return subprocess.Popen(command(small, output, *options, **others), process_group=0, **pipes)
+
+
+def wait_for(process, output, pattern):
+    while not list(output.glob(pattern)):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+
+
+def rows(folder):
+    with open(folder / "train_log.csv", newline="") as fin:
+        return list(csv.DictReader(fin))
+
+
+def weights(folder, epoch=3):
+    (checkpoint,) = folder.glob(f"save/CKPT+epoch_{epoch:04d}*")
+    files = sorted(path for path in checkpoint.iterdir() if path.suffix == ".ckpt")
+    assert {"embedding_model.ckpt", "classifier.ckpt", "optimizer.ckpt"} <= {f.name for f in files}
+    return {path.name: path.read_bytes() for path in files if path.name != "brain.ckpt"}
+
+
+def assert_same(resumed, whole):
+    assert rows(resumed) == rows(whole)
+    assert weights(resumed) == weights(whole)
+    assert (resumed / "inference").is_dir()
+    assert not [path for path in resumed.rglob("*") if "partial" in path.name]
+    assert not list(resumed.glob("save/.unfinished*"))
+
+
+@pytest.fixture(scope="module")
+def whole(small, tmp_path_factory):
+    """A run that nothing has interrupted."""
+    return train(small, tmp_path_factory.mktemp("whole"), *LONG)
+
+
+@pytest.fixture(scope="module")
+def seconds(small, tmp_path_factory):
+    """How long such a run takes from its first checkpoint to its end."""
+    folder = tmp_path_factory.mktemp("timed")
+    process = start(small, folder, *LONG, "--ckpt_interval_steps", "2")
+    wait_for(process, folder, "save/CKPT*")
+    begin = time.monotonic()
+    process.communicate()
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize(
+    "number, workers",
+    [(signal.SIGUSR1, 2), (signal.SIGTERM, 2), (signal.SIGINT, 0)],
+    ids=["USR1", "TERM", "Ctrl-C"],
+)
+def test_stopped_by_a_signal(small, tmp_path, whole, number, workers):
+    options = (*LONG, "--ckpt_interval_steps", "1", "--num_workers", str(workers))
+    process = start(small, tmp_path, *options)
+    wait_for(process, tmp_path, "train_log.csv")  # then wait for a step of the second epoch
+    wait_for(process, tmp_path, "save/CKPT+2*")
+    os.killpg(process.pid, number)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + number, output
+    said = [line for line in output.splitlines() if "stopped by" in line]
+    assert len(said) == 1 and f"stopped by {number.name} in epoch " in said[0]
+    assert "of 45 steps; the same command carries on" in said[0] and "Traceback" not in output
+    assert len(rows(tmp_path)) < 3
+    assert_same(train(small, tmp_path, *LONG), whole)
+
+
+def test_a_signal_before_the_first_step_ends_it(small, tmp_path):
+    process = start(small, tmp_path, *LONG)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) in (-signal.SIGTERM, 128 + signal.SIGTERM)
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_killed_at_a_random_moment(small, tmp_path, whole, seconds, seed):
+    process = start(small, tmp_path, *LONG, "--ckpt_interval_steps", "2")
+    wait_for(process, tmp_path, "save/CKPT*")
+    time.sleep((seed - random.Random(seed).random()) / 3 * seconds)  # in each third of the run
+    process.kill()
+    process.communicate()
+    assert_same(train(small, tmp_path, *LONG), whole)
+
+
+def test_within_an_epoch_of_ecapa(small, tmp_path):
+    # Batch normalisation, random pooling noise, a falling learning rate, gradients of two batches
+    options = (*TINY_ECAPA, "--epochs", "3", "--crops_per_utterance", "6")
+    options = (*options, "--grad_accumulation_factor", "2")
+    whole = train(small, tmp_path / "whole", *options, hparams=ECAPA)
+    process = start(
+        small, tmp_path / "killed", *options, "--ckpt_interval_steps", "2", hparams=ECAPA
+    )
+    wait_for(process, tmp_path / "killed", "save/CKPT+2*")
+    process.kill()
+    process.communicate()
+    rates = {row["lr"] for row in rows(whole)}
+    assert len(rates) == 3
+    assert_same(train(small, tmp_path / "killed", *options, hparams=ECAPA), whole)
+
+
+def test_stopped_after_the_last_step_of_an_epoch(small, tmp_path, whole):
+    with pytest.MonkeyPatch.context() as patch:
+        # As killed: nothing is written after the checkpoint of the second epoch's last step.
+        def stop(brain):
+            if (brain.epoch, brain.step) == (2, 45):
+                save(brain)
+                raise SystemExit
+
+        save = ResumableBrain._save_intra_epoch_ckpt
+        patch.setattr(ResumableBrain, "_save_intra_epoch_ckpt", stop)
+        with pytest.raises(SystemExit):
+            train(small, tmp_path, *LONG, "--ckpt_interval_steps", "1")
+    assert len(rows(tmp_path)) == 1
+    assert_same(train(small, tmp_path, *LONG), whole)
+
+
+def test_killed_before_the_network_was_written(small, tmp_path, whole, capsys):
+    run = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(run / "inference")
+    # epochs are complete: only the test and the network are left to do
+    train(small, run, *LONG)
+    log = (run / "train_log.txt").read_text().splitlines()
+    assert len(log) == 5 and log[-1] == log[-2]  # tested twice, with the same result
+    train(small, run, *LONG, "--num_workers", "1", "--stage_shards_to", str(tmp_path / "fast"))
+    assert "this run is complete" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("minutes, expected", [(0, 0), (1, 2)])
+def test_checkpoints_by_the_clock(small, tmp_path, monkeypatch, minutes, expected):
+    now = iter(range(0, 10**9, 30))  # each look at the clock is half a minute after the last
+    monkeypatch.setattr(time, "time", lambda: next(now))
+    saved = []
+    save = ResumableBrain._save_intra_epoch_ckpt
+    monkeypatch.setattr(
+        ResumableBrain,
+        "_save_intra_epoch_ckpt",
+        lambda brain: saved.append(brain.step) or save(brain),
+    )
+    options = ("--ckpt_interval_minutes", str(minutes), "--crops_per_utterance", "4")
+    train(small, tmp_path, *options, "--epochs", "1")  # 9 steps
+    assert (len(saved) >= expected) if expected else not saved
+    assert all(step < 9 for step in saved[:1])
+
+
+def test_stopped_in_a_validation(small, tmp_path, whole):
+    stopped = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def signalled(brain, batch, stage):
+            if stage == sb.Stage.VALID and brain.epoch == 2 and not stopped:
+                stopped.append(brain.step)
+                os.kill(os.getpid(), signal.SIGUSR1)
+            return evaluate_batch(brain, batch, stage)
+
+        evaluate_batch = ResumableBrain.evaluate_batch
+        patch.setattr(ResumableBrain, "evaluate_batch", signalled)
+        with pytest.raises(SystemExit) as stop:
+            train(small, tmp_path, *LONG)
+    assert stop.value.code == 138 and stopped == [1]
+    assert len(rows(tmp_path)) == 1
+    assert_same(train(small, tmp_path, *LONG), whole)
+
+
+def test_one_training_in_a_folder(small, tmp_path, capsys):
+    process = start(small, tmp_path, *LONG, "--epochs", "1000")
+    wait_for(process, tmp_path, "save/CKPT+epoch_0001*")
+    with pytest.raises(SystemExit):
+        train(small, tmp_path, *LONG, "--epochs", "1000")
+    assert "another training is at work there" in capsys.readouterr().err
+    process.kill()
+    process.communicate()
+    assert len(rows(train(small, tmp_path, *LONG))) == 3 or len(rows(tmp_path)) > 3
+
+
+def test_fused_adam_of_a_checkpoint(whole):
+    state = torch.load(next(whole.glob("save/CKPT+epoch_0003*")) / "optimizer.ckpt")
+    assert state["param_groups"][0]["fused"] is True
