@@ -1,8 +1,4 @@
-"""Audio to measure with: voices of coloured noise in the tiny-voxceleb layout, made on the spot.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Audio to measure with: voices of coloured noise in the tiny-voxceleb layout, made on the spot."""
 
 import contextlib
 import csv

@@ -1,8 +1,4 @@
-"""What an index costs as the number of utterances grows: time, and memory in the training process.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What an index costs as the number of utterances grows: time, and memory in the training process."""
 
 import multiprocessing
 import resource

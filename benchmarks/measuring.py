@@ -1,8 +1,4 @@
-"""Measure peers beside each other: each lives in a process of its own, and they take turns.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Measure peers beside each other: each lives in a process of its own, and they take turns."""
 
 import contextlib
 import gc

@@ -2,9 +2,6 @@
 
 Both are timed from the first step to the logged EER, each in a process of its own; start and
 imports are left out. A plain loop stands for the skeleton's Lightning, which would cost more.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import multiprocessing

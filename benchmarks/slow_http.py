@@ -1,8 +1,4 @@
-"""An http server that answers late, as one at the other end of a network does.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""An http server that answers late, as one at the other end of a network does."""
 
 import contextlib
 import functools

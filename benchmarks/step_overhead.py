@@ -3,9 +3,6 @@
 Both train the same network, from the same weights, on the same batches in memory, with the same
 features, loss, clipping and optimiser; they take turns step by step in one process, and their
 losses are compared.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import copy

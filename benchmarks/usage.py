@@ -2,9 +2,6 @@
 
 Opens are counted by Python's audit hook, which forked workers inherit. libsndfile opens files by
 itself, unseen by the hook, so opening a path with soundfile is announced to it.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import collections

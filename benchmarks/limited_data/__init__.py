@@ -1,5 +1,1 @@
-"""What helps with a hundred speakers: every network, each part of the best recipe, fewer speakers.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What helps with a hundred speakers: every network, each part of the best recipe, fewer speakers."""

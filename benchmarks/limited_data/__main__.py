@@ -6,9 +6,6 @@
 
 Finished rows are in benchmarks/limited_data.csv and are not computed again; an interrupted run
 carries on. The folders are in the tiny-voxceleb layout, the last one has a folder a speaker.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import argparse

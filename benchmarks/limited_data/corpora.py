@@ -1,8 +1,4 @@
-"""The corpora of the results: subsets of training speakers, and lists of unseen speakers.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The corpora of the results: subsets of training speakers, and lists of unseen speakers."""
 
 import csv
 import random

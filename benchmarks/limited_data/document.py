@@ -1,8 +1,4 @@
-"""The tables and plots of docs/results.md.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The tables and plots of docs/results.md."""
 
 import re
 

@@ -1,8 +1,4 @@
-"""What is compared: networks, the recommended recipe without each of its parts, fewer speakers.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What is compared: networks, the recommended recipe without each of its parts, fewer speakers."""
 
 import re
 import zlib

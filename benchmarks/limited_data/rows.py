@@ -1,8 +1,4 @@
-"""Finished rows, kept in a CSV file that is committed.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Finished rows, kept in a CSV file that is committed."""
 
 import csv
 import statistics

@@ -1,8 +1,4 @@
-"""One training, and what its network does on each list of trials.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""One training, and what its network does on each list of trials."""
 
 import json
 import os

@@ -5,9 +5,6 @@
 Takes the runs that `python -m benchmarks.limited_data` has left in the output folder. Cohort, means
 and PLDA come from their training speakers; calibrations are fitted on the dev trials themselves,
 cross-validated by speaker.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import argparse

@@ -1,8 +1,4 @@
-"""One request a sample: what SpeechBrain's list of files becomes where the files are on a server.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""One request a sample: what SpeechBrain's list of files becomes where the files are on a server."""
 
 import csv
 import io

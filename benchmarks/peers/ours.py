@@ -1,8 +1,4 @@
-"""The readers of this project: by index where shards can be mapped, streamed elsewhere.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The readers of this project: by index where shards can be mapped, streamed elsewhere."""
 
 from benchmarks.peers import BATCH, CROP
 from local.dataset import CropOrder, make_crops

@@ -1,8 +1,4 @@
-"""Plain webdataset: whole files are decoded, three seconds of each are kept.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Plain webdataset: whole files are decoded, three seconds of each are kept."""
 
 import io
 import json

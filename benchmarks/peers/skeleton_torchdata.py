@@ -2,9 +2,6 @@
 
 torchdata 0.9.0 is the last one with data pipes. It is no requirement of this project; beside this
 torch it runs when it is installed without its dependencies.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import json

@@ -1,8 +1,4 @@
-"""SpeechBrain's VoxCeleb recipe: a CSV with a line a file, of which a random chunk is read.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""SpeechBrain's VoxCeleb recipe: a CSV with a line a file, of which a random chunk is read."""
 
 import random
 

@@ -1,8 +1,4 @@
-"""One clear line for what a user can mend, a traceback only for those who ask.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""One clear line for what a user can mend, a traceback only for those who ask."""
 
 import contextlib
 import os

@@ -1,8 +1,4 @@
-"""One output folder, one experiment: what a run was made with, and whether it is complete.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""One output folder, one experiment: what a run was made with, and whether it is complete."""
 
 import contextlib
 import json
@@ -17,7 +13,7 @@ from hyperpyyaml import resolve_references
 from local.errors import RecipeError
 from local.files import atomic_file, exclusive
 from local.hparams import settings
-from local.processes import place
+from local.processes import rank
 from local.shards.listing import split_sources
 
 RECORD = "experiment.yaml"
@@ -135,7 +131,7 @@ def only_training(folder):
     RecipeError
         Another one is.
     """
-    if place()[0] > 0:
+    if rank() > 0:
         yield
         return
     busy = (

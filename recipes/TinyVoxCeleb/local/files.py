@@ -1,11 +1,8 @@
-"""Files and folders that are either complete or absent.
+"""Files and folders that are either complete or absent, and locks for those who want them at once.
 
 Everything is written beside its destination under a temporary name and renamed at the end, so a
 killed run leaves no half-written result; its leftovers are removed by the next run. Two runs that
 write one file at once do not disturb each other: the file is that of the later one.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import contextlib
@@ -15,26 +12,18 @@ import os
 import shutil
 import socket
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from local.errors import RecipeError
 
 
 @contextlib.contextmanager
-def atomic_file(path, mode="w"):
+def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     """Open a file that appears under its name only once it is complete.
 
-    Arguments
-    ---------
-    path : str or Path
-        Where the file is to appear; missing parent folders are made.
-    mode : str
-        "w" (UTF-8 text) or "wb".
-
-    Yields
-    ------
-    file object
-        Open for writing.
+    Missing parent folders are made. The mode is "w" (UTF-8 text) or "wb".
 
     Example
     -------
@@ -48,11 +37,11 @@ def atomic_file(path, mode="w"):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    place = f".{path.name}.{socket.gethostname()}-"
-    for left in path.parent.glob(f"{glob.escape(place)}*.partial"):
-        if not _is_running(left.name.removeprefix(place).removesuffix(".partial")):
+    prefix = f".{path.name}.{socket.gethostname()}-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*.partial"):
+        if not _is_running(left.name.removeprefix(prefix).removesuffix(".partial")):
             left.unlink(missing_ok=True)
-    temporary = path.with_name(f"{place}{os.getpid()}.partial")
+    temporary = path.with_name(f"{prefix}{os.getpid()}.partial")
     try:
         with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as fout:
             yield fout
@@ -72,18 +61,10 @@ def _is_running(pid):
 
 
 @contextlib.contextmanager
-def atomic_folder(path):
+def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Fill a folder that appears under its name only once it is complete; an old one is replaced.
 
-    Arguments
-    ---------
-    path : str or Path
-        Where the folder is to appear; missing parent folders are made.
-
-    Yields
-    ------
-    Path
-        The empty temporary folder to fill.
+    Yields the empty temporary folder to fill. Missing parent folders are made.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,12 +80,8 @@ def atomic_folder(path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_writable(path):
+def check_writable(path: str | Path) -> None:
     """Check that a file can be written, before the work whose result it is to hold.
-
-    Arguments
-    ---------
-    path : str or Path
 
     Raises
     ------
@@ -120,18 +97,8 @@ def check_writable(path):
         raise RecipeError(f"{path}: cannot be written there; choose another place")
 
 
-def check_not_read(outputs, inputs):
-    """Check that a command would not replace what it reads.
-
-    Arguments
-    ---------
-    outputs, inputs : iterable of str or Path
-        Files that it writes, and files that it reads.
-
-    Raises
-    ------
-    RecipeError
-    """
+def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
+    """Check that a command would not replace a file that it reads, which is a RecipeError."""
     read = {os.path.realpath(path) for path in inputs}
     for path in outputs:
         if os.path.realpath(path) in read:
@@ -139,26 +106,14 @@ def check_not_read(outputs, inputs):
 
 
 @contextlib.contextmanager
-def exclusive(path, waiting=None, busy=None):
+def exclusive(
+    path: str | Path, waiting: str | None = None, busy: str | None = None
+) -> Iterator[None]:
     """Hold a lock while the block runs; it ends with the process too, however that ends.
 
-    Arguments
-    ---------
-    path : str or Path
-        The lock's file, which stays; missing parent folders are made.
-    waiting : str, optional
-        Said on stderr where another process holds the lock.
-    busy : str, optional
-        The error where another process holds the lock; without it, it is waited for.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    RecipeError
-        Another process holds the lock, and `busy` is given.
+    The lock's file stays; missing parent folders are made. Where another process holds the lock,
+    `busy` is the text of a RecipeError; without it, `waiting` is said on stderr, and the lock is
+    waited for.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,4 @@
-"""Load hyperparameters, and say in one line what is wrong with them.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Load hyperparameters, and say in one line what is wrong with them."""
 
 import difflib
 import itertools

@@ -1,11 +1,8 @@
 """The tiny-voxceleb layout on disk, as every corpus here yields it.
 
-    <corpus>/{train,val,dev}/<speaker>/<session>/<utterance>.wav     16 kHz mono PCM16
-    <corpus>/{val,dev}_trials.txt
-    <corpus>/tiny_meta.csv                                           one row a speaker
-
-Authors
- * The TinyVoxCeleb authors 2026
+<corpus>/{train,val,dev}/<speaker>/<session>/<utterance>.wav     16 kHz mono PCM16
+<corpus>/{val,dev}_trials.txt
+<corpus>/tiny_meta.csv                                           one row a speaker
 """
 
 import csv

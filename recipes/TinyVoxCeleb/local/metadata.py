@@ -1,8 +1,4 @@
-"""What tiny_meta.csv tells of the speakers: sex, nationality, whether they are trained on.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What tiny_meta.csv tells of the speakers: sex, nationality, whether they are trained on."""
 
 import csv
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""Where networks compute: the device, the precision, and the processes that torchrun starts.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Where networks compute: the device, the precision, and the processes that torchrun starts."""
 
 import atexit
 import contextlib
@@ -12,7 +8,9 @@ import datetime
 import os
 import re
 import time
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -24,8 +22,22 @@ GONE = re.compile(r"connection (closed|reset|refused)|broken pipe|remote process
 GLOO_SETTLES = 0.5  # s
 
 
+def rank() -> int:
+    """Number of this process, from 0; 0 without torchrun."""
+    return dist.get_rank() if _is_joined() else 0
+
+
+def world_size() -> int:
+    """How many processes there are; 1 without torchrun."""
+    return dist.get_world_size() if _is_joined() else 1
+
+
+def _is_joined():
+    return dist.is_available() and dist.is_initialized()
+
+
 @contextlib.contextmanager
-def process_group():
+def process_group() -> Iterator[None]:
     """Join the processes of torchrun; without torchrun there is nothing to join.
 
     What they exchange lies in the memory of the CPU, so it is gloo whatever computes.
@@ -45,20 +57,12 @@ def process_group():
 def training_processes(run_opts):
     """Join the processes of torchrun for training, as SpeechBrain does: NCCL on GPUs, gloo on CPUs.
 
-    Arguments
-    ---------
-    run_opts : speechbrain.utils.run_opts.RunOptions
-
-    Yields
-    ------
-    speechbrain.utils.run_opts.RunOptions
-        With the device of this process and the backend.
+    Yields SpeechBrain's run options with the device of this process and the backend.
 
     Raises
     ------
     RecipeError
-        More processes on this machine than GPUs; see also `choose_device`; another process has
-        ended.
+        More processes on this machine than GPUs; another process has ended; see `choose_device`.
     """
     for precision in (run_opts.precision, run_opts.eval_precision):
         device = choose_device(run_opts.device, precision)
@@ -90,49 +94,19 @@ def training_processes(run_opts):
         _leave()
 
 
-def place():
-    """Number of this process, and how many there are: (0, 1) without torchrun."""
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return 0, 1
-
-
-def on_main(function, *arguments):
-    """Call a function in the first process only.
-
-    Arguments
-    ---------
-    function : callable
-    *arguments
-
-    Returns
-    -------
-    object
-        What it returned, in every process.
-
-    Raises
-    ------
-    RecipeError
-        Another process has ended.
-    """
-    rank, world = place()
-    if world == 1:
+def on_main(function: Callable, *arguments):
+    """Call a function in the first process only; every process gets what it returned."""
+    if world_size() == 1:
         return function(*arguments)
-    result = [function(*arguments) if rank == 0 else None]
+    result = [function(*arguments) if rank() == 0 else None]
     with _together():
         dist.broadcast_object_list(result)
     return result[0]
 
 
-def run_once_per_node(function, arguments):
-    """Call a function in one process of each machine, while the others wait.
-
-    Arguments
-    ---------
-    function : callable
-    arguments : list
-    """
-    if place()[1] == 1:
+def run_once_per_node(function: Callable, arguments: list) -> None:
+    """Call a function in one process of each machine, while the others wait."""
+    if world_size() == 1:
         function(*arguments)
         return
     from speechbrain.utils import distributed
@@ -141,64 +115,26 @@ def run_once_per_node(function, arguments):
         distributed.run_once_per_node(function, arguments)
 
 
-def add_up(array):
-    """Sum an array over the processes, in place.
-
-    Arguments
-    ---------
-    array : numpy.ndarray or torch.Tensor
-        Of the same shape in every process; a tensor on the device of its process.
-
-    Returns
-    -------
-    numpy.ndarray or torch.Tensor
-        The same array.
-
-    Raises
-    ------
-    RecipeError
-        Another process has ended.
-    """
-    if place()[1] > 1:
+def add_up(array: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
+    """Sum an array, of one shape in every process, over the processes, in place; returns it."""
+    if world_size() > 1:
         with _together():
             dist.all_reduce(torch.as_tensor(array))
     return array
 
 
-def share_tensor(tensor):
-    """Give every process the first one's tensor, in place.
-
-    Arguments
-    ---------
-    tensor : torch.Tensor
-    """
-    if place()[1] > 1:
+def share_tensor(tensor: torch.Tensor) -> None:
+    """Give every process the first one's tensor, in place."""
+    if world_size() > 1:
         with _together():
             dist.broadcast(tensor, src=0)
 
 
-def gather(items):
-    """Bring together what each process has.
-
-    Arguments
-    ---------
-    items : list
-        Picklable.
-
-    Returns
-    -------
-    list
-        The items of all processes, in each of them: those of the first process first.
-
-    Raises
-    ------
-    RecipeError
-        Another process has ended.
-    """
-    world = place()[1]
-    if world == 1:
+def gather(items: list) -> list:
+    """Bring the items of all processes together, in each of them: the first process's first."""
+    if world_size() == 1:
         return items
-    lists = [None] * world
+    lists = [None] * world_size()
     with _together():
         dist.all_gather_object(lists, items)
     return [item for items in lists for item in items]
@@ -216,32 +152,24 @@ def _leave():
 
 @contextlib.contextmanager
 def _together():
+    """Say in one line that another process has ended, where torch raises what gloo or NCCL say."""
     try:
         yield
     except RuntimeError as error:
-        if place()[1] == 1 or not GONE.search(str(error)):
+        if world_size() == 1 or not GONE.search(str(error)):
             raise
         reason = str(error).splitlines()[0][:200]
         raise RecipeError(
-            f"process {place()[0]}: another process has ended ({reason}); its own message, if it "
+            f"process {rank()}: another process has ended ({reason}); its own message, if it "
             "could leave one, tells why"
         ) from error
 
 
-def choose_device(device=None, precision="fp32"):
+def choose_device(device: str | None = None, precision: str = "fp32") -> str:
     """Check a device and a precision, and say which device this process is to take.
 
-    Arguments
-    ---------
-    device : str, optional
-        Such as "cpu", "cuda" or "cuda:1"; without it a GPU where there is one. Under torchrun each
-        process takes a GPU of its own, as far as there are so many.
-    precision : str
-        "fp32", "bf16" or "fp16".
-
-    Returns
-    -------
-    str
+    Without a device it is a GPU where there is one. Under torchrun each process takes a GPU of its
+    own, as far as there are so many.
 
     Raises
     ------
@@ -274,7 +202,13 @@ def choose_device(device=None, precision="fp32"):
     return str(chosen)
 
 
-def keep_freed_memory():
+def inference_precision(run_opts) -> str:
+    """The precision of SpeechBrain's --eval_precision or, where that is not given, --precision."""
+    given = run_opts.overridden_args
+    return run_opts["eval_precision" if "eval_precision" in given else "precision"]
+
+
+def keep_freed_memory() -> None:
     """Let this process keep the memory that large tensors leave, for those that follow.
 
     Without it, glibc gives it back, and the system clears every page of it for each batch anew:
@@ -286,18 +220,3 @@ def keep_freed_memory():
         trim_threshold, mmap_threshold = -1, -3  # malloc.h
         mallopt(mmap_threshold, 2**30)
         mallopt(trim_threshold, 2**31 - 1)
-
-
-def inference_precision(run_opts):
-    """The precision of --eval_precision or, where that is not given, of --precision.
-
-    Arguments
-    ---------
-    run_opts : speechbrain.utils.run_opts.RunOptions
-
-    Returns
-    -------
-    str
-    """
-    given = run_opts.overridden_args
-    return run_opts["eval_precision" if "eval_precision" in given else "precision"]

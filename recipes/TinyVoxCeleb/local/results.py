@@ -1,8 +1,4 @@
-"""What a verification leaves beside its score list: metrics, DET curves, and how they came about.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What a verification leaves beside its score list: metrics, DET curves, and how they came about."""
 
 import json
 import os

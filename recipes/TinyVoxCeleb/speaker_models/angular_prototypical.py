@@ -1,8 +1,4 @@
-"""Angular prototypical loss: a crop is to be closest to the other crops of its speaker.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Angular prototypical loss: a crop is to be closest to the other crops of its speaker."""
 
 import torch
 from torch.nn.functional import cosine_similarity, cross_entropy

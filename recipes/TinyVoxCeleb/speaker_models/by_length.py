@@ -1,8 +1,4 @@
-"""Batches of utterances of different lengths, for networks that have no masks.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Batches of utterances of different lengths, for networks that have no masks."""
 
 import torch
 

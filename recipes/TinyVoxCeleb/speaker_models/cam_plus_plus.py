@@ -1,8 +1,4 @@
-"""CAM++: densely connected convolutions over time, masked by their context.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""CAM++: densely connected convolutions over time, masked by their context."""
 
 import torch
 

@@ -1,8 +1,4 @@
-"""SpeechBrain's ECAPA-TDNN, with the pooling to choose.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""SpeechBrain's ECAPA-TDNN, with the pooling to choose."""
 
 import torch
 from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN, BatchNorm1d, Conv1d

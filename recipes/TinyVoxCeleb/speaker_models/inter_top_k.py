@@ -1,8 +1,4 @@
-"""Additive angular margin with a penalty on the speakers that are most alike.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Additive angular margin with a penalty on the speakers that are most alike."""
 
 import math
 

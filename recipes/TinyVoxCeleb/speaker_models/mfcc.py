@@ -1,8 +1,4 @@
-"""MFCC as the tiny-voxceleb skeleton computes them.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""MFCC as the tiny-voxceleb skeleton computes them."""
 
 import warnings
 

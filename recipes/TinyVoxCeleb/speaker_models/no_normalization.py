@@ -1,8 +1,4 @@
-"""Features as they are, where a recipe has a place for their normalisation.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Features as they are, where a recipe has a place for their normalisation."""
 
 import torch
 

@@ -1,9 +1,6 @@
 """Poolings over time: from the frames of an utterance to one vector, whatever its length.
 
 All have one interface: made with the number of channels, `output_size` channels come out.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import torch

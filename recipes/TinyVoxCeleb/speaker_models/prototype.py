@@ -1,8 +1,4 @@
-"""The prototype network of tiny-voxceleb: one convolution, a mean over time, one linear layer.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The prototype network of tiny-voxceleb: one convolution, a mean over time, one linear layer."""
 
 import torch
 from speechbrain.dataio.dataio import length_to_mask

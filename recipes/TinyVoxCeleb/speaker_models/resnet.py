@@ -1,8 +1,4 @@
-"""Residual network over the image of frames and features, of the sizes 10, 18 and 34.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Residual network over the image of frames and features, of the sizes 10, 18 and 34."""
 
 import torch
 

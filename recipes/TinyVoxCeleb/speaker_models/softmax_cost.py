@@ -1,8 +1,4 @@
-"""Softmax losses of class scores: with a margin or without, with smoothed labels or without.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Softmax losses of class scores: with a margin or without, with smoothed labels or without."""
 
 import torch
 

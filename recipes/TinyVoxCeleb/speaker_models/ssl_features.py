@@ -1,8 +1,4 @@
-"""Features of a self-supervised model of speech: wav2vec 2.0, HuBERT or WavLM.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Features of a self-supervised model of speech: wav2vec 2.0, HuBERT or WavLM."""
 
 import os
 

@@ -1,8 +1,4 @@
-"""Sub-center classifier: several directions a speaker, of which the closest counts.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Sub-center classifier: several directions a speaker, of which the closest counts."""
 
 import torch
 from torch.nn.functional import linear, normalize

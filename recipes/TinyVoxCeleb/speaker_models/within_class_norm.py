@@ -1,8 +1,4 @@
-"""Within-class covariance normalisation, as the last layer of an embedding network.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Within-class covariance normalisation, as the last layer of an embedding network."""
 
 import torch
 from torch.nn.functional import normalize

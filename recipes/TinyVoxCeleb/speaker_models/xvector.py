@@ -1,8 +1,4 @@
-"""The x-vector network: layers of dilated convolutions over time, pooled.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The x-vector network: layers of dilated convolutions over time, pooled."""
 
 import torch
 from speechbrain.lobes.models.ECAPA_TDNN import TDNNBlock

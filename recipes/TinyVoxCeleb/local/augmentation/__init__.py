@@ -1,8 +1,4 @@
-"""Augmentation of crops on the device where the network is.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Augmentation of crops on the device where the network is."""
 
 from local.augmentation.augmentation import Augmentation, CropAugmentation, Part
 from local.augmentation.bank import Bank

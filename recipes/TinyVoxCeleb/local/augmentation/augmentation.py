@@ -1,8 +1,4 @@
-"""Parts that each change some crops of a batch, as the seed of each crop has it.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Parts that each change some crops of a batch, as the seed of each crop has it."""
 
 import zlib
 from collections import Counter

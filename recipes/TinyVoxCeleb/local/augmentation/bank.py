@@ -1,8 +1,4 @@
-"""What many crops take a part of each, such as rooms and noise.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What many crops take a part of each, such as rooms and noise."""
 
 from functools import cached_property
 

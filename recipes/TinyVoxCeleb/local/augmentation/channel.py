@@ -1,8 +1,4 @@
-"""Microphones and lines: random equalisers, band limits and notches.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Microphones and lines: random equalisers, band limits and notches."""
 
 import numpy as np
 import torch

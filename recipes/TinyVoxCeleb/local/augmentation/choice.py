@@ -1,8 +1,4 @@
-"""One of several parts for each crop, as where copies of a batch are each changed in one way.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""One of several parts for each crop, as where copies of a batch are each changed in one way."""
 
 import torch
 

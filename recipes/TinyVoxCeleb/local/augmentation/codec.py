@@ -1,9 +1,6 @@
 """What coding for a line or a file leaves of speech.
 
 SpeechBrain's CodecAugment goes through ffmpeg by torchaudio, which has no longer either.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import math

@@ -1,8 +1,4 @@
-"""Loudness, overload, and pieces that are lost.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Loudness, overload, and pieces that are lost."""
 
 import numpy as np
 import torch

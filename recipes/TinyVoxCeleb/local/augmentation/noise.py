@@ -1,8 +1,4 @@
-"""Additive noise: coloured, of other speakers of the batch, or recorded.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Additive noise: coloured, of other speakers of the batch, or recorded."""
 
 import numpy as np
 import torch

@@ -1,8 +1,4 @@
-"""Noise or room responses that lie in a folder of audio files or in shards.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Noise or room responses that lie in a folder of audio files or in shards."""
 
 from pathlib import Path
 

@@ -1,8 +1,4 @@
-"""Reverberation by impulse responses of rooms: recorded, or simulated.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Reverberation by impulse responses of rooms: recorded, or simulated."""
 
 from functools import partial
 from importlib.util import find_spec

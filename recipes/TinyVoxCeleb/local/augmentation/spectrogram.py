@@ -1,9 +1,6 @@
 """Bands and stretches of features that are masked.
 
 Source: D. Park et al., "SpecAugment", 2019, without the warping of time.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import torch

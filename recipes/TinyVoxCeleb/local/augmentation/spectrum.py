@@ -1,8 +1,4 @@
-"""Filters and levels of whole batches.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Filters and levels of whole batches."""
 
 import scipy.fft
 import torch

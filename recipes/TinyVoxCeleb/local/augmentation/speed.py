@@ -1,8 +1,4 @@
-"""Speed perturbation that makes new speakers.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Speed perturbation that makes new speakers."""
 
 import math
 

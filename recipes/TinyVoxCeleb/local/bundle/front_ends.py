@@ -1,9 +1,6 @@
 """Self-supervised front ends: where their folders come from, and what of them a bundle needs.
 
 Outside the rules of a closed track, as they have been trained on other speech.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import importlib.util

@@ -1,8 +1,4 @@
-"""A trained network, and what a batch may hold without changing its embeddings.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A trained network, and what a batch may hold without changing its embeddings."""
 
 import contextlib
 

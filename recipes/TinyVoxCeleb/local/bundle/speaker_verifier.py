@@ -10,9 +10,6 @@ A copy of this file lies in each inference bundle. To use it there, with SpeechB
     score, probability, same = verifier.verify_files("one.wav", "other.wav")
 
 The files beside it tell how to score and where to decide; `decision.json` can be read.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import hashlib

@@ -1,8 +1,4 @@
-"""A training that begins with what another run has learnt.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A training that begins with what another run has learnt."""
 
 import yaml
 from speechbrain.dataio.encoder import CategoricalEncoder

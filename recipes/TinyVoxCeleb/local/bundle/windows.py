@@ -1,9 +1,6 @@
 """The windows in which long audio is embedded.
 
 This file goes into the inference bundle, so it imports nothing of the recipe.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 MIN_FRAMES = 8000  # 0.5 s at 16 kHz: shorter recordings are repeated to it

@@ -1,8 +1,4 @@
-"""A trained network in SpeechBrain's pretrained layout, loadable wherever SpeechBrain is.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A trained network in SpeechBrain's pretrained layout, loadable wherever SpeechBrain is."""
 
 import hashlib
 import io

@@ -3,9 +3,6 @@
 Usage
 -----
 > python -m local.corpora --corpus folder --data_folder SPEAKERS --out OUTPUT
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import argparse

@@ -3,9 +3,6 @@
 A voice has a pitch, a vocal tract length, formants and a spectral tilt of its own; it says random
 syllables. The sexes differ about as in Peterson & Barney, "Control methods used in a study of the
 vowels", JASA 24 (1952).
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""Short clips of one voice, joined to utterances.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Short clips of one voice, joined to utterances."""
 
 import hashlib
 

@@ -1,8 +1,4 @@
-"""Any audio file that libsndfile reads, as 16 kHz mono PCM16 WAV.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Any audio file that libsndfile reads, as 16 kHz mono PCM16 WAV."""
 
 from pathlib import Path
 

@@ -1,8 +1,4 @@
-"""Debian packages as a source of free recordings: fetched, unpacked, licence checked; no root.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Debian packages as a source of free recordings: fetched, unpacked, licence checked; no root."""
 
 import email
 import os

@@ -1,8 +1,4 @@
-"""Any tree with one folder a speaker, made a corpus in the tiny-voxceleb layout.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Any tree with one folder a speaker, made a corpus in the tiny-voxceleb layout."""
 
 from collections import Counter
 from pathlib import Path

@@ -3,9 +3,6 @@
 After D. Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67 (1980), with the
 glottal pulse of A. Rosenberg, "Effect of glottal pulse shape on the quality of natural vowels",
 JASA 49 (1971).
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import numpy as np

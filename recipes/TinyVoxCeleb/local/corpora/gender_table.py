@@ -1,8 +1,4 @@
-"""Sex and nationality of speakers from a CSV file that lies beside their folders.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Sex and nationality of speakers from a CSV file that lies beside their folders."""
 
 import csv
 import io

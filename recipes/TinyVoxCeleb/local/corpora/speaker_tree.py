@@ -4,9 +4,6 @@
 
 Folders below the speaker are sessions, joined with "-"; a file directly in the speaker's folder is
 a recording, that is a session, of its own.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import os

@@ -2,9 +2,6 @@
 
 Dev speakers are unseen; val holds sessions of the training speakers that are kept from training.
 No session, and so no utterance, is in two splits.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import math

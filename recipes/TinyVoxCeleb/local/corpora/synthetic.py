@@ -1,9 +1,6 @@
 """A corpus of artificial voices, for tests and for machines without any speech.
 
 Nothing here is as hard as real speech: an EER on it shows that things work, no more.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import zlib

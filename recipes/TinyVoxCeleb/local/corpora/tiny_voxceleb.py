@@ -1,8 +1,4 @@
-"""The real tiny-voxceleb, or any data in its layout: used where it lies, nothing is copied.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The real tiny-voxceleb, or any data in its layout: used where it lies, nothing is copied."""
 
 from pathlib import Path
 

@@ -6,9 +6,6 @@ Paint, each in their own language. Short clips of one voice are joined to uttera
 **Voice and language go together here**, and so do voice and microphone: whoever tells the
 languages or the rooms apart has told the speakers apart. An equal error rate on this corpus shows
 that things work, not how well.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import fnmatch

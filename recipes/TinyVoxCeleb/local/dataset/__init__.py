@@ -1,8 +1,4 @@
-"""From shards to batches: order, crop, partition over processes, place in the epoch.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""From shards to batches: order, crop, partition over processes, place in the epoch."""
 
 from local.dataset.batch import Batch, collate
 from local.dataset.indexed import IndexedCrops

@@ -1,8 +1,4 @@
-"""A batch of utterances or crops, 16-bit until it is on its device.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A batch of utterances or crops, 16-bit until it is on its device."""
 
 from dataclasses import dataclass, replace
 

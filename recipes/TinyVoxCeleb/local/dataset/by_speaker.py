@@ -1,8 +1,4 @@
-"""Orders of items in which it matters whose they are.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Orders of items in which it matters whose they are."""
 
 import contextlib
 

@@ -1,8 +1,4 @@
-"""Where a crop lies in its utterance.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Where a crop lies in its utterance."""
 
 import torch
 

@@ -1,8 +1,4 @@
-"""Random crops from any place of memory-mapped shards.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Random crops from any place of memory-mapped shards."""
 
 import contextlib
 import functools

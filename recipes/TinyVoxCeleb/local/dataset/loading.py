@@ -1,8 +1,4 @@
-"""Batches read ahead by threads or processes.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Batches read ahead by threads or processes."""
 
 import atexit
 import collections

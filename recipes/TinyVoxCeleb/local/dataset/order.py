@@ -2,9 +2,6 @@
 
 It follows from the seed, the epoch and the index alone, so it is the same for any number of
 processes and of workers that read, and for a run that was killed and resumed.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import hashlib
@@ -14,7 +11,7 @@ import torch
 
 from local.dataset.by_speaker import balanced_items, check_groups, speaker_groups
 from local.errors import RecipeError
-from local.processes import place
+from local.processes import rank, world_size
 
 
 def sample_seed(seed, epoch, sample_id, crop=0):
@@ -118,7 +115,7 @@ class CropOrder(torch.utils.data.Sampler):
         self.shuffle_buffer = shuffle_buffer
         self.speaker_balanced = speaker_balanced
         self.crops_per_speaker = crops_per_speaker
-        self.rank, self.world = place()  # here: workers may not know
+        self.rank, self.world = rank(), world_size()  # here: workers may not know
         self.epoch = 0
         self.start = 0
 

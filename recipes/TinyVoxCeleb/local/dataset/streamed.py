@@ -1,8 +1,4 @@
-"""Random crops from shards that can only be read from start to end.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Random crops from shards that can only be read from start to end."""
 
 import collections
 import itertools

@@ -1,14 +1,10 @@
-"""Whole utterances, for validation and test.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Whole utterances, for validation and test."""
 
 import torch
 
 from local.bundle.windows import MIN_FRAMES
 from local.dataset.batch import collate
-from local.processes import place
+from local.processes import rank, world_size
 from local.shards import MappedShards
 from local.shards.audio import repeat_to
 
@@ -50,7 +46,7 @@ class Utterances(torch.utils.data.Dataset):
         -------
         range
         """
-        return range(place()[0], len(self), place()[1])
+        return range(rank(), len(self), world_size())
 
     def __len__(self):
         return len(self.batches)

@@ -1,8 +1,4 @@
-"""From a trained network and shards to one embedding an utterance.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""From a trained network and shards to one embedding an utterance."""
 
 from local.bundle.loading import load_encoder
 from local.embeddings.content import find_bundle

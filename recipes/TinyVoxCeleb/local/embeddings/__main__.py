@@ -9,9 +9,6 @@ The file holds `ids` as trial lists name the utterances, `vectors` (utterances, 
 `num_frames`, their lengths in audio samples, and `about`, what they were made of, as JSON; read it
 with `local.embeddings.read_embeddings`, or with `numpy.load`. What was embedded before is taken
 from RUN/embeddings/.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import argparse
@@ -21,7 +18,7 @@ from local.embeddings.embedder import Embedder
 from local.embeddings.files import write_embeddings
 from local.errors import one_line_errors
 from local.files import check_writable
-from local.processes import PRECISIONS, place, process_group
+from local.processes import PRECISIONS, process_group, rank
 
 
 def main(argv):
@@ -54,7 +51,7 @@ def main(argv):
         folders = embedder.look_up(args.shards.split(","))
         cached = [folder.found is not None for folder in folders]
         embeddings = embedder.embed(folders)
-        if place()[0] == 0:
+        if rank() == 0:
             write_embeddings(args.out, embeddings)
             origin = "computed" if not any(cached) else "from the cache"
             if any(cached) and not all(cached):

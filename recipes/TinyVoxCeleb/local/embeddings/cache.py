@@ -1,8 +1,4 @@
-"""Embeddings that lie beside the run that made them, found again by content.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Embeddings that lie beside the run that made them, found again by content."""
 
 import hashlib
 import json

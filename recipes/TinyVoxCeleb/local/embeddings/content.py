@@ -1,8 +1,4 @@
-"""What embeddings depend on, told by content: the trained network, and the audio.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What embeddings depend on, told by content: the trained network, and the audio."""
 
 import hashlib
 import time

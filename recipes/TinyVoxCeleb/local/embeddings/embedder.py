@@ -1,8 +1,4 @@
-"""From a run and folders of shards to embeddings, computed or found cached.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""From a run and folders of shards to embeddings, computed or found cached."""
 
 import functools
 from pathlib import Path
@@ -21,9 +17,9 @@ from local.embeddings.reading import read_batches
 from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
-from local.processes import add_up, choose_device, on_main, place
+from local.processes import add_up, choose_device, on_main
 from local.shards import ShardIndex, index_shards
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 
 
 class LookedUp(NamedTuple):
@@ -108,7 +104,7 @@ class Embedder:
         for folder in shard_folders:
             if "://" in str(folder):
                 raise RecipeError(
-                    f"{shown(str(folder))}: only local shards can be embedded: copy them with "
+                    f"{without_secrets(str(folder))}: only local shards can be embedded: copy them with "
                     "python -m local.shards.stage"
                 )
         paths = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)
@@ -167,16 +163,16 @@ class Embedder:
             1 if rule == "single" else self.batch_size,
             mixed=rule == "mixed",
         )
-        rank, world = place()
-        own = batches[rank::world]
+        world = world_size()
+        own = batches[rank() :: world]
         windows = np.bincount([piece.row for piece in pieces])
         vectors = np.zeros((len(pieces), dim), dtype=np.float32)
         bar = tqdm(
-            desc=f"embedding {name}" + (f", process {rank + 1} of {world}" if world > 1 else ""),
+            desc=f"embedding {name}" + (f", process {rank() + 1} of {world}" if world > 1 else ""),
             total=round(sum(1 / windows[pieces[n].row] for batch in own for n in batch)),
             unit="utt",
             dynamic_ncols=True,
-            disable=rank > 0,
+            disable=rank() > 0,
             bar_format="{l_bar}{bar}| {n:.0f}/{total} [{elapsed}<{remaining}, {rate_fmt}]",
         )
         with bar:

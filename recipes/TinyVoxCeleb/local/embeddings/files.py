@@ -1,8 +1,4 @@
-"""Embeddings in a file: npz, which NumPy reads without pickle.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Embeddings in a file: npz, which NumPy reads without pickle."""
 
 import json
 import zipfile

@@ -1,9 +1,6 @@
 """Which audio goes into which batch: settled from the lengths alone, before any audio is read.
 
 The plan does not depend on the number of processes, so neither do the embeddings.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 from dataclasses import dataclass

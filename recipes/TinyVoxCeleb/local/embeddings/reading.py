@@ -1,8 +1,4 @@
-"""The audio of planned batches, each process reading only its own.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The audio of planned batches, each process reading only its own."""
 
 import torch
 

@@ -1,8 +1,4 @@
-"""Embeddings in memory: one row an utterance.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Embeddings in memory: one row an utterance."""
 
 import collections
 from dataclasses import dataclass

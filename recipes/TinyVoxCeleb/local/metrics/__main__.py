@@ -1,8 +1,4 @@
-"""Metrics of a score list: python -m local.metrics --scores SCORES --trials TRIALS [--meta CSV].
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Metrics of a score list: python -m local.metrics --scores SCORES --trials TRIALS [--meta CSV]."""
 
 import argparse
 import json

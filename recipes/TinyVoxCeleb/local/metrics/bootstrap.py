@@ -1,8 +1,4 @@
-"""Intervals that resample speakers, because trials that share a speaker are not independent.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Intervals that resample speakers, because trials that share a speaker are not independent."""
 
 import numpy as np
 from scipy.stats import t as student_t

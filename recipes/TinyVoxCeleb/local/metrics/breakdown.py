@@ -1,9 +1,6 @@
 """Error rates by group of trials: sex, nationality, duration, known or unknown speakers.
 
 A system whose errors fall on one group looks fine in a single number.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import itertools

@@ -1,8 +1,4 @@
-"""Systems side by side on the same trials.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Systems side by side on the same trials."""
 
 from local.metrics.bootstrap import difference_interval
 from local.metrics.labelled_trials import LabelledTrials

@@ -1,8 +1,4 @@
-"""The DET curve of one or more trial lists or systems.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The DET curve of one or more trial lists or systems."""
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg

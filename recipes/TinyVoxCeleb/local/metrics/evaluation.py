@@ -1,8 +1,4 @@
-"""All metrics of a list of labelled trials, with intervals.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""All metrics of a list of labelled trials, with intervals."""
 
 import numpy as np
 

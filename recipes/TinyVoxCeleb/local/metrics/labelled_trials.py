@@ -1,8 +1,4 @@
-"""Trials with labels, checked and sorted, and the values of all metrics on them.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Trials with labels, checked and sorted, and the values of all metrics on them."""
 
 import numpy as np
 

@@ -1,8 +1,4 @@
-"""How good scores are as log-likelihood ratios: Cllr and the actual detection cost.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""How good scores are as log-likelihood ratios: Cllr and the actual detection cost."""
 
 import numpy as np
 from scipy.special import logit, xlogy

@@ -1,9 +1,6 @@
 """Numbers that sum up an ROC: equal error rate, minimum detection cost, area.
 
 All take the points of an ROC or of its convex hull, as `local.metrics.roc` makes them.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import numpy as np

@@ -1,8 +1,4 @@
-"""From scores and labels to the ROC and its convex hull: one sort, then only sums.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""From scores and labels to the ROC and its convex hull: one sort, then only sums."""
 
 import numpy as np
 from scipy.optimize import isotonic_regression

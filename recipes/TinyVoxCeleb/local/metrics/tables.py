@@ -1,8 +1,4 @@
-"""Metrics as text.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Metrics as text."""
 
 from local.metrics.labelled_trials import P_TARGETS
 

@@ -3,9 +3,6 @@
 Usage
 -----
 > python -m local.report RUN_OR_SCORES_JSON [MORE ...] [--out report.html]
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import argparse

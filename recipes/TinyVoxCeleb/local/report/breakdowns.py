@@ -1,8 +1,4 @@
-"""Pictures of the error rates of groups of trials.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Pictures of the error rates of groups of trials."""
 
 from matplotlib.patches import Rectangle
 

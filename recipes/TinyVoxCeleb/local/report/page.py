@@ -1,8 +1,4 @@
-"""The report as one HTML page: what is on it, and in which order.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The report as one HTML page: what is on it, and in which order."""
 
 from pathlib import Path
 

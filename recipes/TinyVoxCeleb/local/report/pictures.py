@@ -1,8 +1,4 @@
-"""Figures as inline SVG: small, with large type, safe to stand beside others on one page.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Figures as inline SVG: small, with large type, safe to stand beside others on one page."""
 
 import io
 import re

@@ -1,8 +1,4 @@
-"""A map of embeddings in two dimensions.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A map of embeddings in two dimensions."""
 
 import itertools
 

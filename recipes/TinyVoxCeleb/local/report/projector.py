@@ -1,8 +1,4 @@
-"""Embeddings for TensorBoard's projector.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Embeddings for TensorBoard's projector."""
 
 from pathlib import Path
 

@@ -1,8 +1,4 @@
-"""How a result was made: commands, data, seeds, versions, hyperparameters.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""How a result was made: commands, data, seeds, versions, hyperparameters."""
 
 import re
 from pathlib import Path

@@ -1,8 +1,4 @@
-"""What a verification run has left, read back and checked for the report.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What a verification run has left, read back and checked for the report."""
 
 import json
 from pathlib import Path

@@ -1,8 +1,4 @@
-"""A scored run in memory, with what its training has left.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A scored run in memory, with what its training has left."""
 
 import hashlib
 from dataclasses import dataclass

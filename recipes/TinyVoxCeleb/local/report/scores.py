@@ -1,8 +1,4 @@
-"""Pictures of scores: DET curves, histograms, calibration.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Pictures of scores: DET curves, histograms, calibration."""
 
 import numpy as np
 from scipy.special import expit, logit

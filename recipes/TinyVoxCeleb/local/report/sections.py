@@ -1,8 +1,4 @@
-"""The sections of the report: what each has to show.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The sections of the report: what each has to show."""
 
 import numpy as np
 

@@ -1,8 +1,4 @@
-"""Pictures of the training: what the log of each epoch says.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Pictures of the training: what the log of each epoch says."""
 
 import numpy as np
 

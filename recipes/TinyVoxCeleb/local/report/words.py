@@ -1,8 +1,4 @@
-"""What the report says in words and tables.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What the report says in words and tables."""
 
 from local.metrics import compare
 

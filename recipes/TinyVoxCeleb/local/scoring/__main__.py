@@ -1,8 +1,4 @@
-"""Check a score list: python -m local.scoring check SCORES --trials TRIALS[,TRIALS].
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Check a score list: python -m local.scoring check SCORES --trials TRIALS[,TRIALS]."""
 
 import argparse
 import sys

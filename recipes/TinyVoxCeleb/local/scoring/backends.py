@@ -5,9 +5,6 @@ from what a `Backend` holds of the training data. No function here lets one eval
 its utterances, change the score of another.
 
 This file goes into the inference bundle, so it imports nothing of the recipe.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 from dataclasses import dataclass, fields

@@ -2,9 +2,6 @@
 
 It may be fitted on train, val or dev trials, never on other evaluation trials: those have no
 labels, and a trial without a label goes into no fit here.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import logging

@@ -1,8 +1,4 @@
-"""Find what a score list lacks before it is handed in.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Find what a score list lacks before it is handed in."""
 
 import math
 

@@ -1,8 +1,4 @@
-"""From embeddings and trials to scores: cosine similarity, as training needs it.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""From embeddings and trials to scores: cosine similarity, as training needs it."""
 
 import numpy as np
 

@@ -1,8 +1,4 @@
-"""Calibrate trials by a list with which they share speakers, honestly.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Calibrate trials by a list with which they share speakers, honestly."""
 
 import itertools
 

@@ -2,9 +2,6 @@
 
 It is fitted by `local.scoring.calibration`. This file goes into the inference bundle, so it
 imports nothing of the recipe.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 from dataclasses import dataclass

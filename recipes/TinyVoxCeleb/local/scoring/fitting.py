@@ -1,8 +1,4 @@
-"""Make a backend from the embeddings of the training speakers.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Make a backend from the embeddings of the training speakers."""
 
 import logging
 

@@ -7,9 +7,6 @@ Usage
 -----
 > python -m local.scoring.fusion --scores A.txt B.txt \
 >     --trials dev_trials.txt,eval_trials_no_gt.txt --out fused.txt
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import argparse

@@ -1,8 +1,4 @@
-"""Fit PLDA on training embeddings, in closed form.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Fit PLDA on training embeddings, in closed form."""
 
 import numpy as np
 from scipy.linalg import eigh

@@ -1,8 +1,4 @@
-"""Write and read score lists.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Write and read score lists."""
 
 import math
 import operator

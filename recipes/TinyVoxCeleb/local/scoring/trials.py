@@ -3,9 +3,6 @@
 One trial a line, ``label id1 id2`` separated by blanks: label 1 for the same speaker, 0 for
 different ones, -1 for unknown. An id is "speaker/session/utterance", with or without ".wav", or the
 bare hash of an evaluation file.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import bisect

@@ -1,8 +1,4 @@
-"""Search for hyperparameters: many trainings, of which the bad ones are stopped early.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Search for hyperparameters: many trainings, of which the bad ones are stopped early."""
 
 from local.search.report import progress, write_report
 from local.search.space import read_sweep

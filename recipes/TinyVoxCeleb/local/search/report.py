@@ -1,8 +1,4 @@
-"""What a study has found: a table of its trials, and pictures.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What a study has found: a table of its trials, and pictures."""
 
 import csv
 import shlex

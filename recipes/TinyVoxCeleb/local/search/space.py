@@ -1,8 +1,4 @@
-"""The sweep file: which hyperparameters are searched, where, and how.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The sweep file: which hyperparameters are searched, where, and how."""
 
 from dataclasses import dataclass
 from pathlib import Path

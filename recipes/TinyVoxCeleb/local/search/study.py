@@ -1,8 +1,4 @@
-"""A study in a folder, on which any number of processes work at the same time.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A study in a folder, on which any number of processes work at the same time."""
 
 import fcntl
 from pathlib import Path

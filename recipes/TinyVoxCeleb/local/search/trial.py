@@ -1,8 +1,4 @@
-"""One trial: a training in a process of its own, followed epoch by epoch.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""One trial: a training in a process of its own, followed epoch by epoch."""
 
 import signal
 import subprocess

@@ -4,9 +4,6 @@ A shard is a tar archive whose members come in pairs, audio first::
 
     0017/id10012/0AXjxNXiEzo/00001.wav
     0017/id10012/0AXjxNXiEzo/00001.json
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class

@@ -3,9 +3,6 @@
 Usage
 -----
 > python -m local.shards --in TREE --meta TREE/tiny_meta.csv --out SHARDS
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import argparse

@@ -1,8 +1,4 @@
-"""Read the part of an encoded utterance that is needed, and no more.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Read the part of an encoded utterance that is needed, and no more."""
 
 import io
 

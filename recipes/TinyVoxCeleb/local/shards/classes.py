@@ -1,8 +1,4 @@
-"""Classes and speakers: what the training shards tell of them, checked.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Classes and speakers: what the training shards tell of them, checked."""
 
 import zlib
 

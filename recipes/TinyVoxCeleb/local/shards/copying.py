@@ -1,8 +1,4 @@
-"""Copy a shard to a disk, and make sure that the disk holds what was read.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Copy a shard to a disk, and make sure that the disk holds what was read."""
 
 import errno
 import hashlib
@@ -17,7 +13,7 @@ from tqdm import tqdm
 
 from local.errors import RecipeError
 from local.files import atomic_file
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 
 CHUNK = 1 << 20  # bytes
 
@@ -160,5 +156,5 @@ def check_archive(copy, source):
         reason = error
     copy.unlink(missing_ok=True)
     raise RecipeError(
-        f"{shown(str(source))}: truncated or damaged archive ({reason}); mend it there"
+        f"{without_secrets(str(source))}: truncated or damaged archive ({reason}); mend it there"
     )

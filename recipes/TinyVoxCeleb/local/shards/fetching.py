@@ -1,8 +1,4 @@
-"""Remote shards on the local disk: each is fetched once, and again when it has changed.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Remote shards on the local disk: each is fetched once, and again when it has changed."""
 
 import hashlib
 from pathlib import Path, PurePosixPath
@@ -13,7 +9,7 @@ from local.files import exclusive
 from local.shards.copying import check_archive, check_space, copy_verified, progress_bar
 from local.shards.pipes import is_pipe, open_pipe
 from local.shards.remote import describe, open_remote
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 
 
 def local_copy(url, folder, stamp=None):
@@ -68,7 +64,9 @@ def _fetch(url, place, size, stamp):
     check_archive(place, url)
     if _describe(url)[1] != stamp:
         place.unlink()
-        raise RecipeError(f"{shown(url)}: changed while it was fetched; run the command again")
+        raise RecipeError(
+            f"{without_secrets(url)}: changed while it was fetched; run the command again"
+        )
 
 
 def _describe(url):

@@ -1,8 +1,4 @@
-"""The headers of a shard: what each pair of audio and JSON holds, and where it begins.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The headers of a shard: what each pair of audio and JSON holds, and where it begins."""
 
 import io
 import itertools
@@ -13,7 +9,7 @@ import wave
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.opening import read_to_the_end
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 from local.shards.schema import Sample, split_key
 
 HEAD = 4096  # bytes of an audio file in which its PCM has begun
@@ -42,7 +38,7 @@ def read_headers(file, shard, streamed=False):
         A truncated archive; a JSON without audio or the reverse, or without one of its fields; a
         sample rate other than 16 kHz; empty audio.
     """
-    shard = shown(str(shard))
+    shard = without_secrets(str(shard))
     try:
         with tarfile.open(fileobj=file, mode="r|*" if streamed else "r:") as archive:
             members = (member for member in _members(archive) if member.isreg())

@@ -3,9 +3,6 @@
 The index is a table of numpy columns: a hundred thousand utterances take 10 MB, which processes
 that are forked share. It is kept in a file, so that the pass is made once while the shards stay
 as they are.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import collections.abc
@@ -22,7 +19,7 @@ from local.files import atomic_file
 from local.shards.headers import read_headers
 from local.shards.listing import list_shards
 from local.shards.opening import can_be_mapped, open_shard, stamps
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 from local.shards.schema import Sample
 
 
@@ -76,7 +73,7 @@ class ShardIndex(collections.abc.Sequence):
     @property
     def name(self):
         """Where the shards lie, for messages."""
-        folders = (shown(str(shard)).rpartition("/")[0] for shard in self.shards)
+        folders = (without_secrets(str(shard)).rpartition("/")[0] for shard in self.shards)
         return ",".join(dict.fromkeys(folders))
 
 
@@ -117,7 +114,7 @@ def index_shards(source, index_file=None, name=""):
             with atomic_file(index_file, "wb") as fout:
                 np.savez(fout, state=np.array(json.dumps(state)), **columns)
     if not len(columns["sample_ids"]):
-        raise RecipeError(f"{shown(str(shards[0]))}: the shards hold no samples")
+        raise RecipeError(f"{without_secrets(str(shards[0]))}: the shards hold no samples")
     return ShardIndex(shards, found, **columns)
 
 
@@ -159,7 +156,9 @@ def _check_distinct(columns, shards):
     ids = columns["sample_ids"][order]
     twice = np.flatnonzero(ids[1:] == ids[:-1])
     if len(twice):
-        first, second = (shown(str(shards[columns["shard"][order[twice[0] + n]]])) for n in (0, 1))
+        first, second = (
+            without_secrets(str(shards[columns["shard"][order[twice[0] + n]]])) for n in (0, 1)
+        )
         raise RecipeError(
             f"{second}: duplicate sample_id {ids[twice[0]].decode()}, already in {first}; write "
             "the shards anew"

@@ -1,8 +1,4 @@
-"""Where shards are found: in folders, on web servers, in object stores, behind commands.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Where shards are found: in folders, on web servers, in object stores, behind commands."""
 
 import itertools
 import re
@@ -14,7 +10,7 @@ from local.errors import RecipeError
 from local.shards import remote
 from local.shards.fetching import shard_name
 from local.shards.pipes import is_pipe
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 
 PACKED = (".tar.gz", ".tgz")
 ARCHIVES = (".tar", *PACKED)
@@ -117,7 +113,7 @@ def _list_url(url):
     )
     if not shards:
         raise RecipeError(
-            f"{shown(url)}: expected shards named shard-*.tar, but the folder's listing has none; "
+            f"{without_secrets(url)}: expected shards named shard-*.tar, but the folder's listing has none; "
             "where a server lists no folders, name them: …/shard-{000000..000003}.tar"
         )
     return shards

@@ -1,8 +1,4 @@
-"""Audio at any place of the shards, read from memory-mapped archives.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Audio at any place of the shards, read from memory-mapped archives."""
 
 import mmap
 import threading

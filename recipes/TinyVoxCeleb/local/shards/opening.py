@@ -1,8 +1,4 @@
-"""Shards opened to be read from start to end, wherever they lie, packed or not.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Shards opened to be read from start to end, wherever they lie, packed or not."""
 
 import gzip
 import zlib
@@ -13,7 +9,7 @@ from local.errors import RecipeError
 from local.shards import remote
 from local.shards.fetching import local_copy
 from local.shards.pipes import is_pipe, open_pipe
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 
 AT_ONCE = 16  # questions to a server
 
@@ -160,7 +156,7 @@ class _Unpacked(gzip.GzipFile):
             return super().read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise RecipeError(
-                f"{shown(str(self.shard))}: truncated or damaged archive ({error}); copy it again"
+                f"{without_secrets(str(self.shard))}: truncated or damaged archive ({error}); copy it again"
             ) from None
 
     def close(self):

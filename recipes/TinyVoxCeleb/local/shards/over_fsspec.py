@@ -1,15 +1,11 @@
-"""Shards in an object store, or wherever else fsspec reaches: what lies there, and streams.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Shards in an object store, or wherever else fsspec reaches: what lies there, and streams."""
 
 import contextlib
 
 import fsspec
 
 from local.errors import RecipeError
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 
 BLOCK_SIZE = 8 << 20  # bytes asked for at a time
 TAGS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime")
@@ -86,7 +82,9 @@ class FsspecBody:
             system, path = _locate(url)
             self.tag = _tag(system.info(path))
             if tag is not None and self.tag != tag:
-                raise RecipeError(f"{shown(url)}: changed while it was read; run the command again")
+                raise RecipeError(
+                    f"{without_secrets(url)}: changed while it was read; run the command again"
+                )
             self.file = system.open(path, "rb", block_size=BLOCK_SIZE, cache_type="readahead")
             self.file.seek(offset)
 
@@ -114,7 +112,9 @@ def _locate(url):
         scheme = url.split("://")[0]
         package = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}.get(scheme)
         how = f"pip install {package}" if package else str(error)
-        raise RecipeError(f"{shown(url)}: a package for {scheme}:// is missing: {how}") from None
+        raise RecipeError(
+            f"{without_secrets(url)}: a package for {scheme}:// is missing: {how}"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -126,7 +126,7 @@ def _translated(url):
         raise
     except Exception as error:  # each file system raises kinds of its own
         kind, words = type(error).__name__, " ".join(str(error).split())
-        where = shown(url)
+        where = without_secrets(url)
         if kind in CREDENTIALS:
             raise RecipeError(
                 f"{where}: no credentials ({words}); set AWS_ACCESS_KEY_ID and "

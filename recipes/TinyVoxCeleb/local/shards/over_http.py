@@ -1,9 +1,6 @@
 """Shards on a web server: what lies there, and streams that begin at any byte.
 
 Plain blocking requests: they also work in the forked workers of a DataLoader.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import html
@@ -15,7 +12,7 @@ import requests
 import urllib3
 
 from local.errors import RecipeError
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 
 TIMEOUT = (10, 60)  # seconds, to connect and between two packets
 DROPPED_AT_ONCE = 1 << 20  # bytes read at a time to get to where a stream goes on
@@ -105,7 +102,9 @@ class HttpBody:
             start = _start(self.response)
             changed = tag is not None and self.tag != tag
             if changed or start > offset:
-                raise RecipeError(f"{shown(url)}: changed while it was read; run the command again")
+                raise RecipeError(
+                    f"{without_secrets(url)}: changed while it was read; run the command again"
+                )
             while start < offset:
                 dropped = len(self._read(min(offset - start, DROPPED_AT_ONCE)))
                 if not dropped:
@@ -141,7 +140,7 @@ def _request(method, url, headers=None):
             method, url, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=True
         )
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-        raise RecipeError(f"{shown(url)}: not an address ({error})") from None
+        raise RecipeError(f"{without_secrets(url)}: not an address ({error})") from None
     except requests.RequestException as error:
         raise OSError(_reason(error)) from None
 
@@ -159,7 +158,7 @@ def _check(url, response):
         404: "there is nothing at this address: check it",
         416: "it has become shorter while it was read: run the command again",
     }.get(status, "check the address")
-    raise RecipeError(f"{shown(url)}: the server answers {answer}; {what}")
+    raise RecipeError(f"{without_secrets(url)}: the server answers {answer}; {what}")
 
 
 def _start(response):

@@ -1,8 +1,4 @@
-"""Shards that a command writes to its standard output: ``pipe:command``.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Shards that a command writes to its standard output: ``pipe:command``."""
 
 import io
 

@@ -1,8 +1,4 @@
-"""The shards of one split, where a training wants them, and their index.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""The shards of one split, where a training wants them, and their index."""
 
 import hashlib
 from pathlib import Path

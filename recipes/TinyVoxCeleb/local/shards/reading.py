@@ -1,8 +1,4 @@
-"""From shards to a stream of samples with their audio.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""From shards to a stream of samples with their audio."""
 
 import contextlib
 import tarfile

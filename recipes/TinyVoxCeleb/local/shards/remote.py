@@ -1,9 +1,6 @@
 """Shards that are not on this machine: what lies at an address, and reading it as a stream.
 
 Web servers are read by plain requests, all other kinds of address through fsspec.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import io

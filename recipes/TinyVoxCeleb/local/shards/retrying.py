@@ -1,8 +1,4 @@
-"""Reading over a network that fails now and then: try again, a little later each time.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Reading over a network that fails now and then: try again, a little later each time."""
 
 import io
 import logging
@@ -55,12 +51,12 @@ class Retries:
         what = " ".join(str(error).split()) or type(error).__name__
         if self.failed == ATTEMPTS:
             raise RecipeError(
-                f"{shown(self.url)}: cannot be read, after {ATTEMPTS} attempts: {what}; check the "
+                f"{without_secrets(self.url)}: cannot be read, after {ATTEMPTS} attempts: {what}; check the "
                 "address and the server, then run the same command again"
             ) from None
         delay = FIRST_DELAY * 2 ** (self.failed - 1)
         logger.warning(
-            f"{shown(self.url)}: {what}; attempt {self.failed + 1} of {ATTEMPTS} in {delay:g} s"
+            f"{without_secrets(self.url)}: {what}; attempt {self.failed + 1} of {ATTEMPTS} in {delay:g} s"
         )
         time.sleep(delay * self.rng.uniform(0.75, 1))
 
@@ -141,12 +137,12 @@ class RetryingStream(io.RawIOBase):
             body.close()
 
 
-def shown(url):
+def without_secrets(url):
     """A URL for messages: without the password, and without the query that may hold a signature.
 
     Example
     -------
-    >>> shown("https://me:secret@host/shard-000000.tar?signature=secret")
+    >>> without_secrets("https://me:secret@host/shard-000000.tar?signature=secret")
     'https://host/shard-000000.tar'
     """
     if url.startswith("pipe:"):

@@ -1,8 +1,4 @@
-"""What a shard holds: its fields, file types and member names.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What a shard holds: its fields, file types and member names."""
 
 from dataclasses import dataclass
 

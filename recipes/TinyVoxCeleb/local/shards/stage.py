@@ -3,9 +3,6 @@
 Usage
 -----
 > python -m local.shards.stage SOURCE FOLDER
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import argparse

@@ -2,9 +2,6 @@
 
 The index tells where each utterance lies, so no archive has to be taken apart: webdataset's reader,
 which does that in pieces of 10 KiB, is left to `read_shards`.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import gzip
@@ -12,7 +9,7 @@ import tarfile
 
 from local.errors import RecipeError
 from local.shards.opening import open_shard, read_to_the_end
-from local.shards.retrying import shown
+from local.shards.retrying import without_secrets
 
 SKIPPED_AT_ONCE = 1 << 20  # bytes
 
@@ -51,7 +48,7 @@ def stream_audio(index, rows, *, shard_cache=None, stamp=None):
             part = memoryview(buffer)[: end - begin]
             if _fill(file, part) < len(part) or not _is_header(part, size):
                 raise RecipeError(
-                    f"{shown(str(shard))}: changed since it was indexed: {index[row].sample_id} is "
+                    f"{without_secrets(str(shard))}: changed since it was indexed: {index[row].sample_id} is "
                     "not in its place; run the command again"
                 )
             yield row, part[tarfile.BLOCKSIZE :]

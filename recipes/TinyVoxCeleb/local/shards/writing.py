@@ -1,8 +1,4 @@
-"""From an audio tree to shards, byte-identical for equal input.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""From an audio tree to shards, byte-identical for equal input."""
 
 import csv
 import json

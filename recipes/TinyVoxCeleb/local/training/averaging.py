@@ -1,8 +1,4 @@
-"""Average the checkpoints of the last epochs into one network.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Average the checkpoints of the last epochs into one network."""
 
 from speechbrain.utils.checkpoints import average_checkpoints
 

@@ -1,8 +1,4 @@
-"""Checkpoints that survive a kill at any moment.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Checkpoints that survive a kill at any moment."""
 
 import os
 import shutil

@@ -3,9 +3,6 @@
 Usage
 -----
 > python -m local.training.crops_per_utterance hparams/prototype.yaml --shard_folder SHARDS
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import math

@@ -1,8 +1,4 @@
-"""Whether a network can compute at all, found out before its training begins.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Whether a network can compute at all, found out before its training begins."""
 
 import speechbrain as sb
 import torch

@@ -1,8 +1,4 @@
-"""A Brain that is evaluated by its embeddings, and tests the best checkpoint or an average.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A Brain that is evaluated by its embeddings, and tests the best checkpoint or an average."""
 
 import logging
 from pathlib import Path
@@ -13,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from local.errors import RecipeError
-from local.processes import gather, place
+from local.processes import gather, rank
 from local.training.averaging import epoch_of, load_average
 from local.training.checkpointer import AtomicCheckpointer
 from local.training.staged_brain import StagedBrain
@@ -42,7 +38,7 @@ class EmbeddingBrain(StagedBrain):
     def collect(self, batch, embeddings):
         """Keep the embeddings of a batch, of shape (batch, 1, size), and its sums."""
         vectors = embeddings.squeeze(1).float().cpu().numpy()
-        self.evaluated.append((self.step, place()[0], batch.ids, vectors, self.batch_sums))
+        self.evaluated.append((self.step, rank(), batch.ids, vectors, self.batch_sums))
 
     def collected(self):
         """What all processes have collected.
@@ -127,7 +123,7 @@ class EmbeddingBrain(StagedBrain):
             for number, batch in enumerate(self._shown(self.train_set)):
                 embeddings, scores, classes = self.compute_forward(batch, sb.Stage.TRAIN)
                 of_batch = embeddings.squeeze(1).float().cpu(), classes.squeeze(1).cpu()
-                found.append((number, place()[0], *of_batch))
+                found.append((number, rank(), *of_batch))
         found = sorted(gather(found), key=lambda of_batch: of_batch[:2])  # as of one process
         embeddings, classes = (torch.cat([of_batch[k] for of_batch in found]) for k in (2, 3))
         of_all = embeddings.to(self.device), classes.to(self.device)
@@ -141,7 +137,7 @@ class EmbeddingBrain(StagedBrain):
         weight[seen] = means[seen]
 
     def _shown(self, loader):
-        total, silent = len(loader.order.sizes()), self.noprogressbar or place()[0] > 0
+        total, silent = len(loader.order.sizes()), self.noprogressbar or rank() > 0
         text = "normalisation of the embeddings"
         return tqdm(loader, text, total, unit="batch", dynamic_ncols=True, disable=silent)
 

@@ -1,8 +1,4 @@
-"""Training curves that a resumed run continues: as a CSV, which others read, and for TensorBoard.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Training curves that a resumed run continues: as a CSV, which others read, and for TensorBoard."""
 
 import csv
 from pathlib import Path

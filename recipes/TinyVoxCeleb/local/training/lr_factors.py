@@ -1,8 +1,4 @@
-"""A learning rate of its own for each module: what is trained already moves more slowly.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A learning rate of its own for each module: what is trained already moves more slowly."""
 
 
 def divide_by_lr_factor(parameters, modules, lr_factors):

@@ -1,9 +1,6 @@
 """Find a learning rate by a short training in which it rises from batch to batch.
 
 Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import csv

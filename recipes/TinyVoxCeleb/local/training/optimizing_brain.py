@@ -1,8 +1,4 @@
-"""What a step does to the network: schedules, clipping, averaging of weights, divergence.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""What a step does to the network: schedules, clipping, averaging of weights, divergence."""
 
 import copy
 

@@ -1,8 +1,4 @@
-"""A SpeechBrain Brain that can be stopped after any step, and runs in one process or in many.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A SpeechBrain Brain that can be stopped after any step, and runs in one process or in many."""
 
 import os
 import random
@@ -20,7 +16,7 @@ from tqdm import tqdm
 
 from local.dataset import sample_seed
 from local.errors import Stopped
-from local.processes import add_up, place, share_tensor
+from local.processes import add_up, rank, share_tensor, world_size
 from local.training.dry_run import dry_run
 from local.training.optimizing_brain import OptimizingBrain
 from local.training.stop_signals import stop_signals
@@ -73,7 +69,7 @@ class ResumableBrain(OptimizingBrain):
                 desc=f"epoch {epoch}/{self.hparams.epochs}",
                 unit="batch",
                 dynamic_ncols=True,
-                disable=self.noprogressbar or place()[0] > 0,
+                disable=self.noprogressbar or rank() > 0,
             )
         else:  # batch normalisation has seen other utterances in each process
             for buffer in self.plain_modules.buffers():
@@ -82,7 +78,7 @@ class ResumableBrain(OptimizingBrain):
     def on_fit_batch_start(self, batch, should_step):
         """Random numbers of the step."""
         super().on_fit_batch_start(batch, should_step)
-        step = f"step {self.step} of process {place()[0]}"
+        step = f"step {self.step} of process {rank()}"
         seed = sample_seed(self.hparams.random_seed, self.epoch, step)
         torch.manual_seed(seed)
         random.seed(seed)
@@ -114,9 +110,9 @@ class ResumableBrain(OptimizingBrain):
         if stage != sb.Stage.TRAIN:
             self.batch_sums = self.batch_sums.cpu()  # to be gathered from all devices
             return loss
-        if place()[1] == 1:
+        if world_size() == 1:
             return loss
-        return loss * (count * place()[1] / self.batch_sizes[self.step - 1])
+        return loss * (count * world_size() / self.batch_sizes[self.step - 1])
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Add the batch, of all processes, to the sums of the epoch, and show them."""
@@ -136,7 +132,7 @@ class ResumableBrain(OptimizingBrain):
 
     def evaluate_batch(self, batch, stage):
         """Stop in a validation, if that is asked for: its epoch's training is done."""
-        if stage == sb.Stage.VALID and place()[1] == 1 and self._agreed(self._asked_to_stop()):
+        if stage == sb.Stage.VALID and world_size() == 1 and self._agreed(self._asked_to_stop()):
             self.step, self.sums = len(self.batch_sizes), self.train_sums
             self._save_intra_epoch_ckpt()
         return super().evaluate_batch(batch, stage)
@@ -162,7 +158,7 @@ class ResumableBrain(OptimizingBrain):
 
     def _agreed(self, stopping, due=False):
         """Whether to write a checkpoint, as all processes agree."""
-        if place()[1] > 1:
+        if world_size() > 1:
             decision = torch.tensor([stopping, due], device=self.device)
             stopping, due = ddp_all_reduce(decision, torch.distributed.ReduceOp.MAX).tolist()
         self.stopping = stopping
@@ -177,7 +173,7 @@ class ResumableBrain(OptimizingBrain):
                 f"{self.step} of {len(self.batch_sizes)} steps; the same command "
                 "carries on"
             )
-            raise Stopped(self.stopping, message if place()[0] == 0 else "")
+            raise Stopped(self.stopping, message if rank() == 0 else "")
 
     @mark_as_saver
     def _save(self, path):

@@ -2,9 +2,6 @@
 
 SpeechBrain's and torch's schedulers count their calls; here a resumed run asks for batch 5,000 and
 gets what a run that was never stopped would have got.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import math

@@ -1,8 +1,4 @@
-"""A Brain whose modules need not all be trained at once, nor all at one learning rate.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""A Brain whose modules need not all be trained at once, nor all at one learning rate."""
 
 import speechbrain as sb
 import torch

@@ -1,8 +1,4 @@
-"""Signals that ask a training to stop: taken down, and followed when a step is complete.
-
-Authors
- * The TinyVoxCeleb authors 2026
-"""
+"""Signals that ask a training to stop: taken down, and followed when a step is complete."""
 
 import contextlib
 import signal

@@ -3,9 +3,6 @@
 A body that another run has trained, or a self-supervised front end, is spoilt by the gradients of a
 classifier that begins anew: for some epochs only what is new is trained (Kumar et al. 2022,
 "Fine-Tuning can Distort Pretrained Features", arXiv:2202.10054).
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 
