@@ -1,4 +1,4 @@
-"""What an index costs as the number of utterances grows: time, and memory in the training process."""
+"""What an index costs as the number of utterances grows: its time, and its memory."""
 
 import multiprocessing
 import resource

@@ -1,1 +1,1 @@
-"""What helps with a hundred speakers: every network, each part of the best recipe, fewer speakers."""
+"""What helps with little data: every network, each part of the best recipe, fewer speakers."""

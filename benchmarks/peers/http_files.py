@@ -1,4 +1,4 @@
-"""One request a sample: what SpeechBrain's list of files becomes where the files are on a server."""
+"""One request a sample: what SpeechBrain's list of files becomes on a server."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What a verification leaves beside its score list: metrics, DET curves, and how they came about."""
+"""What a verification leaves beside its score list: metrics, DET curves, how they came about."""
 
 import json
 import os

@@ -17,9 +17,9 @@ from local.embeddings.reading import read_batches
 from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
-from local.processes import add_up, choose_device, on_main
+from local.processes import add_up, choose_device, on_main, rank, world_size
 from local.shards import ShardIndex, index_shards
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 
 class LookedUp(NamedTuple):
@@ -104,7 +104,7 @@ class Embedder:
         for folder in shard_folders:
             if "://" in str(folder):
                 raise RecipeError(
-                    f"{without_secrets(str(folder))}: only local shards can be embedded: copy them with "
+                    f"{public(str(folder))}: only local shards can be embedded: copy them with "
                     "python -m local.shards.stage"
                 )
         paths = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)

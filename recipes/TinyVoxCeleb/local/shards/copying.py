@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from local.errors import RecipeError
 from local.files import atomic_file
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 CHUNK = 1 << 20  # bytes
 
@@ -156,5 +156,5 @@ def check_archive(copy, source):
         reason = error
     copy.unlink(missing_ok=True)
     raise RecipeError(
-        f"{without_secrets(str(source))}: truncated or damaged archive ({reason}); mend it there"
+        f"{public(str(source))}: truncated or damaged archive ({reason}); mend it there"
     )

@@ -9,7 +9,7 @@ from local.files import exclusive
 from local.shards.copying import check_archive, check_space, copy_verified, progress_bar
 from local.shards.pipes import is_pipe, open_pipe
 from local.shards.remote import describe, open_remote
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 
 def local_copy(url, folder, stamp=None):
@@ -64,9 +64,7 @@ def _fetch(url, place, size, stamp):
     check_archive(place, url)
     if _describe(url)[1] != stamp:
         place.unlink()
-        raise RecipeError(
-            f"{without_secrets(url)}: changed while it was fetched; run the command again"
-        )
+        raise RecipeError(f"{public(url)}: changed while it was fetched; run the command again")
 
 
 def _describe(url):

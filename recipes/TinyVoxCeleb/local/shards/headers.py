@@ -9,7 +9,7 @@ import wave
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.opening import read_to_the_end
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 from local.shards.schema import Sample, split_key
 
 HEAD = 4096  # bytes of an audio file in which its PCM has begun
@@ -38,7 +38,7 @@ def read_headers(file, shard, streamed=False):
         A truncated archive; a JSON without audio or the reverse, or without one of its fields; a
         sample rate other than 16 kHz; empty audio.
     """
-    shard = without_secrets(str(shard))
+    shard = public(str(shard))
     try:
         with tarfile.open(fileobj=file, mode="r|*" if streamed else "r:") as archive:
             members = (member for member in _members(archive) if member.isreg())

@@ -19,7 +19,7 @@ from local.files import atomic_file
 from local.shards.headers import read_headers
 from local.shards.listing import list_shards
 from local.shards.opening import can_be_mapped, open_shard, stamps
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 from local.shards.schema import Sample
 
 
@@ -73,7 +73,7 @@ class ShardIndex(collections.abc.Sequence):
     @property
     def name(self):
         """Where the shards lie, for messages."""
-        folders = (without_secrets(str(shard)).rpartition("/")[0] for shard in self.shards)
+        folders = (public(str(shard)).rpartition("/")[0] for shard in self.shards)
         return ",".join(dict.fromkeys(folders))
 
 
@@ -114,7 +114,7 @@ def index_shards(source, index_file=None, name=""):
             with atomic_file(index_file, "wb") as fout:
                 np.savez(fout, state=np.array(json.dumps(state)), **columns)
     if not len(columns["sample_ids"]):
-        raise RecipeError(f"{without_secrets(str(shards[0]))}: the shards hold no samples")
+        raise RecipeError(f"{public(str(shards[0]))}: the shards hold no samples")
     return ShardIndex(shards, found, **columns)
 
 
@@ -156,9 +156,7 @@ def _check_distinct(columns, shards):
     ids = columns["sample_ids"][order]
     twice = np.flatnonzero(ids[1:] == ids[:-1])
     if len(twice):
-        first, second = (
-            without_secrets(str(shards[columns["shard"][order[twice[0] + n]]])) for n in (0, 1)
-        )
+        first, second = (public(str(shards[columns["shard"][order[twice[0] + n]]])) for n in (0, 1))
         raise RecipeError(
             f"{second}: duplicate sample_id {ids[twice[0]].decode()}, already in {first}; write "
             "the shards anew"

@@ -6,7 +6,7 @@ import numpy as np
 
 from local.errors import RecipeError
 from local.shards.listing import list_shards
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 
 def separate_classes(index, sources):
@@ -39,9 +39,9 @@ def separate_classes(index, sources):
         rows = np.flatnonzero(of_row == number)
         for speaker in {key.split(b"/")[0] for key in index.sample_ids[rows]}:
             if speaker in seen:
-                name, first = speaker.decode(), without_secrets(seen[speaker])
+                name, first = speaker.decode(), public(seen[speaker])
                 raise RecipeError(
-                    f"{without_secrets(source)}: speaker {name} is in {first} too; write the shards "
+                    f"{public(source)}: speaker {name} is in {first} too; write the shards "
                     "of one of them anew under other names, or, if they are one person, one set of "
                     "shards of both"
                 )

@@ -10,7 +10,7 @@ from local.errors import RecipeError
 from local.shards import remote
 from local.shards.fetching import shard_name
 from local.shards.pipes import is_pipe
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 PACKED = (".tar.gz", ".tgz")
 ARCHIVES = (".tar", *PACKED)
@@ -113,7 +113,7 @@ def _list_url(url):
     )
     if not shards:
         raise RecipeError(
-            f"{without_secrets(url)}: expected shards named shard-*.tar, but the folder's listing has none; "
+            f"{public(url)}: expected shards named shard-*.tar, but the folder's listing has none; "
             "where a server lists no folders, name them: …/shard-{000000..000003}.tar"
         )
     return shards

@@ -9,7 +9,7 @@ from local.errors import RecipeError
 from local.shards import remote
 from local.shards.fetching import local_copy
 from local.shards.pipes import is_pipe, open_pipe
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 AT_ONCE = 16  # questions to a server
 
@@ -156,7 +156,7 @@ class _Unpacked(gzip.GzipFile):
             return super().read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise RecipeError(
-                f"{without_secrets(str(self.shard))}: truncated or damaged archive ({error}); copy it again"
+                f"{public(str(self.shard))}: truncated or damaged archive ({error}); copy it again"
             ) from None
 
     def close(self):

@@ -5,7 +5,7 @@ import contextlib
 import fsspec
 
 from local.errors import RecipeError
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 BLOCK_SIZE = 8 << 20  # bytes asked for at a time
 TAGS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime")
@@ -83,7 +83,7 @@ class FsspecBody:
             self.tag = _tag(system.info(path))
             if tag is not None and self.tag != tag:
                 raise RecipeError(
-                    f"{without_secrets(url)}: changed while it was read; run the command again"
+                    f"{public(url)}: changed while it was read; run the command again"
                 )
             self.file = system.open(path, "rb", block_size=BLOCK_SIZE, cache_type="readahead")
             self.file.seek(offset)
@@ -112,9 +112,7 @@ def _locate(url):
         scheme = url.split("://")[0]
         package = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}.get(scheme)
         how = f"pip install {package}" if package else str(error)
-        raise RecipeError(
-            f"{without_secrets(url)}: a package for {scheme}:// is missing: {how}"
-        ) from None
+        raise RecipeError(f"{public(url)}: a package for {scheme}:// is missing: {how}") from None
 
 
 @contextlib.contextmanager
@@ -126,7 +124,7 @@ def _translated(url):
         raise
     except Exception as error:  # each file system raises kinds of its own
         kind, words = type(error).__name__, " ".join(str(error).split())
-        where = without_secrets(url)
+        where = public(url)
         if kind in CREDENTIALS:
             raise RecipeError(
                 f"{where}: no credentials ({words}); set AWS_ACCESS_KEY_ID and "

@@ -12,7 +12,7 @@ import requests
 import urllib3
 
 from local.errors import RecipeError
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 TIMEOUT = (10, 60)  # seconds, to connect and between two packets
 DROPPED_AT_ONCE = 1 << 20  # bytes read at a time to get to where a stream goes on
@@ -103,7 +103,7 @@ class HttpBody:
             changed = tag is not None and self.tag != tag
             if changed or start > offset:
                 raise RecipeError(
-                    f"{without_secrets(url)}: changed while it was read; run the command again"
+                    f"{public(url)}: changed while it was read; run the command again"
                 )
             while start < offset:
                 dropped = len(self._read(min(offset - start, DROPPED_AT_ONCE)))
@@ -140,7 +140,7 @@ def _request(method, url, headers=None):
             method, url, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=True
         )
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-        raise RecipeError(f"{without_secrets(url)}: not an address ({error})") from None
+        raise RecipeError(f"{public(url)}: not an address ({error})") from None
     except requests.RequestException as error:
         raise OSError(_reason(error)) from None
 
@@ -158,7 +158,7 @@ def _check(url, response):
         404: "there is nothing at this address: check it",
         416: "it has become shorter while it was read: run the command again",
     }.get(status, "check the address")
-    raise RecipeError(f"{without_secrets(url)}: the server answers {answer}; {what}")
+    raise RecipeError(f"{public(url)}: the server answers {answer}; {what}")
 
 
 def _start(response):

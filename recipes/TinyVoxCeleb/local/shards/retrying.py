@@ -51,12 +51,12 @@ class Retries:
         what = " ".join(str(error).split()) or type(error).__name__
         if self.failed == ATTEMPTS:
             raise RecipeError(
-                f"{without_secrets(self.url)}: cannot be read, after {ATTEMPTS} attempts: {what}; check the "
+                f"{public(self.url)}: cannot be read, after {ATTEMPTS} attempts: {what}; check the "
                 "address and the server, then run the same command again"
             ) from None
         delay = FIRST_DELAY * 2 ** (self.failed - 1)
         logger.warning(
-            f"{without_secrets(self.url)}: {what}; attempt {self.failed + 1} of {ATTEMPTS} in {delay:g} s"
+            f"{public(self.url)}: {what}; attempt {self.failed + 1} of {ATTEMPTS} in {delay:g} s"
         )
         time.sleep(delay * self.rng.uniform(0.75, 1))
 
@@ -137,12 +137,12 @@ class RetryingStream(io.RawIOBase):
             body.close()
 
 
-def without_secrets(url):
-    """A URL for messages: without the password, and without the query that may hold a signature.
+def public(url):
+    """The public part of a URL, for messages: without the password, and without the query that may hold a signature.
 
     Example
     -------
-    >>> without_secrets("https://me:secret@host/shard-000000.tar?signature=secret")
+    >>> public("https://me:secret@host/shard-000000.tar?signature=secret")
     'https://host/shard-000000.tar'
     """
     if url.startswith("pipe:"):

@@ -15,7 +15,7 @@ from local.shards.fetching import shard_name
 from local.shards.listing import ARCHIVES, list_shards
 from local.shards.opening import open_shard, stamp, stamps
 from local.shards.pipes import is_pipe
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Job:
     def write_note(self, digest=None):
         """Tell that a copy comes here; once it is there, tell its SHA-256."""
         copy = stamp(self.target) if digest else None
-        source = without_secrets(str(self.shard))
+        source = public(str(self.shard))
         values = {"source": source, "version": self.version, "copy": copy, "sha256": digest}
         with atomic_file(self.note) as fout:
             json.dump(values, fout)
@@ -117,7 +117,7 @@ def _remove_old(jobs, folder, source):
         # The note comes before the copy. Copies of other data may be in use by another training.
         if not note.exists() or _origin(json.loads(note.read_text())["source"]) not in origins:
             raise RecipeError(
-                f"{found}: was not copied there from {without_secrets(str(source))}, and would be read with "
+                f"{found}: was not copied there from {public(str(source))}, and would be read with "
                 "it or replaced; choose an empty folder"
             )
         if found not in wanted:
@@ -127,7 +127,7 @@ def _remove_old(jobs, folder, source):
 
 def _origin(shard):
     """The folder of a shard, or the command without its numbers."""
-    text = without_secrets(str(shard))
+    text = public(str(shard))
     return re.sub(r"\d+", "", text) if is_pipe(text) else text.rpartition("/")[0]
 
 
@@ -149,7 +149,7 @@ def _copy(jobs, folder):
             if stamp(job.shard) != job.version:
                 job.target.unlink()
                 raise RecipeError(
-                    f"{without_secrets(str(job.shard))}: changed while it was copied; run the command again"
+                    f"{public(str(job.shard))}: changed while it was copied; run the command again"
                 )
             job.write_note(digest)
             if size is not None:  # a packed one has given more

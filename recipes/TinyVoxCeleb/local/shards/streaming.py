@@ -9,7 +9,7 @@ import tarfile
 
 from local.errors import RecipeError
 from local.shards.opening import open_shard, read_to_the_end
-from local.shards.retrying import without_secrets
+from local.shards.retrying import public
 
 SKIPPED_AT_ONCE = 1 << 20  # bytes
 
@@ -48,8 +48,8 @@ def stream_audio(index, rows, *, shard_cache=None, stamp=None):
             part = memoryview(buffer)[: end - begin]
             if _fill(file, part) < len(part) or not _is_header(part, size):
                 raise RecipeError(
-                    f"{without_secrets(str(shard))}: changed since it was indexed: {index[row].sample_id} is "
-                    "not in its place; run the command again"
+                    f"{public(str(shard))}: changed since it was indexed: {index[row].sample_id} "
+                    "is not in its place; run the command again"
                 )
             yield row, part[tarfile.BLOCKSIZE :]
         if isinstance(file, gzip.GzipFile):

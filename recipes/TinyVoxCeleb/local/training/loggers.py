@@ -1,4 +1,4 @@
-"""Training curves that a resumed run continues: as a CSV, which others read, and for TensorBoard."""
+"""Training curves that a resumed run continues: a CSV, which others read, and TensorBoard."""
 
 import csv
 from pathlib import Path
