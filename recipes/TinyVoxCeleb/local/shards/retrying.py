@@ -138,7 +138,7 @@ class RetryingStream(io.RawIOBase):
 
 
 def public(url):
-    """The public part of a URL, for messages: without the password, and without the query that may hold a signature.
+    """A URL for messages: without the password, and without the query, as it may be a signature.
 
     Example
     -------
