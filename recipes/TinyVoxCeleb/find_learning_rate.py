@@ -18,11 +18,10 @@ from pathlib import Path
 
 from local.bundle.start_from import start_from
 from local.errors import RecipeError, one_line_errors
-from local.experiment import Experiment
 from local.hparams import load_hparams, parse_arguments
 from local.processes import training_processes
 from local.training.lr_finder import rising_rates, suggest, write_curve
-from train_speaker_embeddings import SpeakerBrain, dataio_prep
+from train_speaker_embeddings import SpeakerBrain
 
 
 def main(argv):
@@ -32,11 +31,11 @@ def main(argv):
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise RecipeError("the learning rate is sought in one process: leave torchrun out")
         with training_processes(run_opts) as run_opts:
-            hparams, overrides = load_hparams(hparams_file, overrides, run_opts)
-            loaders, _, _ = dataio_prep(hparams, pin_memory=run_opts.device != "cpu")
-            start_from(hparams, Experiment(hparams_file, hparams, overrides, run_opts))
+            hparams, _ = load_hparams(hparams_file, overrides, run_opts)
+            start_from(hparams)
             brain = SpeakerBrain(hparams["modules"], hparams["opt_class"], hparams, run_opts)
-            rates, losses = rising_rates(brain, loaders["train"])
+            loader = hparams["data"].train_loader(pin_memory=run_opts.device != "cpu")
+            rates, losses = rising_rates(brain, loader)
             suggestion = suggest(rates, losses)
             folder = Path(hparams["output_folder"]) / "lr_finder"
             write_curve(folder, rates, losses, suggestion)

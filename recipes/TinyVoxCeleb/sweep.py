@@ -63,8 +63,8 @@ def check(args, of_training):
         if word.partition("=")[0] in OWN:
             raise RecipeError(f"{word}: each trial has its own, in --study_folder; leave it out")
     data = json.dumps(str(Path(args.study_folder).resolve() / "data"))
-    hparams, overrides = load_hparams(hparams_file, f"{overrides}\noutput_folder: {data}", run_opts)
-    return sweep, Experiment(hparams_file, hparams, overrides, run_opts)
+    hparams, file = load_hparams(hparams_file, f"{overrides}\noutput_folder: {data}", run_opts)
+    return sweep, Experiment(hparams, file, run_opts)
 
 
 def search(shared, of_training):

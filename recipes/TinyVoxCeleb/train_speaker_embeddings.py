@@ -16,41 +16,71 @@ from pathlib import Path
 
 import speechbrain as sb
 import torch
+from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import run_on_main
 
 from local.bundle.start_from import start_from
+from local.bundle.windows import MIN_FRAMES
 from local.bundle.writing import write_inference_bundle
-from local.dataset import BatchLoader
-from local.errors import RecipeError, one_line_errors
-from local.experiment import (
-    Experiment,
-    check_experiment,
-    is_same_experiment,
-    only_training,
-    record_experiment,
-)
+from local.embeddings import Embedder
+from local.errors import one_line_errors
+from local.experiment import TESTED, Experiment, check_experiment, is_complete, run_folder
+from local.files import write_text
 from local.hparams import load_hparams, parse_arguments
 from local.metrics import check_both_kinds, equal_error_rate, evaluate, summary
 from local.processes import keep_freed_memory, training_processes
 from local.scoring.cosine import check_covered, cosine_scores
 from local.scoring.trials import read_trials
-from local.shards import check_classes, speakers_by_class
-from local.training.averaging import epoch_of
-from local.training.embedding_brain import EmbeddingBrain
+from local.training.averaging import RunningAverage
+from local.training.checks import check_finite, check_optimization, dry_run
+from local.training.final_network import centre_embeddings, choose_network, gather_embeddings
+from local.training.loggers import log_epoch
+from local.training.resumable_brain import ResumableBrain
+from local.training.schedules import follow_schedules
+from local.training.unfreezing import Unfreezing
 
 logger = sb.utils.logger.get_logger(__name__)
 RECIPE = Path(__file__).resolve().parent
 LOG_CONFIG = RECIPE / "hparams/log_config.yaml"
 
 
-class SpeakerBrain(EmbeddingBrain):
-    """Trains by classifying the training speakers, validates by the `trials` of each stage."""
+class SpeakerBrain(ResumableBrain):
+    """Trains by classifying the training speakers; trials of the same speakers validate."""
+
+    def __init__(self, *args, val_trials=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        check_optimization(self.hparams, self.modules)
+        self.val_trials = val_trials
+        self.average = RunningAverage(self.modules, getattr(self.hparams, "ema_decay", 0.0))
+        self.modules.update(self.average.trained)  # the average keeps the modules' names
+        self.remember(trained_modules=self.average.trained)
+        numbers = [getattr(self.hparams, key, None) for key in ("unfreezing", "lr_factors")]
+        self.unfreezing = Unfreezing(torch.nn.ModuleDict(self.modules), *numbers)
+        self.opt_class = self.unfreezing.grouping(self.opt_class)
+        # DistributedDataParallel would wait for gradients of what is frozen.
+        self.find_unused_parameters |= bool(self.unfreezing.epochs)
+
+    def on_stage_start(self, stage, epoch=None):
+        """Freeze what an epoch does not train, or begin to collect embeddings."""
+        super().on_stage_start(stage, epoch)
+        self.embedded = []
+        if stage == sb.Stage.TRAIN:
+            self.learning_rate = follow_schedules(self.hparams, self.batch_number)
+            self.unfreezing.begin_epoch(epoch)
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Set random numbers, learning rate and margin, which follow from the step's number."""
+        super().on_fit_batch_start(batch, should_step)
+        self.learning_rate = follow_schedules(self.hparams, self.batch_number)
+        update_learning_rate(self.optimizer, self.learning_rate)
+        self.unfreezing.begin_step(self.optimizer)
+        self.batch_ids = batch.ids
 
     def compute_forward(self, batch, stage):
         """From waveforms to embeddings, class scores, classes: all (batch, 1, ...)."""
+        modules = self.modules if stage == sb.Stage.TRAIN else self.plain_modules
         batch = batch.to(self.device)
         lengths = torch.ones(len(batch), device=self.device)
-        modules = self.modules_of(stage)
         if stage == sb.Stage.TRAIN and "augmentation" in modules:
             batch = modules.augmentation(batch)
         features = modules.compute_features(batch.signals)
@@ -62,117 +92,125 @@ class SpeakerBrain(EmbeddingBrain):
         return embeddings, modules.classifier(embeddings), batch.classes.unsqueeze(1)
 
     def compute_objectives(self, predictions, batch, stage):
-        """Classification loss; keeps the embeddings where there are trials to score."""
+        """The classification loss; in validation, the embeddings are kept for the trials."""
         embeddings, scores, classes = predictions
-        loss = torch.zeros(())
-        if stage != sb.Stage.TEST:  # whose speakers are unseen and have no class
-            loss = self.hparams.compute_cost(scores, classes)
-            if stage == sb.Stage.TRAIN and "embedding_cost" in self.modules:
-                loss = loss + self.modules.embedding_cost(embeddings, classes)
-            correct = (scores.argmax(dim=-1) == classes).sum()
-            loss = self.count_batch(len(batch), loss, correct, stage)
-        if stage != sb.Stage.TRAIN:
-            self.collect(batch, embeddings)
+        loss = self.hparams.compute_cost(scores, classes)
+        if stage == sb.Stage.TRAIN and "embedding_cost" in self.modules:
+            loss = loss + self.modules.embedding_cost(embeddings, classes)
+        correct = (scores.argmax(dim=-1) == classes).sum()
+        loss = self.count_batch(len(batch), loss, correct, stage)
+        if stage == sb.Stage.VALID:
+            vectors = embeddings.squeeze(1).float().cpu()
+            self.embedded.append((self.step, batch.ids, vectors, self.batch_sums))
         return loss
 
+    def check_loss_isfinite(self, loss):
+        """Stop at the first loss that is not finite, and name the crops."""
+        where = f"epoch {self.epoch}, batch {self.step}, after {self.optimizer_step} steps"
+        check_finite(loss, self.batch_ids, self.finite, where, self.learning_rate)
+
+    def optimizers_step(self):
+        """Clip the gradients of all parameters together, and step.
+
+        SpeechBrain's clips the optimiser's first group of parameters only, and drops the norm.
+        """
+        self.scaler.unscale_(self.optimizer)
+        groups = self.optimizer.param_groups
+        parameters = [parameter for group in groups for parameter in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+        if self.skip_nonfinite_grads and not self.scaler.is_enabled():
+            self.check_gradients()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer_step += 1
+        self.count_gradients(norm)
+        self.average.update(self.optimizer_step)
+
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Score the trials, log, and keep the best and the last checkpoint."""
+        """Score the val trials, log, and keep the best and the last checkpoint."""
         super().on_stage_end(stage, stage_loss, epoch)
         if stage == sb.Stage.TRAIN:
             self.train_stats = {**self.mean_stats(), **self.gradient_stats()}
             return
-        vectors, self.sums = self.collected()
-        if stage == sb.Stage.TEST:
-            trials = self.trials[stage]
-            scores = cosine_scores(vectors, trials)
-            evaluation = evaluate(scores, trials.labels, trials.speakers())
-            epoch, which = self.hparams.epoch_counter.current, self.tested_is
-            logger.info(f"{which} {epoch}, dev trials (unseen speakers): {summary(evaluation)}")
-            test_stats = {"eer": evaluation["metrics"]["eer"]["value"]}
-            self.log_stats({which: epoch}, test_stats=test_stats)
-            return
-        self.centre_embeddings(vectors)
+        vectors, self.sums = gather_embeddings(self.embedded)
+        centre_embeddings(self.plain_modules.mean_var_norm_emb, vectors, self.device)
         eer = self.val_eer(vectors)
-        valid_stats = {**self.mean_stats(), "eer": eer}
-        logger.info(
-            f"epoch {epoch}: "
-            + "train loss {loss:.3f}, accuracy {accuracy:.1%}, gradient norm {grad_norm:.3g} "
-            "({clipped:.0%} clipped)".format(**self.train_stats)
-            + "; val loss {loss:.3f}, accuracy {accuracy:.1%}, EER {eer:.2%}".format(**valid_stats)
-        )
-        meta = {"epoch": epoch, "lr": float(f"{self.learning_rate:.6g}")}  # computed as float32
-        self.log_stats(meta, train_stats=self.train_stats, valid_stats=valid_stats)
+        stats = self.train_stats, {**self.mean_stats(), "eer": eer}
+        log_epoch(self.hparams.train_loggers, epoch, self.learning_rate, *stats)
         self.hparams.epoch_counter.update_metric(eer)
-        self.keep_checkpoint(epoch, eer)
+        average = getattr(self.hparams, "average_checkpoints", 1)
+        self.checkpointer.keep_epoch(epoch, self.optimizer_step, eer, average)
 
     def val_eer(self, vectors):
         """EER of the val trials, whose embeddings are given by utterance."""
-        trials = self.trials[sb.Stage.VALID]
-        return equal_error_rate(cosine_scores(vectors, trials), trials.labels)
-
-    def log_stats(self, meta, **stats):
-        """Write statistics to the train log, the CSV and TensorBoard."""
-        for train_logger in [] if self.debug else self.hparams.train_loggers:
-            train_logger.log_stats(meta, **stats, verbose=False)
+        return equal_error_rate(cosine_scores(vectors, self.val_trials), self.val_trials.labels)
 
 
-def dataio_prep(hparams, pin_memory=False):
-    """Check data and trial lists against each other; wrap the data of each split in a DataLoader.
+def read_val_and_dev_trials(hparams):
+    """Read both trial lists, and check their labels, and that the shards hold their utterances."""
+    trials = []
+    for split, index in (("val", hparams["data"].val_index), ("dev", hparams["data"].dev_index)):
+        trials.append(read_trials(hparams[f"{split}_trials_path"]))
+        check_covered(trials[-1], [sample.key for sample in index])
+        check_both_kinds(trials[-1].labels, trials[-1].path)
+    return trials
 
-    Returns the loaders by split, the trial lists by stage, and the speaker of each class.
-    """
-    speakers = speakers_by_class(hparams["train_index"])
-    check_classes(hparams["val_index"], speakers)
-    trials = {}
-    for stage, split in ((sb.Stage.VALID, "val"), (sb.Stage.TEST, "dev")):
-        trials[stage] = read_trials(hparams[f"{split}_trials_path"])
-        check_covered(trials[stage], [s.key for s in hparams[f"{split}_index"]])
-        check_both_kinds(trials[stage].labels, trials[stage].path)
-    workers = {"num_workers": hparams["num_workers"], "pin_memory": pin_memory}
-    loaders = {"train": BatchLoader(hparams["train_data"], hparams["train_order"], **workers)}
-    for split in ("val", "dev"):
-        data = hparams[f"{split}_data"]
-        loaders[split] = BatchLoader(data, data.own(), **workers)
-    return loaders, trials, speakers
+
+def train(hparams, run_opts, val_trials, bundle, experiment):
+    """Fit, choose the network, and leave it in the folder `bundle`; says what was chosen."""
+    data, pinned = hparams["data"], run_opts.device != "cpu"
+    loaders = data.train_loader(pinned), data.val_loader(MIN_FRAMES, pinned)
+    parts = {key: hparams[key] for key in ("modules", "opt_class", "checkpointer")}
+    brain = SpeakerBrain(**parts, hparams=hparams, run_opts=run_opts, val_trials=val_trials)
+    brain.debug_batches = len(loaders[1])  # of --debug: as many as the val trials need
+    dry_run(brain, hparams["audio_length_num_frames"])
+    brain.fit(hparams["epoch_counter"], *loaders, progressbar=False)
+    chosen, title = choose_network(brain, *loaders, brain.val_eer)
+    speakers = data.speakers
+    if "augmentation" in brain.modules:
+        speakers = brain.modules.augmentation.labels(speakers)
+    network = [bundle, experiment.text, chosen, speakers, RECIPE / "speaker_models"]
+    run_on_main(write_inference_bundle, args=network)
+    return title
+
+
+def test(hparams, run_opts, trials, bundle, title):
+    """Score the dev trials with the network that was left, as speaker_verification.py does."""
+    embedder = Embedder(bundle, device=run_opts.device, precision=run_opts.eval_precision)
+    embeddings = embedder.embed(embedder.look_up(hparams["data"].dev_folders))
+    scores = cosine_scores(dict(zip(embeddings.ids, embeddings.vectors, strict=True)), trials)
+    evaluation = evaluate(scores, trials.labels, trials.speakers())
+    epoch = hparams["epoch_counter"].current
+    text = f"{title} {epoch}, dev trials (unseen speakers): {summary(evaluation)}"
+    logger.info(text)
+    for train_logger in hparams["train_loggers"]:
+        stats = {"eer": evaluation["metrics"]["eer"]["value"]}
+        train_logger.log_stats({title: epoch}, test_stats=stats)
+    return text
 
 
 def main(argv):
-    """Parse, prepare, train."""
+    """Parse, load, check; then train, and test what came of it."""
     hparams_file, run_opts, overrides = parse_arguments(argv, __doc__)
     with one_line_errors(run_opts.debug), training_processes(run_opts) as run_opts:
-        hparams, overrides = load_hparams(hparams_file, overrides, run_opts)
-        folder = Path(hparams["output_folder"])
-        experiment = Experiment(hparams_file, hparams, overrides, run_opts)
+        hparams, file = load_hparams(hparams_file, overrides, run_opts)
+        experiment, folder = Experiment(hparams, file, run_opts), Path(hparams["output_folder"])
         check_experiment(folder, experiment)
-        data = dataio_prep(hparams, pin_memory=run_opts.device != "cpu")
-        if is_same_experiment(folder / "inference", experiment):
+        val_trials, dev_trials = read_val_and_dev_trials(hparams)
+        if is_complete(folder, experiment):
             run_on_main(print, args=[f"{folder}: this run is complete"])
             return
-        start_from(hparams, experiment)
+        if run_opts.debug:
+            hparams["train_loggers"] = []  # nothing is left but log.txt
+        start_from(hparams)
         keep_freed_memory()
-        with only_training(folder):
-            sb.create_experiment_directory(folder, hparams_file, experiment.overrides, LOG_CONFIG)
-            train(folder, experiment, hparams, run_opts, *data)
-
-
-def train(folder, experiment, hparams, run_opts, loaders, trials, speakers):
-    """Fit, test, and leave the network."""
-    parts = {key: hparams[key] for key in ("modules", "opt_class", "checkpointer")}
-    brain = SpeakerBrain(**parts, hparams=hparams, run_opts=run_opts)
-    brain.trials = trials
-    if brain.debug:  # two epochs, but of as many batches as the trials need
-        brain.debug_batches = max(len(loaders["val"]), len(loaders["dev"]))
-    else:
-        run_on_main(record_experiment, args=[folder, experiment.text])
-    brain.fit(hparams["epoch_counter"], loaders["train"], loaders["val"], progressbar=False)
-    if not brain.checkpointer.find_checkpoints(ckpt_predicate=epoch_of, max_num_checkpoints=1):
-        raise RecipeError(f"{folder}: no epoch to test: train it without --test_only")
-    brain.evaluate(loaders["dev"], min_key="val_eer", progressbar=False)
-    if not brain.debug:
-        if "augmentation" in brain.modules:
-            speakers = brain.modules.augmentation.labels(speakers)
-        bundle = [folder / "inference", experiment.text, brain.tested, speakers]
-        run_on_main(write_inference_bundle, args=[*bundle, RECIPE / "speaker_models"])
+        with run_folder(folder, experiment, run_opts.debug) as kept:
+            sb.create_experiment_directory(folder, log_config=LOG_CONFIG)
+            bundle = kept / "inference"
+            title = train(hparams, run_opts, val_trials, bundle, experiment)
+            result = test(hparams, run_opts, dev_trials, bundle, title)
+            run_on_main(write_text, args=[kept / TESTED, result])
 
 
 if __name__ == "__main__":

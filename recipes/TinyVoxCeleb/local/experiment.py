@@ -1,22 +1,24 @@
 """One output folder, one experiment: what a run was made with, and whether it is complete."""
 
 import contextlib
+import io
 import json
 import os
 import shlex
 import sys
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import ruamel.yaml
 import yaml
 from hyperpyyaml import resolve_references
 
 from local.errors import RecipeError
 from local.files import atomic_file, exclusive
-from local.hparams import settings
+from local.hparams import RECORD, HparamsFile, settings
 from local.processes import rank
-from local.shards.listing import split_sources
 
-RECORD = "experiment.yaml"
 RUN_OPTIONS = (
     *("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor"),
     "remove_vector_weight_decay",
@@ -27,75 +29,86 @@ WITHOUT_EFFECT = (
     *("front_end_cache", "front_end_folder"),  # its parameters are in the checkpoints
 )
 MAY_CHANGE = (*WITHOUT_EFFECT, "epochs", "patience")
-# What an hparams file has found out: the record holds the values, so that a run keeps to them.
-FOUND = (
-    "n_speakers",
-    "n_classes",
-    "train_content",
-    "start_content",
-    "front_end_folder",
-    "front_end_size",
-)
+FOLLOWS = ("num_batches",)  # attributes of the data that follow from what is compared anyway
+TESTED = "dev_eer.txt"  # the last that a training leaves
+UNKNOWN = "?"
 
 
 class Experiment:
     """What a run is made with: resolved hyperparameters, and run options that change the result.
 
+    What an hparams file finds out when it is loaded stands in the record as a value: attributes of
+    its objects, such as ``<data.n_speakers>``, and results of its ``!apply``. With them goes
+    `train_content`, a number for the training data, so that a run keeps to its data.
+
     Arguments
     ---------
-    path : str
-        The hparams file.
-    hparams : dict
-        As loaded from it.
-    overrides : dict
-        Of its keys.
-    run_opts : speechbrain.utils.run_opts.RunOptions
+    hparams :
+        As loaded from the file.
     """
 
-    def __init__(self, path, hparams, overrides, run_opts):
-        self._hparams = Path(path).read_text(encoding="utf-8")
-        self.overrides = overrides | {key: hparams[key] for key in FOUND if key in hparams}
+    def __init__(self, hparams: dict, file: HparamsFile, run_opts):
+        self._hparams, self._file = hparams, file.text
+        tree = yaml.compose(file.text)
+        made = {key.value for key, value in tree.value if value.tag.startswith("!apply:")}
+        found = {key: hparams[key] for key in made & hparams.keys()}
+        simple = {
+            key: value for key, value in found.items() if isinstance(value, str | int | float)
+        }
+        self._overrides = file.overrides | simple
         options = {key: run_opts[key] for key in RUN_OPTIONS if key in run_opts.overridden_args}
-        self._options = json.dumps(options)
+        self._more = {"run_options": options}
+        if "data" in hparams:
+            self._more["train_content"] = hparams["data"].content
         self.text = self._resolve({})
 
-    def _resolve(self, changed):
-        resolved = resolve_references(self._hparams, {**self.overrides, **changed}).getvalue()
-        return f"{resolved}\nrun_options: {self._options}\n"
+    def _resolve(self, changed, hidden=()):
+        resolved = resolve_references(self._file, {**self._overrides, **changed}).getvalue()
+        reader = ruamel.yaml.YAML()
+        tree = reader.load(resolved)
+        names = {id(value): key for key, value in tree.items()}
+        self._fill_in(tree, names, hidden, set())
+        stream = io.StringIO()
+        reader.dump(tree, stream)
+        more = "".join(f"{key}: {json.dumps(value)}\n" for key, value in self._more.items())
+        return f"{stream.getvalue()}{more}"
 
-    def difference(self, record, may_differ=()):
-        """The first key in which the record of a run says something else.
+    def _fill_in(self, node, names, hidden, seen):
+        """Put values in the place of attributes of objects, which stand in the tree as getattr."""
+        if id(node) in seen or not isinstance(node, dict | list):
+            return
+        seen.add(id(node))
+        node.ca.items.clear()  # comments, which would come to stand in wrong places
+        node.ca.comment = None
+        for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+            if getattr(getattr(value, "tag", None), "value", None) == "!apply:getattr":
+                name, attribute = names[id(value[0])], value[1]
+                found = attribute not in hidden
+                node[key] = getattr(self._hparams[name], attribute) if found else UNKNOWN
+            else:
+                self._fill_in(value, names, hidden, seen)
 
-        Arguments
-        ---------
-        record : Path
-        may_differ : iterable of str
-            Keys that do not count, nor does what refers to them.
+    def difference(
+        self, record: Path, may_differ: Iterable[str] = ()
+    ) -> tuple[str, str | None, str | None] | None:
+        """The first key in which the record of a run says something else than this experiment.
 
-        Returns
-        -------
-        (str, str or None, str or None) or None
-            The key, its value in the record, and its value here.
+        Keys of `may_differ` do not count, nor does what refers to them. Gives the key, its value in
+        the record, and its value here, or None where there is no difference.
         """
         then = settings(record.read_text(encoding="utf-8"))
         changed = {key: yaml.safe_load(then[key]) for key in may_differ if key in then}
-        now = settings(self._resolve(changed))
-        keys = now.keys() | then.keys()
-        # What is made of others comes last: its text is long, and the others are what was changed.
-        for key in sorted(keys, key=lambda key: ("!" in now.get(key, ""), key)):
+        now = settings(self._resolve(changed, hidden=FOLLOWS))
+        names = [key for key in now.keys() | then.keys() if now.get(key) != UNKNOWN]
+        # Keys of the command line come first, the parts of objects that are made of them last.
+        for key in sorted(names, key=lambda name: (name.count("."), name)):
             if now.get(key) != then.get(key):
                 return key, then.get(key), now.get(key)
         return None
 
 
-def check_experiment(folder, experiment):
+def check_experiment(folder: str | Path, experiment: Experiment) -> None:
     """Check that a run can be written, and that a run already there is the same experiment.
-
-    Arguments
-    ---------
-    folder : str or Path
-        The run's output folder.
-    experiment : Experiment
 
     Raises
     ------
@@ -111,78 +124,53 @@ def check_experiment(folder, experiment):
         return  # nothing has come of it yet
     if difference := experiment.difference(record, MAY_CHANGE):
         key, then, now = difference
+        held = f"a run with {key}: {then}, now it is {now}"
+        if "train_index" in settings(record.read_text(encoding="utf-8")):
+            held = "a run of a former version, which can be verified but not continued"
         raise RecipeError(
-            f"{folder} holds a run with {key}: {then}, now it is {now}: choose another "
-            "--output_folder, or remove this one"
+            f"{folder} holds {held}: choose another --output_folder, or remove this one"
         )
 
 
 @contextlib.contextmanager
-def only_training(folder):
-    """Make sure that no other training is at work in a folder meanwhile.
+def run_folder(folder: str | Path, experiment: Experiment, debug: bool) -> Iterator[Path]:
+    """Keep a run's folder to one training at a time, and record there what it is made with.
 
-    Arguments
-    ---------
-    folder : str or Path
-        The run's output folder.
+    Yields the folder for what the training leaves: this one or, of a --debug run, which leaves
+    nothing but its log, a temporary one.
 
     Raises
     ------
     RecipeError
-        Another one is.
+        Another training is at work there.
     """
-    if rank() > 0:
-        yield
-        return
-    busy = (
-        f"{folder}: another training is at work there: wait for it, end it, or choose another "
-        "--output_folder"
-    )
-    with exclusive(Path(folder) / ".lock", busy=busy):
-        yield
+    with contextlib.ExitStack() as stack:
+        if rank() == 0:
+            busy = f"{folder}: another training is at work there: wait for it, end it, or choose "
+            lock = Path(folder) / ".lock"
+            stack.enter_context(exclusive(lock, busy=f"{busy}another --output_folder"))
+        if debug:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+        elif rank() == 0:
+            record_experiment(folder, experiment.text)
+        yield Path(folder)
 
 
-def record_experiment(folder, text):
-    """Write down what the run in a folder is made with, and the command that made it.
-
-    Arguments
-    ---------
-    folder : str or Path
-    text : str
-        Of the Experiment.
-    """
+def record_experiment(folder: str | Path, text: str) -> None:
+    """Write down what the run in a folder is made with, and the command that made it."""
     with atomic_file(Path(folder) / RECORD) as fout:
         fout.write(f"# > {shlex.join(['python', *sys.argv])}\n{text}")
 
 
-def is_same_experiment(folder, experiment):
-    """Whether a folder holds the record of this experiment.
-
-    Arguments
-    ---------
-    folder : str or Path
-    experiment : Experiment
-
-    Returns
-    -------
-    bool
-    """
-    record = Path(folder) / RECORD
-    return record.is_file() and experiment.difference(record, WITHOUT_EFFECT) is None
+def is_complete(folder: str | Path, experiment: Experiment) -> bool:
+    """Whether a run's folder holds the network of this experiment, and how it did in its test."""
+    record = Path(folder) / "inference" / RECORD
+    tested = record.is_file() and (Path(folder) / TESTED).is_file()
+    return tested and experiment.difference(record, WITHOUT_EFFECT) is None
 
 
-def training_shards(folder):
-    """The shards that a network was trained on.
-
-    Arguments
-    ---------
-    folder : str or Path
-        Output folder of the run, or its inference folder.
-
-    Returns
-    -------
-    str
-        Folders, separated by commas.
+def training_shards(folder: str | Path) -> list[str]:
+    """The folders of the shards that a network was trained on, from the folder of its run.
 
     Raises
     ------
@@ -193,10 +181,10 @@ def training_shards(folder):
     shards = None
     if record.is_file():
         shards = settings(record.read_text(encoding="utf-8")).get("train_shards")
-        shards = shards and str(yaml.safe_load(shards))
-    if shards is None or not all(Path(folder).is_dir() for folder in split_sources(shards)):
+    folders = (shards or "").split(",")
+    if not all(folder and Path(folder).is_dir() for folder in folders):
         raise RecipeError(
             f"{folder}: the training shards, whose speakers are the cohort, are not in a local "
             f"folder ({shards or 'no record of them'}): give --train_shards_dir"
         )
-    return shards
+    return folders

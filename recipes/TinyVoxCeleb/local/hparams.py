@@ -1,22 +1,25 @@
-"""Load hyperparameters, and say in one line what is wrong with them."""
+"""Hyperparameter files and command-line options: read, completed, checked, loaded."""
 
 import difflib
 import itertools
 import json
-import logging
 import os
 import re
 import sys
 import traceback
 from pathlib import Path
+from typing import NamedTuple
 
+import ruamel.yaml
 import speechbrain as sb
 import yaml
 from hyperpyyaml import load_hyperpyyaml
+from hyperpyyaml.core import recursive_update
 
 from local.errors import RecipeError
 from local.processes import choose_device
 
+RECORD = "experiment.yaml"  # in the folder of a run, and in its bundle: what it was made with
 _INTEGER, _NUMBER = re.compile(r"[-+]?\d+"), re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?")
 _TEXT_KEY = re.compile(
     r"--(\w*_(folder|path|file|dir|lists|trials|evaluate|shards|shards_to|cache)"
@@ -24,26 +27,24 @@ _TEXT_KEY = re.compile(
 )
 _MAY_BE_ZERO = (
     *("num_workers", "random_seed", "num_bootstrap", "ckpt_interval_minutes"),
-    "frozen_epochs",
+    *("frozen_epochs", "min_epoch_steps"),
 )
 
 
-def parse_arguments(argv, description=""):
-    """As speechbrain.parse_arguments, for paths of any spelling.
+class HparamsFile(NamedTuple):
+    """An hparams file as a whole, and the options that were given beside it."""
+
+    text: str  # HyperPyYAML, with what `base` and `start_from` bring in
+    overrides: dict  # paths among them are absolute
+
+
+def parse_arguments(argv: list[str], description: str = ""):
+    """Parse as speechbrain.parse_arguments does, for paths of any spelling.
 
     SpeechBrain makes YAML of the options, to which ``" #"`` begins a comment and ``": "`` a
-    mapping, and splits them at every ``=``.
-
-    Arguments
-    ---------
-    argv : list of str
-    description : str
-        Printed, with the keys of the hparams file, for --help or where there are no arguments.
-
-    Returns
-    -------
-    (str, RunOptions, str)
-        The hparams file, SpeechBrain's run options, and the overrides as YAML text.
+    mapping, and splits them at every ``=``. Returns the hparams file, SpeechBrain's run options,
+    and the overrides as YAML text. For --help, or where there are no arguments, the description is
+    printed, with the keys of the hparams file.
 
     Example
     -------
@@ -54,9 +55,9 @@ def parse_arguments(argv, description=""):
         print(description.strip())
         for path in filter(os.path.isfile, argv):
             print(f"\nOptions, the keys of {path}:")
-            for key, default in settings(Path(path).read_text(encoding="utf-8")).items():
+            for key, default in _top_level(_read(path)).items():
                 if not _is_made(key, default):
-                    print(f"  --{key} {default}")
+                    print(f"  --{key} {_as_text(default)}")
         print("\nOptions of SpeechBrain: --device, --precision, --noprogressbar, --debug, ...")
         print("With an hparams file and --help, its keys and their values are listed.")
         sys.exit(0 if argv else 1)
@@ -69,40 +70,20 @@ def parse_arguments(argv, description=""):
     return sb.parse_arguments(words)
 
 
-def load_hparams(path, overrides, run_opts):
-    """Load a HyperPyYAML file.
-
-    Arguments
-    ---------
-    path : str
-        The hparams file.
-    overrides : str
-        YAML text, as `parse_arguments` gives it.
-    run_opts : speechbrain.utils.run_opts.RunOptions
-
-    Returns
-    -------
-    (dict, dict)
-        The hyperparameters, and the overrides among them as they were understood.
+def load_hparams(path: str, overrides: str, run_opts) -> tuple[dict, HparamsFile]:
+    """Load a HyperPyYAML file with overrides, which are YAML text as `parse_arguments` gives it.
 
     Raises
     ------
     RecipeError
         No such file; not YAML; an unknown key; a key that must be given and is not; a value of the
-        wrong kind; see also `choose_device`.
+        wrong kind; a device or precision that there is not.
     """
     for precision in (run_opts.precision, run_opts.eval_precision):
         choose_device(run_opts.device, precision)
-    text, given = read_hparams(path, overrides)
-    # Said when SpeechBrain's loggers are imported; nothing here draws spectrograms.
-    logging.getLogger("speechbrain.utils.train_logger").addFilter(
-        lambda record: "torchvision" not in record.getMessage()
-    )
+    file = read_hparams(path, overrides)
     try:
-        hparams = load_hyperpyyaml(text, given)
-        if run_opts.ckpt_interval_steps > 0:  # SpeechBrain takes one of the two
-            hparams["ckpt_interval_minutes"] = 0
-        return hparams, given
+        hparams = load_hyperpyyaml(file.text, file.overrides)
     except OSError as error:  # the checkpointer makes its folder
         raise RecipeError(
             f"output_folder: {error.filename} cannot be made ({error.strerror}): choose another"
@@ -114,32 +95,21 @@ def load_hparams(path, overrides, run_opts):
         # HyperPyYAML puts what it was making before the message of what went wrong.
         reason = ": ".join(str(part).splitlines()[0] for part in error.args)
         raise RecipeError(f"{path}: {reason}; check the values of its keys") from error
+    if run_opts.ckpt_interval_steps > 0:  # SpeechBrain takes one of the two
+        hparams["ckpt_interval_minutes"] = 0
+    return hparams, file
 
 
-def read_hparams(path, overrides):
-    """Read a HyperPyYAML file and its overrides, and check them, without making any object.
-
-    Arguments
-    ---------
-    path, overrides
-        As for `load_hparams`.
-
-    Returns
-    -------
-    (str, dict)
-        The text of the file, and the overrides; paths among them are absolute.
+def read_hparams(path: str, overrides: str) -> HparamsFile:
+    """Read an hparams file and its overrides, and check them, without making any object.
 
     Raises
     ------
     RecipeError
         See `load_hparams`.
     """
-    if not Path(path).is_file():
-        raise RecipeError(f"{path}: no such hparams file")
-    text = Path(path).read_text(encoding="utf-8")
     try:
         given = yaml.safe_load(overrides) or {}
-        yaml.compose(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"{path} or its options: not valid YAML: {error}") from None
     if not isinstance(given, dict):
@@ -147,20 +117,72 @@ def read_hparams(path, overrides):
     for key in given:
         if key.endswith(("_folder", "_path")) and "://" not in str(given[key]):
             given[key] = os.path.abspath(given[key])
+    text = _with_kept_modules(path, _read(path), given)
     _check_keys(path, text, given)
-    return text, given
+    return HparamsFile(text, given)
+
+
+def _read(path):
+    """The text of an hparams file; of one that names its `base`, the base with its changes."""
+    if not Path(path).is_file():
+        raise RecipeError(f"{path}: no such hparams file")
+    text = Path(path).read_text(encoding="utf-8")
+    try:
+        if "base" not in _top_level(text):
+            return text
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} or its options: not valid YAML: {error}") from None
+    changes = ruamel.yaml.YAML().load(text)
+    base = ruamel.yaml.YAML().load(_read(Path(path).with_name(str(changes.pop("base")))))
+    for key, value in list(changes.items()):
+        if key in base and _tag(value) and _tag(value) != _tag(base[key]):
+            base[key] = changes.pop(key)  # another object, with arguments of its own
+    recursive_update(base, changes)
+    return _dump(base)
+
+
+def _with_kept_modules(path, text, given):
+    """Fill in the keys that a training takes from the run that it starts from."""
+    keys = _top_level(text)
+    if "kept_modules" not in keys or not given.get("start_from"):
+        return text
+    kept = given.get("kept_modules") or yaml.safe_load(_as_text(keys["kept_modules"]))
+    run = Path(given["start_from"])
+    record = next(filter(Path.is_file, (run / "inference" / RECORD, run / RECORD)), None)
+    if record is None:
+        return text  # the run itself is looked for when it is loaded, with an error of its own
+    theirs = ruamel.yaml.YAML().load(record.read_text(encoding="utf-8"))
+    tree = ruamel.yaml.YAML().load(text)
+    for key in (*kept, "embedding_size"):
+        if key not in theirs:
+            raise RecipeError(
+                f"start_from {run}: {record} has no {key}, which {path} takes from there: give the "
+                "hparams file of the run that key, and train it anew"
+            )
+        tree[key] = theirs[key]
+    return _dump(tree)
+
+
+def _dump(tree):
+    stream = ruamel.yaml.compat.StringIO()
+    ruamel.yaml.YAML().dump(tree, stream)
+    return stream.getvalue()
+
+
+def _tag(value):
+    return str(getattr(getattr(value, "tag", None), "value", None) or "")
 
 
 def _check_keys(path, text, given):
-    known = settings(text)
+    known = _top_level(text)
     for key, value in given.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             raise RecipeError(f"--{key}: unknown key of {path}: {hint}")
-        default = known[key]
-        if _is_made(key, default):
+        if _is_made(key, known[key]):
             raise RecipeError(f"--{key}: made by {path}, not an option; edit the file")
+        default = _as_text(known[key])
         if default in ("True", "False") and not isinstance(value, bool):
             raise RecipeError(f"--{key}: expected True or False, found {value!r}")
         if _NUMBER.fullmatch(default):
@@ -172,14 +194,14 @@ def _check_keys(path, text, given):
                 raise RecipeError(
                     f"--{key}: expected {kind} ({default} in {path}), found {value!r}"
                 )
-    missing = [key for key, default in known.items() if default == "!PLACEHOLDER"]
+    missing = [key for key, node in known.items() if node.tag == "!PLACEHOLDER"]
     missing = [f"--{key}" for key in missing if given.get(key) is None]
     if missing:
         raise RecipeError(f"{path}: give {', '.join(missing)} on the command line")
 
 
-def _is_made(key, default):
-    return key in ("modules", "train_loggers") or default.startswith(("!apply", "!new", "!name"))
+def _is_made(key, node):
+    return key in ("modules", "base") or node.tag.startswith(("!apply", "!new", "!name"))
 
 
 def _number(value, whole):
@@ -193,32 +215,49 @@ def _number(value, whole):
     return int(number) if number.is_integer() else None
 
 
-def without_comments(text):
-    """YAML text without its comments; a # in quotes is none."""
-    return re.sub(
-        r"""('(?:[^']|'')*'|"(?:[^"\\]|\\.)*")|(?:^|(?<=\s))#.*""",
-        lambda match: match[1] or "",
-        text,
-        flags=re.MULTILINE,
-    )
+def _top_level(text):
+    """The YAML node of each top-level key."""
+    root = yaml.compose(text)
+    return {key.value: value for key, value in root.value} if root else {}
 
 
-def settings(resolved):
-    """The value of each top-level key of an hparams file, as text.
+def settings(text: str) -> dict[str, str]:
+    """Every value of an hparams file as text, by the keys that lead to it.
 
-    Arguments
-    ---------
-    resolved : str
-
-    Returns
-    -------
-    dict of str to str
+    An object has its tag under its own key. An alias counts as what it stands for.
 
     Example
     -------
-    >>> settings("# comment\\nepochs: 30 # of 3 s crops\\nmodules:\\n  a: ' #1'\\n")
-    {'epochs': '30', 'modules': "a: ' #1'"}
+    >>> settings("epochs: 30 # of 3 s crops\\nnet: !new:models.Net\\n  sizes: [1, 2]\\n  name: a#1")
+    {'epochs': '30', 'net': '!new:models.Net', 'net.sizes': '[1, 2]', 'net.name': 'a#1'}
     """
-    text = without_comments(resolved)
-    blocks = re.findall(r"^(\w+):((?:.|\n)*?)(?=^\w|\Z)", text, flags=re.MULTILINE)
-    return {key: " ".join(block.split()) for key, block in blocks}
+    return {
+        name: value for key, node in _top_level(text).items() for name, value in _values(node, key)
+    }
+
+
+def _values(node, name):
+    if isinstance(node, yaml.ScalarNode) or _is_flat(node):
+        yield name, _as_text(node)
+        return
+    if node.tag.startswith("!"):
+        yield name, node.tag
+    items = node.value if isinstance(node, yaml.MappingNode) else enumerate(node.value)
+    for key, value in items:
+        yield from _values(value, f"{name}.{getattr(key, 'value', key)}")
+
+
+def _is_flat(node):
+    return isinstance(node, yaml.SequenceNode) and all(
+        isinstance(value, yaml.ScalarNode) for value in node.value
+    )
+
+
+def _as_text(node):
+    """A value as a hparams file has it; a mapping without its values."""
+    text = node.value
+    if _is_flat(node):
+        text = f"[{', '.join(map(_as_text, node.value))}]"
+    elif not isinstance(node, yaml.ScalarNode):
+        text = "{...}" if isinstance(node, yaml.MappingNode) else "[...]"
+    return f"{node.tag} {text}".strip() if node.tag.startswith("!") else text

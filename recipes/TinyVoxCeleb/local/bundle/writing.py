@@ -16,7 +16,6 @@ from local.bundle.front_ends import copy_config
 from local.errors import RecipeError
 from local.experiment import record_experiment
 from local.files import atomic_file, atomic_folder
-from local.hparams import without_comments
 
 NETWORK = (
     "compute_features",
@@ -79,7 +78,7 @@ def write_inference_bundle(folder, experiment, checkpoint, speakers, code):
     """
     folder = Path(folder).absolute()
     yaml = YAML()
-    resolved = yaml.load(without_comments(experiment))
+    resolved = yaml.load(experiment)
     missing = [key for key in NETWORK if key not in resolved]
     if missing:
         raise RecipeError(f"the hparams file lacks {', '.join(missing)}: define it")

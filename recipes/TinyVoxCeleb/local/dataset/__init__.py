@@ -3,7 +3,8 @@
 from local.dataset.batch import Batch, collate
 from local.dataset.indexed import IndexedCrops
 from local.dataset.loading import BatchLoader, make_crops
-from local.dataset.order import CropOrder, count_batches, sample_seed
+from local.dataset.order import CropOrder, sample_seed
+from local.dataset.shard_data import ShardData
 from local.dataset.streamed import StreamedCrops
 from local.dataset.utterances import Utterances
 
@@ -12,10 +13,10 @@ __all__ = [
     "BatchLoader",
     "CropOrder",
     "IndexedCrops",
+    "ShardData",
     "StreamedCrops",
     "Utterances",
     "collate",
-    "count_batches",
     "make_crops",
     "sample_seed",
 ]

@@ -38,21 +38,6 @@ def sample_seed(seed, epoch, sample_id, crop=0):
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
-def count_batches(order, epochs):
-    """Batches in all epochs, which are the length of a learning rate schedule.
-
-    Arguments
-    ---------
-    order : CropOrder
-    epochs : int
-
-    Returns
-    -------
-    int
-    """
-    return len(order.sizes()) * epochs
-
-
 class CropOrder(torch.utils.data.Sampler):
     """The batches of an epoch; as a batch sampler, this process's part of each.
 

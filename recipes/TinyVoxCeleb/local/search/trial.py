@@ -10,7 +10,7 @@ from speechbrain.utils.checkpoints import Checkpointer
 
 from local.errors import RecipeError, Stopped
 from local.search.space import options
-from local.training.embedding_brain import TESTED
+from local.training.final_network import FINAL
 from local.training.loggers import read_train_log
 
 SCRIPT = Path(__file__).resolve().parents[2] / "train_speaker_embeddings.py"
@@ -131,7 +131,7 @@ def val_eer_of_tested(folder):
     -------
     float
     """
-    if (folder / TESTED).is_dir():
-        (tested,) = Checkpointer(folder / TESTED).list_checkpoints()
+    if (folder / FINAL).is_dir():
+        (tested,) = Checkpointer(folder / FINAL).list_checkpoints()
         return tested.meta["val_eer"]
     return min(val_eers(folder).values())

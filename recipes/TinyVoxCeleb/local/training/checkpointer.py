@@ -1,9 +1,19 @@
-"""Checkpoints that survive a kill at any moment."""
+"""Checkpoints that survive a kill at any moment, and hold all that a training has learnt."""
 
+import logging
 import os
 import shutil
+from collections.abc import Mapping
 
-from speechbrain.utils.checkpoints import CKPT_PREFIX, Checkpoint, Checkpointer, ckpt_recency
+import torch
+from speechbrain.utils.checkpoints import (
+    CKPT_PREFIX,
+    DEFAULT_SAVE_HOOKS,
+    Checkpoint,
+    Checkpointer,
+    ckpt_recency,
+    get_default_hook,
+)
 from speechbrain.utils.distributed import (
     ddp_barrier,
     if_main_process,
@@ -11,6 +21,8 @@ from speechbrain.utils.distributed import (
     run_on_main,
 )
 from speechbrain.utils.logger import get_logger
+
+from local.training.averaging import epoch_of
 
 UNFINISHED = ".unfinished-"
 
@@ -24,12 +36,36 @@ class AtomicCheckpointer(Checkpointer):
     killed meanwhile would resume from half a checkpoint. Here a folder is filled under another name
     and renamed. What a killed run left, half written or half deleted, is removed when the next one
     looks for a checkpoint.
-
-    Arguments
-    ---------
-    checkpoints_dir, recoverables, **kwargs
-        See speechbrain.utils.checkpoints.Checkpointer.
     """
+
+    def add_modules(self, modules: Mapping[str, torch.nn.Module]) -> None:
+        """Save each module that has parameters, persistent buffers or a saver of its own."""
+        for name, module in modules.items():
+            saver = get_default_hook(module, DEFAULT_SAVE_HOOKS)
+            if len(module.state_dict()) or saver is not DEFAULT_SAVE_HOOKS[torch.nn.Module]:
+                self.add_recoverable(name, module)
+
+    def keep_epoch(self, epoch: int, step: int, eer: float, average: int = 1) -> None:
+        """Save the end of an epoch; of those before it keep what is needed: the best, the last.
+
+        Arguments
+        ---------
+        step :
+            Optimiser steps so far.
+        eer :
+            Of the val trials.
+        average :
+            How many of the last epochs are averaged in the end.
+        """
+        self.save_and_keep_only(
+            name=f"epoch_{epoch:04d}.step_{step:09d}.val-eer_{eer:.4f}",
+            meta={"val_eer": eer, "epoch": epoch},
+            num_to_keep=average,
+            keep_recent=False,  # which counts those within an epoch
+            importance_keys=[epoch_of],
+            min_keys=["val_eer"],
+            verbosity=logging.DEBUG,
+        )
 
     def recover_if_possible(self, *args, **kwargs):
         """See Checkpointer.recover_if_possible."""

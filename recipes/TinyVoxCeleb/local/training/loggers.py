@@ -1,23 +1,62 @@
 """Training curves that a resumed run continues: a CSV, which others read, and TensorBoard."""
 
 import csv
+import logging
 from pathlib import Path
 
 import numpy as np
 from speechbrain.utils.distributed import main_process_only
-from speechbrain.utils.train_logger import TensorboardLogger, TrainLogger
+from speechbrain.utils.logger import get_logger
+
+# Said when SpeechBrain's loggers are imported; nothing here draws spectrograms.
+logging.getLogger("speechbrain.utils.train_logger").addFilter(
+    lambda record: "torchvision" not in record.getMessage()
+)
+from speechbrain.utils.train_logger import (  # noqa: E402
+    FileTrainLogger,
+    TensorboardLogger,
+    TrainLogger,
+)
 
 from local.errors import RecipeError
 from local.files import atomic_file
 
+logger = get_logger(__name__)
+
+
+def standard_loggers(output_folder: str) -> list[TrainLogger]:
+    """Loggers that leave train_log.txt, train_log.csv and tensorboard/ in the output folder."""
+    return [
+        FileTrainLogger(save_file=f"{output_folder}/train_log.txt", precision=4),
+        CsvLogger(f"{output_folder}/train_log.csv"),
+        EpochTensorboardLogger(f"{output_folder}/tensorboard"),
+    ]
+
+
+def log_epoch(
+    train_loggers: list[TrainLogger],
+    epoch: int,
+    learning_rate: float,
+    train_stats: dict[str, float],
+    valid_stats: dict[str, float],
+) -> None:
+    """Write the statistics of an epoch to the log and to all loggers.
+
+    `train_stats` are loss, accuracy, grad_norm and clipped; `valid_stats` loss, accuracy and eer.
+    """
+    logger.info(
+        f"epoch {epoch}: "
+        + "train loss {loss:.3f}, accuracy {accuracy:.1%}, gradient norm {grad_norm:.3g} "
+        "({clipped:.0%} clipped)".format(**train_stats)
+        + "; val loss {loss:.3f}, accuracy {accuracy:.1%}, EER {eer:.2%}".format(**valid_stats)
+    )
+    meta = {"epoch": epoch, "lr": float(f"{learning_rate:.6g}")}  # computed as float32
+    for train_logger in train_loggers:
+        train_logger.log_stats(meta, train_stats=train_stats, valid_stats=valid_stats)
+
 
 class CsvLogger(TrainLogger):
-    """One row an epoch, one column a quantity; an epoch that is run again replaces its row.
-
-    Arguments
-    ---------
-    save_file : str
-        The CSV file.
+    """A CSV file of one row an epoch, one column a quantity; an epoch run again replaces its row.
 
     Example
     -------
@@ -29,7 +68,7 @@ class CsvLogger(TrainLogger):
     1,1.0,0.25
     """
 
-    def __init__(self, save_file):
+    def __init__(self, save_file: str | Path):
         self.save_file = Path(save_file)
 
     @main_process_only
@@ -49,19 +88,11 @@ class CsvLogger(TrainLogger):
             writer.writerows([*rows, row])
 
 
-def read_train_log(folder):
-    """Read the log of a training, also while it goes on.
+def read_train_log(folder: str | Path) -> dict[str, np.ndarray]:
+    """Read the log of a training from its output folder, also while it goes on.
 
-    Arguments
-    ---------
-    folder : str or Path
-        Its output folder.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        By the name of the column, shape (epochs,), NaN where a cell is empty; no columns where
-        there is no log.
+    Gives the values of each column, shape (epochs,), NaN where a cell is empty; no columns where
+    there is no log.
 
     Raises
     ------
@@ -100,15 +131,10 @@ class EpochTensorboardLogger(TensorboardLogger):
     """SpeechBrain's TensorboardLogger with the epoch as the step, so that resumed curves go on.
 
     Its parent counts calls from 1 in each process, and opens its event file when the YAML is
-    loaded; this one opens it with the first statistics.
-
-    Arguments
-    ---------
-    save_dir : str
-        Folder of the event files.
+    loaded; this one opens it in the folder `save_dir` with the first statistics.
     """
 
-    def __init__(self, save_dir):
+    def __init__(self, save_dir: str):
         self.save_dir = save_dir
         self.writer = None
 

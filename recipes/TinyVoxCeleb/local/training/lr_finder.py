@@ -12,10 +12,11 @@ import speechbrain as sb
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from local.dataset import BatchLoader
 from local.errors import RecipeError
 from local.files import atomic_file
-from local.training.dry_run import dry_run
-from local.training.optimizing_brain import DivergedError
+from local.training.checks import DivergedError, dry_run
+from local.training.resumable_brain import ResumableBrain
 from local.training.schedules import Exponential
 
 LOWEST, HIGHEST, BATCHES = 1e-5, 1.0, 100
@@ -23,19 +24,11 @@ MEMORY = 0.8  # share that the mean of the losses keeps of itself, a batch
 WORSE = 4  # times the least mean so far: the training has diverged
 
 
-def rising_rates(brain, loader):
+def rising_rates(brain: ResumableBrain, loader: BatchLoader) -> tuple[np.ndarray, np.ndarray]:
     """Train a network while its learning rate rises, until the loss does.
 
-    Arguments
-    ---------
-    brain : ResumableBrain
-        Without a checkpointer, so that nothing is saved; its `lr_annealing` is replaced.
-    loader : BatchLoader
-
-    Returns
-    -------
-    (numpy.ndarray, numpy.ndarray)
-        Learning rates, and losses averaged over the batches so far, both of shape (batches,).
+    The brain has no checkpointer, so that nothing is saved; its `lr_annealing` is replaced. Gives
+    learning rates, and losses averaged over the batches so far, both of shape (batches,).
     """
     brain.hparams.lr_annealing = Exponential(LOWEST, HIGHEST, BATCHES)
     brain.noprogressbar = True
@@ -65,17 +58,8 @@ def _batches(brain, loader):
             yield batch
 
 
-def running_mean(losses):
+def running_mean(losses: list[float]) -> np.ndarray:
     """Exponential mean of the losses up to each, without the bias of its beginning.
-
-    Arguments
-    ---------
-    losses : list of float
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (batches,).
 
     Example
     -------
@@ -87,17 +71,10 @@ def running_mean(losses):
     return weights @ np.asarray(losses) / weights.sum(axis=1)
 
 
-def suggest(rates, losses):
+def suggest(rates: np.ndarray, losses: np.ndarray) -> float:
     """A tenth of the learning rate at which the loss is at its least, as fastai's `minimum`.
 
-    Arguments
-    ---------
-    rates, losses : numpy.ndarray
-        As `rising_rates` gives them.
-
-    Returns
-    -------
-    float
+    It takes what `rising_rates` gives.
 
     Raises
     ------
@@ -112,16 +89,10 @@ def suggest(rates, losses):
     return float(rates[losses.argmin()]) / 10
 
 
-def write_curve(folder, rates, losses, suggestion):
-    """Write ``lr_finder.csv`` and ``lr_finder.png``.
-
-    Arguments
-    ---------
-    folder : str or Path
-    rates, losses : numpy.ndarray
-        Shape (batches,).
-    suggestion : float
-    """
+def write_curve(
+    folder: str | Path, rates: np.ndarray, losses: np.ndarray, suggestion: float
+) -> None:
+    """Write ``lr_finder.csv`` and ``lr_finder.png``, of learning rates and losses (batches,)."""
     folder = Path(folder)
     with atomic_file(folder / "lr_finder.csv") as fout:
         writer = csv.writer(fout, lineterminator="\n")

@@ -17,24 +17,41 @@ from tqdm import tqdm
 from local.dataset import sample_seed
 from local.errors import Stopped
 from local.processes import add_up, rank, share_tensor, world_size
-from local.training.dry_run import dry_run
-from local.training.optimizing_brain import OptimizingBrain
 from local.training.stop_signals import stop_signals
 
 SUMS = ("sums", "step_sums")  # over the utterances and over the steps of the epoch so far
 
 
 @register_checkpoint_hooks
-class ResumableBrain(OptimizingBrain):
+class ResumableBrain(sb.Brain):
     """Training that ends with the same numbers however often it is stopped and started again.
 
     Within an epoch, all follows from the number of the step: the batches, for which the training
     loader has `set_epoch(epoch, start)`; the network's random numbers, by `hparams.random_seed`;
-    and what OptimizingBrain does. With the sums of the epoch so far it is saved every
+    and what a subclass makes of `batch_number`. With the sums of the epoch so far it is saved every
     `ckpt_interval_minutes`, and on SIGTERM, SIGUSR1 and Ctrl-C.
 
-    In `compute_objectives`, a subclass passes its loss through `count_batch`.
+    In `compute_objectives`, a subclass passes its loss through `count_batch`, and in
+    `optimizers_step` the norm of its gradients through `count_gradients`.
+
+    Attributes
+    ----------
+    plain_modules : torch.nn.ModuleDict
+        The modules as the hparams file makes them, which checkpoints hold: not compiled and not
+        shared between processes, for utterances of all lengths.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.plain_modules = torch.nn.ModuleDict(self.modules)
+        self.remember(**self.plain_modules)
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("counter", self.hparams.epoch_counter)
+
+    def remember(self, **modules: torch.nn.Module) -> None:
+        """Save modules with every checkpoint, under these names, as far as they have a state."""
+        if self.checkpointer is not None:
+            self.checkpointer.add_modules(modules)
 
     def fit(self, epoch_counter, train_set, valid_set=None, **kwargs):
         """See Brain.fit; the sets are BatchLoaders.
@@ -43,26 +60,27 @@ class ResumableBrain(OptimizingBrain):
         ------
         Stopped
             A signal has come, and a checkpoint is written.
-        RecipeError
-            See `dry_run`.
         """
-        self.train_set, self.valid_set = train_set, valid_set
+        self.train_set = train_set
         self.parent = os.getppid()
-        dry_run(self, self.hparams.audio_length_num_frames)
         with stop_signals() as self.stop_request:
             super().fit(epoch_counter, train_set, valid_set, **kwargs)
 
+    @property
+    def batch_number(self) -> int:
+        """Number of the batch at hand in the whole training; before the first one, 1."""
+        return (self.epoch - 1) * len(self.batch_sizes) + max(self.step, 1)
+
     def on_stage_start(self, stage, epoch=None):
         """Begin the sums of a stage, or carry on with those of an epoch that was stopped."""
-        super().on_stage_start(stage, epoch)
         self.epoch = epoch
         self.batch_sums = torch.zeros(3, dtype=torch.float64)
         resumed = stage == sb.Stage.TRAIN and self.step > 0
         self.sums = self.sums if resumed else torch.zeros(3, dtype=torch.float64)
         if stage == sb.Stage.TRAIN:
+            self.step_sums = self.step_sums if resumed else torch.zeros(3, dtype=torch.float64)
             self.batch_sizes = self.train_set.order.sizes()
             self.train_set.set_epoch(epoch, start=self.step)
-            self.follow_schedules()  # for an epoch that was stopped after its last batch
             self.bar = tqdm(
                 initial=self.step,
                 total=len(self.batch_sizes),
@@ -76,32 +94,28 @@ class ResumableBrain(OptimizingBrain):
                 share_tensor(buffer)
 
     def on_fit_batch_start(self, batch, should_step):
-        """Random numbers of the step."""
-        super().on_fit_batch_start(batch, should_step)
-        step = f"step {self.step} of process {rank()}"
-        seed = sample_seed(self.hparams.random_seed, self.epoch, step)
+        """Set the random numbers of the step."""
+        seed = sample_seed(
+            self.hparams.random_seed, self.epoch, f"step {self.step} of process {rank()}"
+        )
         torch.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)
 
-    def count_batch(self, count, loss, correct, stage):
+    def count_batch(self, count: int, loss: torch.Tensor, correct: torch.Tensor, stage):
         """Take down what a batch adds to the statistics of its stage.
+
+        Returns the loss for the gradient: processes average theirs, so that it is weighted by the
+        share of the batch that this process has.
 
         Arguments
         ---------
-        count : int
+        count :
             Utterances that this process has of it.
-        loss : torch.Tensor
+        loss :
             Their mean loss.
-        correct : torch.Tensor
+        correct :
             How many of them were classified correctly.
-        stage : speechbrain.Stage
-
-        Returns
-        -------
-        torch.Tensor
-            The loss for the gradient: processes average theirs, so that it is weighted by the
-            share of the batch that this process has.
         """
         loss_sum = loss.detach().double() * count
         self.batch_sums = torch.stack(
@@ -113,6 +127,14 @@ class ResumableBrain(OptimizingBrain):
         if world_size() == 1:
             return loss
         return loss * (count * world_size() / self.batch_sizes[self.step - 1])
+
+    def count_gradients(self, norm: torch.Tensor) -> None:
+        """Take down the norm of the gradients of a step, before they were clipped."""
+        norm = norm.double()
+        # Steps that fp16 skips, to lower its scale, are none.
+        taken, clipped = norm.isfinite(), norm > self.max_grad_norm
+        sums = torch.stack([taken, norm.nan_to_num(posinf=0.0), taken & clipped])
+        self.step_sums = self.step_sums.to(sums.device) + sums
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Add the batch, of all processes, to the sums of the epoch, and show them."""
@@ -132,15 +154,21 @@ class ResumableBrain(OptimizingBrain):
 
     def evaluate_batch(self, batch, stage):
         """Stop in a validation, if that is asked for: its epoch's training is done."""
-        if stage == sb.Stage.VALID and world_size() == 1 and self._agreed(self._asked_to_stop()):
+        if world_size() == 1 and self._agreed(self._asked_to_stop()):
             self.step, self.sums = len(self.batch_sizes), self.train_sums
             self._save_intra_epoch_ckpt()
         return super().evaluate_batch(batch, stage)
 
-    def mean_stats(self):
+    def mean_stats(self) -> dict[str, float]:
         """Loss and accuracy, averaged over the utterances of the stage so far."""
         count, loss_sum, correct = self.sums.tolist()
         return {"loss": loss_sum / count, "accuracy": correct / count}
+
+    def gradient_stats(self) -> dict[str, float]:
+        """Mean norm of the gradients of the epoch so far, and the share of steps clipped."""
+        taken, norms, clipped = self.step_sums.tolist()
+        taken = max(taken, 1)
+        return {"grad_norm": norms / taken, "clipped": clipped / taken}
 
     def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
         if self.step % self.grad_accumulation_factor:
@@ -170,8 +198,7 @@ class ResumableBrain(OptimizingBrain):
             self.bar.close()
             message = (
                 f"stopped by {signal.Signals(self.stopping).name} in epoch {self.epoch} after "
-                f"{self.step} of {len(self.batch_sizes)} steps; the same command "
-                "carries on"
+                f"{self.step} of {len(self.batch_sizes)} steps; the same command carries on"
             )
             raise Stopped(self.stopping, message if rank() == 0 else "")
 

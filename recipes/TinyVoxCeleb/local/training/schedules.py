@@ -1,46 +1,50 @@
 """Learning rates and margins as functions of the number of the batch.
 
 SpeechBrain's and torch's schedulers count their calls; here a resumed run asks for batch 5,000 and
-gets what a run that was never stopped would have got.
+gets what a run that was never stopped would have got. Batches are counted from 1 over the whole
+training.
 """
 
 import math
+from abc import ABC, abstractmethod
 
 from local.errors import RecipeError
 
 
-class Schedule:
-    """A value for each batch; called as SpeechBrain's LinearScheduler is.
+def follow_schedules(hparams, batch: int) -> float:
+    """Set the margin of the loss to that of a batch, where it has a schedule; its learning rate.
 
-    Arguments
-    ---------
-    num_batches : int
-        In all epochs; the last one's value stays.
+    `hparams` has `lr_annealing` and may have `margin_schedule` with `compute_cost`, as attributes.
+    """
+    if hasattr(hparams, "margin_schedule"):
+        hparams.compute_cost.set_margin(hparams.margin_schedule(batch)[0])
+    return hparams.lr_annealing(batch)[0]
+
+
+class Schedule(ABC):
+    """A value for each batch, of `num_batches` in all epochs; after the last one it stays.
+
+    It is called as SpeechBrain's LinearScheduler is.
     """
 
-    def __init__(self, num_batches):
+    def __init__(self, num_batches: int):
         self.num_batches = num_batches
 
-    def __call__(self, batch):
-        """The values of a batch, counted from 1, and of the next one."""
+    def __call__(self, batch: int) -> tuple[float, float]:
+        """The values of a batch and of the next one."""
         last = self.num_batches - 1
         return tuple(self.value(max(min(number, last), 0)) for number in (batch - 1, batch))
 
-    def value(self, number):
+    @abstractmethod
+    def value(self, number: int) -> float:
         """The value of a batch, counted from 0."""
-        raise NotImplementedError
 
 
 class Ramp(Schedule):
     """Constant, then linear, then constant again.
 
-    Arguments
-    ---------
-    initial, final : float
-    num_batches : int
-    begin, end : float
-        Where the value leaves `initial` and reaches `final`, as shares of the training: 0.1 is
-        epoch 3 of 30.
+    The value leaves `initial` at `begin` and reaches `final` at `end`, shares of the training: 0.1
+    is epoch 3 of 30.
 
     Example
     -------
@@ -49,7 +53,14 @@ class Ramp(Schedule):
     [0.0, 0.0, 0.1, 0.2, 0.2]
     """
 
-    def __init__(self, initial, final, num_batches, begin=0.0, end=1.0):
+    def __init__(
+        self,
+        initial: float,
+        final: float,
+        num_batches: int,
+        begin: float = 0.0,
+        end: float = 1.0,
+    ):
         super().__init__(num_batches)
         if not 0 <= begin <= end <= 1:
             raise RecipeError(
@@ -73,12 +84,7 @@ class Ramp(Schedule):
 class WarmCosine(Schedule):
     """A linear rise to the peak, then half a cosine down (Loshchilov and Hutter 2017, eq. 5).
 
-    Arguments
-    ---------
-    peak, final : float
-    num_batches : int
-    warmup : float
-        The rise, as a share of the training.
+    `warmup` is the rise, as a share of the training.
 
     Example
     -------
@@ -87,7 +93,7 @@ class WarmCosine(Schedule):
     [0.25, 0.5, 1.0, 0.5, 0.0]
     """
 
-    def __init__(self, peak, final, num_batches, warmup=0.1):
+    def __init__(self, peak: float, final: float, num_batches: int, warmup: float = 0.1):
         super().__init__(num_batches)
         self.peak, self.final = peak, final
         self.rise = min(max(round(warmup * num_batches), 1), num_batches)  # batches
@@ -103,14 +109,8 @@ class WarmCosine(Schedule):
 class OneCycle(Schedule):
     """Up and further down again, each by half a cosine: as torch's OneCycleLR (Smith 2019).
 
-    Arguments
-    ---------
-    peak : float
-    num_batches : int
-    rise : float
-        The way up, as a share of the training.
-    initial_divisor, final_divisor : float
-        The first value is the peak by the one, the last one the first by the other.
+    `rise` is the way up, as a share of the training. The first value is the peak divided by
+    `initial_divisor`; the last one is the first divided by `final_divisor`.
 
     Example
     -------
@@ -119,7 +119,14 @@ class OneCycle(Schedule):
     [0.04, 1.0, 4e-06]
     """
 
-    def __init__(self, peak, num_batches, rise=0.3, initial_divisor=25.0, final_divisor=1e4):
+    def __init__(
+        self,
+        peak: float,
+        num_batches: int,
+        rise: float = 0.3,
+        initial_divisor: float = 25.0,
+        final_divisor: float = 1e4,
+    ):
         super().__init__(num_batches)
         self.peak, self.top = peak, max(rise * num_batches - 1, 0)
         self.initial = peak / initial_divisor
@@ -134,16 +141,9 @@ class OneCycle(Schedule):
 
 
 class Cyclic(Schedule):
-    """Triangles between two values: as torch's CyclicLR (Smith 2017).
+    """Triangles between two values, `cycles` in the training: as torch's CyclicLR (Smith 2017).
 
-    Arguments
-    ---------
-    low, high : float
-    num_batches : int
-    cycles : int
-        Triangles in the training.
-    shrink : float
-        Height of a triangle by that before it; 0.5 is Smith's triangular2.
+    Each triangle has the height of the one before it times `shrink`; 0.5 is Smith's triangular2.
 
     Example
     -------
@@ -152,7 +152,9 @@ class Cyclic(Schedule):
     [0.0, 0.5, 1.0, 0.0, 0.5]
     """
 
-    def __init__(self, low, high, num_batches, cycles=3, shrink=1.0):
+    def __init__(
+        self, low: float, high: float, num_batches: int, cycles: int = 3, shrink: float = 1.0
+    ):
         super().__init__(num_batches)
         if cycles < 1:
             raise RecipeError(f"cycles {cycles}: expected 1 or more")
@@ -169,18 +171,13 @@ class Cyclic(Schedule):
 class Exponential(Schedule):
     """A value that grows by the same factor from batch to batch.
 
-    Arguments
-    ---------
-    initial, final : float
-    num_batches : int
-
     Example
     -------
     >>> [round(Exponential(0.01, 1.0, num_batches=3)(batch)[0], 6) for batch in (1, 2, 3)]
     [0.01, 0.1, 1.0]
     """
 
-    def __init__(self, initial, final, num_batches):
+    def __init__(self, initial: float, final: float, num_batches: int):
         super().__init__(num_batches)
         self.initial, self.final = initial, final
 

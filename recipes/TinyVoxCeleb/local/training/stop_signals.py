@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+from collections.abc import Iterator
 
 # SLURM sends USR1 where a job script asks for it, and TERM at the time limit and on cancellation.
 STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
@@ -20,13 +21,8 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def stop_signals():
-    """Take the stop signals down meanwhile.
-
-    Yields
-    ------
-    StopRequest
-    """
+def stop_signals() -> Iterator[StopRequest]:
+    """Take the stop signals down in a StopRequest meanwhile."""
     request = StopRequest()
     before = {number: signal.signal(number, request) for number in STOP_SIGNALS}
     try:

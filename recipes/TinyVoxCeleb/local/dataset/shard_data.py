@@ -1,0 +1,141 @@
+"""The data of a training as one object, which knows what an hparams file has to ask of the data."""
+
+import math
+import sys
+
+from local.dataset.loading import BatchLoader, make_crops
+from local.dataset.order import CropOrder
+from local.dataset.utterances import Utterances
+from local.processes import rank
+from local.shards import check_classes, fingerprint, prepare_split, speakers_by_class
+
+
+class ShardData:
+    """Crops of the training shards, utterances of the val shards, and the index of the dev shards.
+
+    Arguments
+    ---------
+    train_shards, val_shards, dev_shards :
+        Folders or URLs, see `local.shards.list_shards`; several are separated by commas.
+    index_folder :
+        Keeps what has been read of the shards' headers.
+    stage_shards_to :
+        A folder on a fast local disk to which all shards are copied first; "" for none.
+    shard_cache :
+        A folder for copies of shards that lie on a server; "" streams the training shards from
+        there in every epoch.
+    epochs, batch_size, seed :
+        Of the training. The batch is that of all processes together.
+    crop_frames :
+        Length of a crop in audio samples.
+    crops_per_utterance :
+        Random crops that an utterance gives in an epoch.
+    min_epoch_steps :
+        Utterances give more crops than that where an epoch would have fewer batches.
+    speaker_balanced, crops_per_speaker, shuffle_buffer :
+        See `local.dataset.CropOrder`.
+    num_workers :
+        Threads that read ahead, or processes where shards are streamed; 0 reads between the steps.
+
+    Attributes
+    ----------
+    train_index, val_index, dev_index : ShardIndex
+        The utterances of each split.
+    speakers : list of str
+        The speaker of each class.
+    order : CropOrder
+        Which crops make which batch.
+
+    Raises
+    ------
+    RecipeError
+        Shards that are missing, damaged or contradict each other; settings that do not go together.
+    """
+
+    def __init__(
+        self,
+        *,
+        train_shards: str,
+        val_shards: str,
+        dev_shards: str,
+        index_folder: str,
+        epochs: int,
+        batch_size: int,
+        crop_frames: int,
+        seed: int,
+        crops_per_utterance: int = 1,
+        min_epoch_steps: int = 0,
+        speaker_balanced: bool = False,
+        crops_per_speaker: int = 1,
+        shuffle_buffer: int = 1000,
+        num_workers: int = 0,
+        stage_shards_to: str = "",
+        shard_cache: str = "",
+    ):
+        near = {"stage_shards_to": stage_shards_to, "shard_cache": shard_cache}
+        self.train_index = prepare_split(train_shards, "train", index_folder, **near)
+        self.val_index = prepare_split(val_shards, "val", index_folder, mapped=True, **near)
+        self.dev_index = prepare_split(dev_shards, "dev", index_folder, mapped=True, **near)
+        self.speakers = speakers_by_class(self.train_index)
+        check_classes(self.val_index, self.speakers)
+        self.epochs = epochs
+        self.num_workers = num_workers
+        self.order = CropOrder(
+            self.train_index,
+            batch_size=batch_size,
+            crops_per_utterance=self._enough_crops(
+                crops_per_utterance, min_epoch_steps, batch_size
+            ),
+            speaker_balanced=speaker_balanced,
+            crops_per_speaker=crops_per_speaker,
+            shuffle_buffer=shuffle_buffer,
+            seed=seed,
+        )
+        self.crops = make_crops(self.order, crop_frames=crop_frames)
+
+    def _enough_crops(self, asked, min_epoch_steps, batch_size):
+        utterances = len(self.train_index)
+        enough = max(asked, math.ceil(min_epoch_steps * batch_size / utterances))
+        if enough > asked and rank() == 0:
+            print(
+                f"{utterances} training utterances give few steps an epoch: each gives {enough} "
+                f"random crops, so that an epoch has at least {min_epoch_steps} optimiser steps",
+                file=sys.stderr,
+            )
+        return enough
+
+    @property
+    def n_speakers(self) -> int:
+        """How many training speakers there are."""
+        return len(self.speakers)
+
+    @property
+    def num_batches(self) -> int:
+        """Batches in all epochs, which are the length of a learning rate schedule."""
+        return len(self.order.sizes()) * self.epochs
+
+    @property
+    def content(self) -> str:
+        """A number for what the training shards hold, however they are cut."""
+        return fingerprint(self.train_index)
+
+    @property
+    def dev_folders(self) -> list[str]:
+        """The local folders that hold the dev shards, or copies of them."""
+        return list(dict.fromkeys(str(shard.parent) for shard in self.dev_index.shards))
+
+    def train_loader(self, pin_memory: bool = False) -> BatchLoader:
+        """Batches of random crops; a GPU gets them faster from pinned memory."""
+        return BatchLoader(
+            self.crops, self.order, num_workers=self.num_workers, pin_memory=pin_memory
+        )
+
+    def val_loader(self, min_frames: int, pin_memory: bool = False) -> BatchLoader:
+        """This process's batches of whole val utterances, the shorter ones repeated to a length.
+
+        `min_frames` is that length in audio samples.
+        """
+        utterances = Utterances(self.val_index, min_frames=min_frames)
+        return BatchLoader(
+            utterances, utterances.own(), num_workers=self.num_workers, pin_memory=pin_memory
+        )

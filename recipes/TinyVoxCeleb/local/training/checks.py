@@ -1,0 +1,96 @@
+"""What can be wrong with a training, told in one line: before it begins, and when it diverges."""
+
+import speechbrain as sb
+import torch
+
+from local.dataset import Batch
+from local.errors import RecipeError
+
+NAMED = 3  # utterances of a batch that a message names
+
+
+class DivergedError(RecipeError):
+    """The loss is not finite."""
+
+
+@torch.no_grad()
+def dry_run(brain: sb.Brain, num_frames: int) -> None:
+    """Send a crop of silence, of so many audio samples, through a network, which it leaves alone.
+
+    Raises
+    ------
+    RecipeError
+        A module does not take what the one before it gives, as with another number of features.
+    """
+    silence = Batch(["silence"], torch.zeros(1, num_frames), torch.zeros(1, dtype=torch.long))
+    brain.modules.eval()
+    try:
+        brain.compute_forward(silence, sb.Stage.VALID)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise RecipeError(
+            f"the network cannot compute on a crop: {error}: check in the hparams file that each "
+            "module takes what the one before it gives"
+        ) from error
+
+
+def check_optimization(hparams, modules: torch.nn.ModuleDict) -> None:
+    """Check hyperparameters, the attributes of a namespace, of which several have to go together.
+
+    Raises
+    ------
+    RecipeError
+    """
+    decay = getattr(hparams, "ema_decay", 0.0)
+    if not 0 <= decay < 1:
+        raise RecipeError(f"ema_decay {decay}: expected 0 (no average) or more, below 1")
+    norm = getattr(hparams, "max_grad_norm", 1.0)
+    if not norm > 0:
+        raise RecipeError(f"max_grad_norm {norm}: expected more than 0; .inf never clips")
+    fitted = hasattr(getattr(modules, "embedding_model", None), "fit_norm")
+    if fitted and not hasattr(modules.classifier, "weight"):
+        raise RecipeError(
+            "embedding_model is a WithinClassNorm, which gives the classifier the means of its "
+            f"classes as weight: {type(modules.classifier).__name__} has no weight"
+        )
+    movable = getattr(getattr(hparams, "compute_cost", None), "make_margin", None) is not None
+    if hasattr(hparams, "margin_schedule") and not movable:
+        raise RecipeError(
+            "margin_schedule: the margin of compute_cost is fixed; make it a "
+            "speaker_models.softmax_cost.SoftmaxCost with a make_margin"
+        )
+    if "embedding_cost" in modules and hparams.data.order.crops_per_speaker < 2:
+        raise RecipeError(
+            "embedding_cost compares crops of a speaker within a batch: give --crops_per_speaker 2 "
+            "or more"
+        )
+
+
+def check_finite(
+    loss: torch.Tensor, ids: list[str], finite: torch.Tensor, where: str, learning_rate: float
+) -> None:
+    """Check that a loss is finite; where it is not, the message names the crops.
+
+    Arguments
+    ---------
+    ids :
+        Utterances of the batch.
+    finite :
+        Whether the features of each are, shape (batch,).
+    where :
+        Epoch, batch and step, for the message.
+
+    Raises
+    ------
+    DivergedError
+    """
+    if torch.isfinite(loss):
+        return
+    spoilt = [key for key, is_finite in zip(ids, finite.tolist(), strict=True) if not is_finite]
+    named = spoilt or ids
+    advice = f"the training has diverged; lower learning_rate, now {learning_rate:g}"
+    if spoilt:
+        advice = "their features are not finite; look at these recordings"
+    raise DivergedError(
+        f"the loss is {loss.item()} in {where}, of {len(named)} crops ({', '.join(named[:NAMED])}"
+        f"{', ...' if len(named) > NAMED else ''}): {advice}"
+    )
