@@ -78,7 +78,7 @@ def make_brain(small, output, *options, hparams=PROTOTYPE):
     brain = train_speaker_embeddings.SpeakerBrain(
         loaded["modules"], loaded["opt_class"], loaded, run_opts, loaded["checkpointer"]
     )
-    brain.train_set = BatchLoader(loaded["train_data"], loaded["train_order"])
+    brain.train_set = BatchLoader(loaded["data"].crops, loaded["data"].order)
     brain.on_fit_start()
     return brain
 
@@ -105,17 +105,16 @@ def other_training(folder):
         "lr_annealing: !new:speechbrain.nnet.schedulers.LinearScheduler\n"
         "  initial_value: !ref <learning_rate>\n"
         "  final_value: !ref <final_learning_rate>\n"
-        "  epoch_count: !ref <num_batches>": (
+        "  epoch_count: !ref <data.num_batches>": (
             "margin_schedule: !new:local.training.schedules.Ramp\n"
-            "  initial: 0.0\n  final: 0.2\n  num_batches: !ref <num_batches>\n  end: 0.9\n"
+            "  initial: 0.0\n  final: 0.2\n  num_batches: !ref <data.num_batches>\n  end: 0.9\n"
             "lr_annealing: !new:local.training.schedules.WarmCosine\n"
             "  peak: !ref <learning_rate>\n  final: !ref <final_learning_rate>\n"
-            "  num_batches: !ref <num_batches>"
+            "  num_batches: !ref <data.num_batches>"
         ),
         "  classifier: !ref <classifier>\n\n": (
             "  classifier: !ref <classifier>\n  embedding_cost: !ref <embedding_cost>\n\n"
         ),
-        "    counter: !ref": "    embedding_cost: !ref <embedding_cost>\n    counter: !ref",
     }.items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)

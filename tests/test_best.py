@@ -69,7 +69,7 @@ def test_am_by_one_cycle_to_its_end(small, tmp_path):
     cosine = text.index("lr_annealing: "), text.index("margin_schedule: ")
     one_cycle = (
         "!new:local.training.schedules.OneCycle\n  peak: 0.01\n"
-        "  num_batches: !ref <num_batches>\n\n"
+        "  num_batches: !ref <data.num_batches>\n\n"
     )
     hparams = tmp_path / "am.yaml"
     hparams.write_text(f"{text[: cosine[0]]}lr_annealing: {one_cycle}{text[cosine[1] :]}")

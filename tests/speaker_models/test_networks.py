@@ -4,37 +4,12 @@ import pytest
 import speechbrain as sb
 import torch
 import torchaudio
+from plain_prototype import PlainPrototype, random_batches
 from running import ECAPA, PROTOTYPE, TINY_ECAPA, make_brain
 
 from local.dataset import Batch
 from speaker_models.mfcc import Mfcc
 from speaker_models.prototype import Prototype, PrototypeClassifier
-
-
-class PlainPrototype(torch.nn.Module):
-    """The network of the format description, written in plain torch, one utterance at a time."""
-
-    def __init__(self, n_speakers):
-        super().__init__()
-        self.embedding = torch.nn.Sequential(torch.nn.Conv1d(40, 128, 3), torch.nn.ReLU())
-        self.prediction = torch.nn.Sequential(
-            torch.nn.Linear(128, n_speakers), torch.nn.LogSoftmax(dim=1)
-        )
-
-    def forward(self, wavs):
-        mfcc = torchaudio.transforms.MFCC(n_mfcc=40)
-        features = torch.stack([mfcc(wav) for wav in wavs])
-        return self.prediction(self.embedding(features).mean(dim=2))
-
-
-def random_batches(count, size=8, classes=6):
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(count):
-        # Loud and quiet utterances in one batch.
-        level = torch.rand(size, 1, generator=generator) ** 4
-        signals = (torch.rand(size, 48000, generator=generator) - 0.5) * level
-        labels = torch.randint(0, classes, (size,), generator=generator)
-        yield Batch([f"a/x/{number}" for number in range(size)], signals, labels)
 
 
 def test_prototype_trains_as_plain_torch_does(small, tmp_path):

@@ -13,9 +13,10 @@ from test_errors import one_line
 from conftest import RECIPE, make_data
 from local.embeddings import find_bundle
 from local.training.resumable_brain import ResumableBrain
-from local.training.unfreezing import freeze, set_modes
+from local.training.unfreezing import Unfreezing
 
 FINE_TUNING = str(RECIPE / "hparams/fine_tuning.yaml")
+SHORT = ("--audio_length_num_frames", "16000", "--crops_per_utterance", "1")
 LARGE_MARGIN = str(RECIPE / "hparams/large_margin.yaml")
 
 
@@ -32,7 +33,7 @@ def others(tmp_path_factory):
 
 
 def fine_tune(data, output, run, *options, hparams=FINE_TUNING):
-    return train(data, output, "--start_from", str(run), *TINY_ECAPA, *options, hparams=hparams)
+    return train(data, output, "--start_from", str(run), *SHORT, *options, hparams=hparams)
 
 
 def rows(folder):
@@ -121,11 +122,14 @@ def test_what_does_not_fit(first, others, tmp_path, capsys):
     def message(*options, run=first, **hparams):
         return one_line(capsys, fine_tune, others, tmp_path / "run", run, *options, **hparams)
 
-    assert (
-        f"start_from {first}: embedding_model.network.channels is [8, 8, 8, 8, 24] there, "
-        "[8, 8, 8, 8, 16] here" in message("--channels", "[8,8,8,8,16]")
-    )
-    assert "compute_features.n_mels is 80 there, 40 here" in message("--n_mels", "40")
+    assert "--n_mels: unknown key" in message("--n_mels", "40")  # features are those of the run
+    record = first / "inference/experiment.yaml"
+    older = shutil.copytree(first, tmp_path / "older")
+    text = record.read_text().replace("\nembedding_size:", "\nsize:")
+    (older / "inference/experiment.yaml").write_text(text)
+    assert "experiment.yaml has no embedding_size" in message(run=older)
+    (shutil.copytree(first, tmp_path / "empty") / "inference/embedding_model.ckpt").unlink()
+    assert "no parameters of embedding_model in" in message(run=tmp_path / "empty")
     assert f"start_from {tmp_path}: no trained network here" in message(run=tmp_path)
     of_others = message(hparams=LARGE_MARGIN)
     assert "its classifier is for 6 speakers, the training shards have 4" in of_others
@@ -148,7 +152,9 @@ def test_an_unknown_module(first, others, tmp_path, capsys):
 def test_a_part_has_its_own_number(of_body, of_part):
     body = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(2))
     modules = torch.nn.ModuleDict({"body": body})
-    set_modes(freeze(modules, {"body": of_body, "body.0": of_part}, epoch=2))
+    unfreezing = Unfreezing(modules, {"body": of_body, "body.0": of_part})
+    unfreezing.begin_epoch(2)
+    unfreezing.begin_step(torch.optim.SGD(modules.parameters(), lr=0.1))
     for module, epochs in ((body[0], of_part), (body[1], of_body)):
         states = [module.training, *(parameter.requires_grad for parameter in module.parameters())]
         assert states == [epochs == 1] * 3
@@ -158,7 +164,7 @@ def test_frozen_in_two_processes(first, others, tmp_path):
     # Four speakers give 12 utterances: two batches of six.
     options = ("--frozen_epochs", "1", "--batch_size", "6")
     one = fine_tune(others, tmp_path / "one", first, *options)
-    argv = ("--start_from", str(first), *TINY_ECAPA, *options)
+    argv = ("--start_from", str(first), *SHORT, *options)
     process = test_processes.start(others, tmp_path / "two", 2, *argv, hparams=FINE_TUNING)
     test_processes.finish(process)
     ours, theirs = rows(tmp_path / "two"), rows(one)

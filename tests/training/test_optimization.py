@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import speechbrain as sb
 import torch
+from plain_prototype import PlainPrototype, random_batches
 from running import ECAPA, TINY_ECAPA, data_options, make_brain, other_training, train
-from test_networks import PlainPrototype, random_batches
 
 import find_learning_rate
 from conftest import RECIPE
-from local.dataset import BatchLoader
+from local.bundle.windows import MIN_FRAMES
 from local.errors import RecipeError
 from local.training.lr_finder import suggest
 from local.training.resumable_brain import ResumableBrain
@@ -81,7 +81,7 @@ def test_the_average_of_weights_is_evaluated(small, tmp_path):
         brain.step += 1
         brain.fit_batch(batch)
         history.append({key: value.clone() for key, value in brain.modules.state_dict().items()})
-    averaged = brain.modules_of(sb.Stage.VALID).state_dict()
+    averaged = brain.plain_modules.state_dict()
     for key, last in history[-1].items():
         expected = history[0][key]
         for weights, decay in zip(history[1:], (1 / 10, 2 / 11, 0.2), strict=True):  # it rises
@@ -138,11 +138,10 @@ def test_the_average_of_epochs_is_tested_and_left(small, tmp_path):
     brain = make_brain(small, tmp_path / "other", *TINY_ECAPA, hparams=ECAPA)
     brain.modules.embedding_model.load_state_dict(left)
     brain.modules.eval()
-    data = brain.hparams.val_data
     with torch.no_grad():
         embeddings = [
             brain.compute_forward(batch, sb.Stage.VALID)[0]
-            for batch in BatchLoader(data, data.own())
+            for batch in brain.hparams.data.val_loader(MIN_FRAMES)
         ]
     centre = torch.load(run / "inference/mean_var_norm_emb.ckpt")["glob_mean"]
     expected = torch.cat(embeddings).mean(dim=(0, 1))

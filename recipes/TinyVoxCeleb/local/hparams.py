@@ -144,16 +144,22 @@ def _read(path):
 def _with_kept_modules(path, text, given):
     """Fill in the keys that a training takes from the run that it starts from."""
     keys = _top_level(text)
-    if "kept_modules" not in keys or not given.get("start_from"):
+    if "kept_modules" not in keys:
         return text
     kept = given.get("kept_modules") or yaml.safe_load(_as_text(keys["kept_modules"]))
+    kept = (*kept, "embedding_size")
+    tree = ruamel.yaml.YAML().load(text)
+    if not given.get("start_from"):  # which is missing then, and not what would come from there
+        return _dump(tree | dict.fromkeys(kept, "of the run"))
     run = Path(given["start_from"])
     record = next(filter(Path.is_file, (run / "inference" / RECORD, run / RECORD)), None)
     if record is None:
-        return text  # the run itself is looked for when it is loaded, with an error of its own
+        raise RecipeError(
+            f"start_from {run}: no trained network here (no {RECORD}); name the output folder of a "
+            "complete training run"
+        )
     theirs = ruamel.yaml.YAML().load(record.read_text(encoding="utf-8"))
-    tree = ruamel.yaml.YAML().load(text)
-    for key in (*kept, "embedding_size"):
+    for key in kept:
         if key not in theirs:
             raise RecipeError(
                 f"start_from {run}: {record} has no {key}, which {path} takes from there: give the "

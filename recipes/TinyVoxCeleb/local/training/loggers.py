@@ -8,7 +8,10 @@ import numpy as np
 from speechbrain.utils.distributed import main_process_only
 from speechbrain.utils.logger import get_logger
 
-# Said when SpeechBrain's loggers are imported; nothing here draws spectrograms.
+from local.errors import RecipeError
+from local.files import atomic_file
+
+# What SpeechBrain says when its loggers are imported; nothing here draws spectrograms.
 logging.getLogger("speechbrain.utils.train_logger").addFilter(
     lambda record: "torchvision" not in record.getMessage()
 )
@@ -17,9 +20,6 @@ from speechbrain.utils.train_logger import (  # noqa: E402
     TensorboardLogger,
     TrainLogger,
 )
-
-from local.errors import RecipeError
-from local.files import atomic_file
 
 logger = get_logger(__name__)
 
