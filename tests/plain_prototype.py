@@ -30,3 +30,14 @@ def random_batches(count, size=8, classes=6):
         signals = (torch.rand(size, 48000, generator=generator) - 0.5) * level
         labels = torch.randint(0, classes, (size,), generator=generator)
         yield Batch([f"a/x/{number}" for number in range(size)], signals, labels)
+
+
+class Scale(torch.nn.Module):
+    """A normalisation of features with a parameter, a number that they are multiplied by."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, features, lengths):
+        return features * self.factor

@@ -16,7 +16,7 @@ from hyperpyyaml import resolve_references
 
 from local.errors import RecipeError
 from local.files import atomic_file, exclusive
-from local.hparams import RECORD, HparamsFile, settings
+from local.hparams import RECORD, HparamsFile, plain_values, settings
 from local.processes import rank
 
 RUN_OPTIONS = (
@@ -96,8 +96,9 @@ class Experiment:
         Keys of `may_differ` do not count, nor does what refers to them. Gives the key, its value in
         the record, and its value here, or None where there is no difference.
         """
-        then = settings(record.read_text(encoding="utf-8"))
-        changed = {key: yaml.safe_load(then[key]) for key in may_differ if key in then}
+        text = record.read_text(encoding="utf-8")
+        then, values = settings(text), plain_values(text)
+        changed = {key: values[key] for key in may_differ if key in values}
         now = settings(self._resolve(changed, hidden=FOLLOWS))
         names = [key for key in now.keys() | then.keys() if now.get(key) != UNKNOWN]
         # Keys of the command line come first, the parts of objects that are made of them last.
@@ -180,7 +181,7 @@ def training_shards(folder: str | Path) -> list[str]:
     record = Path(folder) / RECORD
     shards = None
     if record.is_file():
-        shards = settings(record.read_text(encoding="utf-8")).get("train_shards")
+        shards = plain_values(record.read_text(encoding="utf-8")).get("train_shards")
     folders = (shards or "").split(",")
     if not all(folder and Path(folder).is_dir() for folder in folders):
         raise RecipeError(

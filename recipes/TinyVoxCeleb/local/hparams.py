@@ -242,6 +242,21 @@ def settings(text: str) -> dict[str, str]:
     }
 
 
+def plain_values(text: str) -> dict:
+    """The numbers, texts and truth values of an hparams file that are top-level keys.
+
+    Example
+    -------
+    >>> plain_values("epochs: 30\nrun: 'a #1'\nrate: !ref <epochs>")
+    {'epochs': 30, 'run': 'a #1'}
+    """
+    return {
+        key: yaml.safe_load(yaml.serialize(node))
+        for key, node in _top_level(text).items()
+        if isinstance(node, yaml.ScalarNode) and not node.tag.startswith("!")
+    }
+
+
 def _values(node, name):
     if isinstance(node, yaml.ScalarNode) or _is_flat(node):
         yield name, _as_text(node)

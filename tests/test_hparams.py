@@ -1,0 +1,108 @@
+"""Hparams files: read by a YAML parser, completed by their base, compared with a run's record."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from running import train
+from test_errors import one_line
+
+from conftest import RECIPE
+from local.errors import RecipeError
+from local.hparams import read_hparams, settings
+
+ODD = ["o'brien's run", 'say "a"', "a #1", "key: value", "back\\slash", "100 %", "{a, b}", "ü 1"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_path_may_hold_what_yaml_uses(name):
+    text = f"run: {json.dumps(name)} # it's a comment\nfiles:\n  one: {json.dumps(name)}\n"
+    assert settings(text) == {"run": name, "files.one": name}
+
+
+def test_an_apostrophe_in_the_output_folder(small, tmp_path, capsys):
+    folder = tmp_path / "o'brien" / "it's # 1"
+    run = train(small, folder, "--epochs", "1")
+    for record in (run / "experiment.yaml", run / "inference/experiment.yaml"):
+        assert settings(record.read_text())["output_folder"] == str(folder)
+        assert "# what --compile compiles" not in record.read_text()
+    train(small, folder, "--epochs", "1")
+    assert "this run is complete" in capsys.readouterr().out
+    message = one_line(capsys, train, small, folder, "--learning_rate", "0.1")
+    assert "holds a run with learning_rate: 0.003, now it is 0.1" in message
+    train(small, folder, "--epochs", "2")  # carries on
+
+
+def test_what_the_data_tells_stands_in_the_record(small, tmp_path):
+    run = train(small, tmp_path, "--epochs", "1")
+    record = settings((run / "experiment.yaml").read_text())
+    assert record["classifier.out_neurons"] == "6"
+    assert record["lr_annealing.epoch_count"] == "3"
+    assert record["train_content"].startswith("18 utterances, crc ")
+    assert not [value for value in record.values() if "getattr" in value]
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return str(folder / f"{name}.yaml")  # the last one
+
+
+BASE = "size: 3\nrate: 1.0\nnet: !new:torch.nn.Linear\n  in_features: !ref <size>\n  bias: True\n"
+
+
+def test_a_file_changes_its_base(tmp_path):
+    changed = "base: base.yaml\nrate: 2.0\nnet:\n  bias: False\n"
+    found = settings(read_hparams(write(tmp_path, base=BASE, changed=changed), "").text)
+    assert found == {
+        **{"size": "3", "rate": "2.0", "net": "!new:torch.nn.Linear"},
+        **{"net.in_features": "!ref <size>", "net.bias": "false"},
+    }
+
+
+def test_another_object_replaces_that_of_the_base(tmp_path):
+    first = "base: base.yaml\nnet: !new:torch.nn.Identity\n"
+    second = "base: first.yaml\nsize: 4\n"
+    found = settings(read_hparams(write(tmp_path, base=BASE, first=first, second=second), "").text)
+    assert found == {"size": "4", "rate": "1.0", "net": "!new:torch.nn.Identity"}
+
+
+def test_a_base_that_is_not_there(tmp_path):
+    with pytest.raises(RecipeError, match=r"none\.yaml: no such hparams file"):
+        read_hparams(write(tmp_path, changed="base: none.yaml\n"), "")
+
+
+def test_options_of_the_base_are_options(tmp_path):
+    path = write(tmp_path, base=BASE, changed="base: base.yaml\n")
+    assert read_hparams(path, "size: 5").overrides == {"size": 5}
+    with pytest.raises(RecipeError, match="--base: made by|--base: unknown key"):
+        read_hparams(path, "base: other.yaml")
+
+
+def test_the_record_of_a_file_with_a_base_is_complete():
+    files = [path for path in (RECIPE / "hparams").glob("*.yaml") if "\nbase: " in path.read_text()]
+    assert len(files) >= 4
+    options = ("shard_folder", "val_trials_path", "dev_trials_path")
+    given = yaml.safe_dump(dict.fromkeys(options, "/somewhere"))
+    for path in files:
+        if "kept_modules" not in path.read_text():
+            found = settings(read_hparams(str(path), given).text)
+            assert "base" not in found and found["epoch_counter"].startswith("!new:")
+
+
+def test_a_module_with_parameters_is_saved_by_itself(small, tmp_path):
+    hparams = tmp_path / "scaled.yaml"
+    old = "mean_var_norm: !new:speaker_models.no_normalization.NoNormalization"
+    text = (RECIPE / "hparams/prototype.yaml").read_text()
+    assert old in text
+    hparams.write_text(text.replace(old, "mean_var_norm: !new:plain_prototype.Scale"))
+    run = train(small, tmp_path / "run", "--epochs", "1", hparams=str(hparams))
+    (checkpoint,) = (run / "save").glob("CKPT+*")
+    torch.save({"factor": torch.tensor(7.0)}, checkpoint / "mean_var_norm.ckpt")
+    # Carried on with, it has what the checkpoint holds; and so has what is left.
+    train(small, run, "--epochs", "2", "--learning_rate", "0.003", hparams=str(hparams))
+    (last,) = (run / "save").glob("CKPT+epoch_0002*")
+    assert torch.load(last / "mean_var_norm.ckpt")["factor"] == pytest.approx(7, abs=0.1)
+    assert (run / "inference/mean_var_norm.ckpt").is_file()
+    assert "mean_var_norm: !ref" in (run / "inference/hyperparams.yaml").read_text()
