@@ -247,7 +247,7 @@ def plain_values(text: str) -> dict:
 
     Example
     -------
-    >>> plain_values("epochs: 30\nrun: 'a #1'\nrate: !ref <epochs>")
+    >>> plain_values("epochs: 30\\nrun: 'a #1'\\nrate: !ref <epochs>")
     {'epochs': 30, 'run': 'a #1'}
     """
     return {
