@@ -55,7 +55,7 @@ def parse_arguments(argv: list[str], description: str = ""):
         print(description.strip())
         for path in filter(os.path.isfile, argv):
             print(f"\nOptions, the keys of {path}:")
-            for key, default in _top_level(_read(path)).items():
+            for key, default in _top_level(complete_text(path)).items():
                 if not _is_made(key, default):
                     print(f"  --{key} {_as_text(default)}")
         print("\nOptions of SpeechBrain: --device, --precision, --noprogressbar, --debug, ...")
@@ -117,13 +117,19 @@ def read_hparams(path: str, overrides: str) -> HparamsFile:
     for key in given:
         if key.endswith(("_folder", "_path")) and "://" not in str(given[key]):
             given[key] = os.path.abspath(given[key])
-    text = _with_kept_modules(path, _read(path), given)
+    text = _with_kept_modules(path, complete_text(path), given)
     _check_keys(path, text, given)
     return HparamsFile(text, given)
 
 
-def _read(path):
-    """The text of an hparams file; of one that names its `base`, the base with its changes."""
+def complete_text(path: str | Path) -> str:
+    """The text of an hparams file; of one that names its `base`, that of the base with its changes.
+
+    Raises
+    ------
+    RecipeError
+        No such file, or not YAML.
+    """
     if not Path(path).is_file():
         raise RecipeError(f"{path}: no such hparams file")
     text = Path(path).read_text(encoding="utf-8")
@@ -133,7 +139,7 @@ def _read(path):
     except yaml.YAMLError as error:
         raise RecipeError(f"{path} or its options: not valid YAML: {error}") from None
     changes = ruamel.yaml.YAML().load(text)
-    base = ruamel.yaml.YAML().load(_read(Path(path).with_name(str(changes.pop("base")))))
+    base = ruamel.yaml.YAML().load(complete_text(Path(path).with_name(str(changes.pop("base")))))
     for key, value in list(changes.items()):
         if key in base and _tag(value) and _tag(value) != _tag(base[key]):
             base[key] = changes.pop(key)  # another object, with arguments of its own
