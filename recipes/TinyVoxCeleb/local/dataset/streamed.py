@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import torch
 
-from local.dataset.batch import Batch
+from local.dataset.batch import collate
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.errors import RecipeError
 from local.shards.audio import read_samples
@@ -70,19 +70,19 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         filling, following = {}, 0
         for row, encoded in self._read(np.array(sorted(places), dtype=np.int64)):
             for batch, slot, crop in places.pop(row):
-                if batch not in filling:
-                    filling[batch] = _Filling(len(batches[batch]), self.crop_frames)
-                filling[batch].put(slot, self._cut(encoded, row, crop))
-            while following in filling and not filling[following].missing:
-                yield filling.pop(following).batch
+                crops = filling.setdefault(batch, [None] * len(batches[batch]))
+                crops[slot] = self._cut(encoded, row, crop)
+            while following in filling and all(filling[following]):
+                yield collate(filling.pop(following))
                 following += 1
 
     def _cut(self, encoded, row, crop):
         sample, pcm = self.index[row], self.index.pcm.item(row)
         return cut_crop(
+            # A copy, as the next utterance takes the place of this one's audio.
             lambda start, length: read_samples(
                 encoded, sample, pcm, start=start, num_frames=length
-            ),
+            ).copy(),
             self.index,
             row,
             crop,
@@ -100,23 +100,3 @@ class StreamedCrops(torch.utils.data.IterableDataset):
                 stamp = self.index.stamps[number]
                 cache = self.shard_cache
                 yield from stream_audio(self.index, here, shard_cache=cache, stamp=stamp)
-
-
-class _Filling:
-    """A batch whose crops come in any order."""
-
-    def __init__(self, size, crop_frames):
-        self.batch = Batch(
-            [None] * size,
-            torch.empty((size, crop_frames), dtype=torch.int16),
-            torch.empty(size, dtype=torch.int64),
-        )
-        # The same memory: numpy copies a crop at once, where torch would wake threads for it.
-        self.signals = self.batch.signals.numpy()
-        self.missing = size
-
-    def put(self, slot, item):
-        self.batch.ids[slot] = item["id"]
-        self.signals[slot] = item["sig"].numpy()
-        self.batch.classes[slot] = item["class_idx"]
-        self.missing -= 1
