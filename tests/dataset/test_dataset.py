@@ -135,7 +135,7 @@ def test_audio_that_has_to_be_decoded(tmp_path, monkeypatch, fmt, subtype):
     assert decoded == 0 and expected.abs().max() > 1000
     once, decoded = crop("other")
     assert decoded == 1 and torch.equal(once, expected)
-    monkeypatch.setattr("local.dataset.indexed.KEPT", 0)
+    monkeypatch.setattr("local.dataset.crops.KEPT", 0)
     each_time, decoded = crop("other")
     assert decoded == 0 and torch.equal(each_time, expected)
 

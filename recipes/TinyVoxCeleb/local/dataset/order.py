@@ -14,20 +14,10 @@ from local.errors import RecipeError
 from local.processes import rank, world_size
 
 
-def sample_seed(seed, epoch, sample_id, crop=0):
+def sample_seed(seed: int, epoch: int, sample_id: str, crop: int = 0) -> int:
     """A seed for all that is random about one crop of an utterance: where it lies, augmentation.
 
-    Arguments
-    ---------
-    seed, epoch : int
-    sample_id : str
-    crop : int
-        Its number, where an utterance gives several in an epoch.
-
-    Returns
-    -------
-    int
-        From 0 to 2^64 - 1.
+    It is less than 2^64. Where an utterance gives several crops in an epoch, they are numbered.
 
     Example
     -------
@@ -51,8 +41,8 @@ class CropOrder(torch.utils.data.Sampler):
         Of the training shards.
     batch_size : int
         Items a batch, of all processes together.
-    seed : int
     crops_per_utterance : int
+        Crops that an utterance gives in an epoch.
     shuffle_buffer : int
         For shards that are streamed: they come in random order, and their items are drawn from a
         buffer of this many. Shards that are mapped are shuffled as a whole.
@@ -104,7 +94,7 @@ class CropOrder(torch.utils.data.Sampler):
         self.epoch = 0
         self.start = 0
 
-    def set_epoch(self, epoch, start=0):
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
         """Choose the epoch, and the batch of it, with which the next pass begins."""
         self.epoch = epoch
         self.start = start
@@ -112,31 +102,25 @@ class CropOrder(torch.utils.data.Sampler):
     def __len__(self):
         return len(self.sizes()) - self.start
 
-    def sizes(self):
+    def sizes(self) -> list[int]:
         """Items in each batch of an epoch, of all processes together."""
-        together = self.crops_per_speaker
-        groups = len(self.index) * self.crops_per_utterance // together
-        full, rest = divmod(groups, self.batch_size // together)
-        sizes = [self.batch_size // together] * full
+        group_size = self.crops_per_speaker
+        groups = len(self.index) * self.crops_per_utterance // group_size
+        full, rest = divmod(groups, self.batch_size // group_size)
+        sizes = [self.batch_size // group_size] * full
         if rest >= 2 * self.world or not sizes:
             sizes.append(rest)
         else:
             sizes[-1] += rest
         if min(sizes) < self.world:
             raise RecipeError(
-                f"{self.world} processes share batches of {min(sizes) * together} crops: expected "
-                f"at least {self.world * together}"
+                f"{self.world} processes share batches of {min(sizes) * group_size} crops: "
+                f"expected at least {self.world * group_size}"
             )
-        return [size * together for size in sizes]
+        return [size * group_size for size in sizes]
 
-    def batches(self):
-        """All batches of the epoch.
-
-        Returns
-        -------
-        list of numpy.ndarray
-            Numbers of items, int64, shape (batch,).
-        """
+    def batches(self) -> list[np.ndarray]:
+        """Numbers of the items of each batch of the epoch, of all processes together."""
         return np.split(self.items(), np.cumsum(self.sizes())[:-1])
 
     def __iter__(self):
@@ -144,14 +128,8 @@ class CropOrder(torch.utils.data.Sampler):
             groups = batch.reshape(-1, self.crops_per_speaker)
             yield groups[self.rank :: self.world].reshape(-1).tolist()
 
-    def items(self):
-        """The items of the epoch in their order.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64, shape (items,).
-        """
+    def items(self) -> np.ndarray:
+        """Numbers of the items of the epoch in their order."""
         rng = np.random.default_rng([self.seed, self.epoch])
         if not self.index.mapped:
             return self._buffered(rng)
@@ -178,12 +156,6 @@ class CropOrder(torch.utils.data.Sampler):
         crops = np.arange(self.crops_per_utterance)
         return (rows[:, None] * self.crops_per_utterance + crops).reshape(-1)
 
-    def shards(self):
-        """The order in which the shards are streamed in this epoch.
-
-        Returns
-        -------
-        numpy.ndarray
-            Numbers of shards, shape (shards,).
-        """
+    def shards(self) -> np.ndarray:
+        """Numbers of the shards in the order in which they are streamed in this epoch."""
         return np.random.default_rng([self.seed, self.epoch, 1]).permutation(len(self.index.shards))

@@ -2,11 +2,12 @@
 
 import collections
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
-from local.dataset.batch import collate
+from local.dataset.batch import Batch, collate
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.errors import RecipeError
 from local.shards.audio import read_samples
@@ -17,9 +18,9 @@ class StreamedCrops(torch.utils.data.IterableDataset):
     """The batches of an order, read shard after shard: those that `IndexedCrops` gives for it.
 
     Order and crops are settled before anything is read, so the stream only fills the batches'
-    places as their utterances come by. Worker w of n makes each n-th batch of this process; every
-    worker reads the shards, each once a pass. At most the crops of the order's shuffle buffer are
-    held in batches that are not complete yet.
+    places as their utterances come by; at most the crops of the order's shuffle buffer wait in
+    batches that are not complete yet. Of n workers each makes every n-th batch of this process,
+    and reads all shards for it, each once a pass.
 
     Arguments
     ---------
@@ -27,7 +28,6 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         Of an index of any shards.
     crop_frames : int
         Length of a crop in audio samples; shorter utterances are repeated.
-    seed : int
     shard_cache : str or Path, optional
         Folder for copies of shards that are elsewhere. Without it they are read over the network
         by every worker in every epoch.
@@ -50,7 +50,7 @@ class StreamedCrops(torch.utils.data.IterableDataset):
     def __len__(self):
         return len(self.order)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch | RecipeError]:
         worker = torch.utils.data.get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         try:
@@ -78,11 +78,12 @@ class StreamedCrops(torch.utils.data.IterableDataset):
 
     def _cut(self, encoded, row, crop):
         sample, pcm = self.index[row], self.index.pcm.item(row)
+
+        def read(start, length):  # a copy, as the next utterance takes the place of this one
+            return read_samples(encoded, sample, pcm, start=start, num_frames=length).copy()
+
         return cut_crop(
-            # A copy, as the next utterance takes the place of this one's audio.
-            lambda start, length: read_samples(
-                encoded, sample, pcm, start=start, num_frames=length
-            ).copy(),
+            read,
             self.index,
             row,
             crop,
@@ -97,6 +98,5 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         for number in self.order.shards():
             here = rows[shards == number].tolist()
             if here:  # otherwise the shard is not even opened
-                stamp = self.index.stamps[number]
-                cache = self.shard_cache
+                stamp, cache = self.index.stamps[number], self.shard_cache
                 yield from stream_audio(self.index, here, shard_cache=cache, stamp=stamp)
