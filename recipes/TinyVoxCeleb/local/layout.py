@@ -21,7 +21,7 @@ def utterance_key(identifier: str) -> str:
 
     Arguments
     ---------
-    identifier
+    identifier :
         "speaker/session/utterance" or a hash, with or without ".wav" (or ".flac"); evaluation
         files may carry the "eval/wav/" that their path in the shards has.
 

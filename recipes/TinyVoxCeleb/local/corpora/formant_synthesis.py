@@ -25,11 +25,11 @@ def glottal_source(
 
     Arguments
     ---------
-    f0
+    f0 :
         Fundamental frequency in Hz, shape (time,).
-    open_quotient
+    open_quotient :
         Part of the period in which the glottis is open; it opens in two thirds of that.
-    jitter, shimmer
+    jitter, shimmer :
         Standard deviations of the period and of the amplitude from cycle to cycle, relative.
 
     Returns

@@ -65,9 +65,9 @@ def split_speakers(
 
     Arguments
     ---------
-    sessions
+    sessions :
         Utterance ids by speaker and session.
-    sex
+    sex :
         Where given, dev speakers are drawn in pairs of one sex, so that same-sex trials exist.
 
     Returns

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from local.bundle.windows import MIN_FRAMES
 from local.processes import rank, world_size
-from local.shards import MappedShards
+from local.shards import MappedShards, ShardIndex
 from local.shards.audio import FULL_SCALE, repeat_to
 
 
@@ -78,15 +77,15 @@ class Utterances(torch.utils.data.Dataset):
 
     Arguments
     ---------
-    index : ShardIndex
+    index :
         Of shards that can be mapped.
-    batch_size : int
+    batch_size :
         Utterances a batch at the most.
-    min_frames : int
+    min_frames :
         Utterances shorter than this many audio samples are repeated to it.
     """
 
-    def __init__(self, index, *, batch_size=16, min_frames=MIN_FRAMES):
+    def __init__(self, index: ShardIndex, *, batch_size: int = 16, min_frames: int):
         self.index = index
         self.shards = MappedShards(index)
         self.min_frames = min_frames

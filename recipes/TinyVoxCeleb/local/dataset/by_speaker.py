@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 
 from local.errors import RecipeError
+from local.shards import ShardIndex
 
 
 def balanced_items(classes: np.ndarray, seed: int, epoch: int) -> np.ndarray:
@@ -22,14 +23,8 @@ def speaker_groups(classes: np.ndarray, size: int, rng: np.random.Generator) -> 
     A speaker's last group is filled up with others of the speaker's items, so there may be more
     groups than the items fill; those left out are drawn at random.
 
-    Arguments
-    ---------
-    classes
-        The speaker of each item; every one has at least `size` items.
-
-    Returns
-    -------
-    Numbers of items, shape (items // size, size); those of a group differ.
+    Items are told by the classes of their speakers, each of whom has at least `size`. The result is
+    numbers of items, shape (items // size, size); those of a group differ.
 
     Example
     -------
@@ -46,7 +41,9 @@ def speaker_groups(classes: np.ndarray, size: int, rng: np.random.Generator) -> 
     return rng.permutation(np.concatenate(groups))[: len(classes) // size]
 
 
-def check_groups(index, crops_per_utterance: int, crops_per_speaker: int, batch_size: int) -> None:
+def check_groups(
+    index: ShardIndex, crops_per_utterance: int, crops_per_speaker: int, batch_size: int
+) -> None:
     """Check that batches can be made of groups of a speaker's crops.
 
     Raises

@@ -9,30 +9,37 @@ import torch
 
 from local.dataset.order import sample_seed
 from local.errors import RecipeError
-from local.shards import MappedShards
+from local.shards import MappedShards, ShardIndex
 from local.shards.audio import repeat_to
 
 MIN_CROP_FRAMES = 1600  # 0.1 s: a few frames of features
 KEPT = 2**28  # bytes of decoded audio at the most: 140 minutes
 
 
-def cut_crop(read: Callable, index, row: int, crop: int, *, num_frames, seed, epoch) -> dict:
-    """Cut one crop of an utterance; a shorter utterance is repeated to its length.
+def cut_crop(
+    read: Callable[[int, int], np.ndarray],
+    index: ShardIndex,
+    row: int,
+    crop: int,
+    *,
+    num_frames: int,
+    seed: int,
+    epoch: int,
+) -> dict:
+    """Cut one crop of an utterance, as an item for `collate`; with the seed that is its own.
+
+    A shorter utterance is repeated to the length of a crop.
 
     Arguments
     ---------
-    read
+    read :
         Gives a part of the utterance, by where it begins and its length in audio samples: int16,
         shape (time,).
-    row, crop
-        Number of the utterance in the ShardIndex `index`, and of the crop in the utterance. Where
-        the crop begins follows from its number, the utterance's id, the seed and the epoch.
-    num_frames
+    row, crop :
+        Number of the utterance in the index, and of the crop in the utterance. Where the crop
+        begins follows from its number, the utterance's id, the seed and the epoch.
+    num_frames :
         Length of a crop, in audio samples.
-
-    Returns
-    -------
-    An item for `collate`, with the seed that is the crop's own.
 
     Raises
     ------
@@ -69,12 +76,11 @@ class IndexedCrops(torch.utils.data.Dataset):
 
     Arguments
     ---------
-    index : ShardIndex
+    index :
         Of shards that can be mapped.
-    crop_frames : int
+    crop_frames :
         Length of a crop in audio samples; shorter utterances are repeated.
-    seed : int
-    crops_per_utterance : int
+    crops_per_utterance :
         Items that an utterance gives; they are numbered utterance by utterance.
 
     Raises
@@ -83,7 +89,9 @@ class IndexedCrops(torch.utils.data.Dataset):
         Shards that cannot be mapped; crops that are too short; see `cut_crop` for items.
     """
 
-    def __init__(self, index, *, crop_frames, seed, crops_per_utterance=1):
+    def __init__(
+        self, index: ShardIndex, *, crop_frames: int, seed: int, crops_per_utterance: int = 1
+    ):
         check_crop_frames(crop_frames)
         self.index = index
         self.shards = MappedShards(index)

@@ -5,10 +5,10 @@ import collections
 import functools
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from local.dataset.batch import collate
 from local.dataset.crops import IndexedCrops
@@ -56,18 +56,25 @@ class BatchLoader(DataLoader):
 
     Arguments
     ---------
-    data : IndexedCrops or Utterances or StreamedCrops
-        Or another data set, of items as `collate` takes them or of whole batches.
-    order : iterable, optional
+    data :
+        Crops, as IndexedCrops or StreamedCrops; or whole batches, such as Utterances.
+    order :
         For each batch the list of its items' numbers, or the one number of a whole batch; None
-        where `data` is streamed.
-    num_workers : int
+        where the data is streamed.
+    num_workers :
         Threads or processes that read; 0 reads in the main thread.
-    pin_memory : bool
+    pin_memory :
         Put batches into page-locked memory, from where they are copied faster to a GPU.
     """
 
-    def __init__(self, data, order=None, *, num_workers=0, pin_memory=False):
+    def __init__(
+        self,
+        data: Dataset,
+        order: Iterable | None = None,
+        *,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+    ):
         self.streamed = isinstance(data, IterableDataset)
         self.order = data.order if self.streamed else order
         self.threads = 0 if self.streamed else num_workers

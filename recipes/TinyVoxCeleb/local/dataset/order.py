@@ -12,6 +12,7 @@ import torch
 from local.dataset.by_speaker import balanced_items, check_groups, speaker_groups
 from local.errors import RecipeError
 from local.processes import rank, world_size
+from local.shards import ShardIndex
 
 
 def sample_seed(seed: int, epoch: int, sample_id: str, crop: int = 0) -> int:
@@ -37,19 +38,17 @@ class CropOrder(torch.utils.data.Sampler):
 
     Arguments
     ---------
-    index : ShardIndex
-        Of the training shards.
-    batch_size : int
+    batch_size :
         Items a batch, of all processes together.
-    crops_per_utterance : int
+    crops_per_utterance :
         Crops that an utterance gives in an epoch.
-    shuffle_buffer : int
+    shuffle_buffer :
         For shards that are streamed: they come in random order, and their items are drawn from a
         buffer of this many. Shards that are mapped are shuffled as a whole.
-    speaker_balanced : bool
+    speaker_balanced :
         Draw as many items as there are, but each speaker equally often on average; an utterance
         may come several times then, or not at all. For shards that are mapped.
-    crops_per_speaker : int
+    crops_per_speaker :
         From 2 on, batches are made of groups of this many crops of one speaker, and each process
         has whole groups; a batch may hold several of a speaker. Items that would fill no group are
         left out of an epoch, at random. For shards that are mapped.
@@ -57,14 +56,14 @@ class CropOrder(torch.utils.data.Sampler):
 
     def __init__(
         self,
-        index,
+        index: ShardIndex,
         *,
-        batch_size,
-        seed,
-        crops_per_utterance=1,
-        shuffle_buffer=1000,
-        speaker_balanced=False,
-        crops_per_speaker=1,
+        batch_size: int,
+        seed: int,
+        crops_per_utterance: int = 1,
+        shuffle_buffer: int = 1000,
+        speaker_balanced: bool = False,
+        crops_per_speaker: int = 1,
     ):
         if min(batch_size, crops_per_utterance, shuffle_buffer, crops_per_speaker) < 1:
             raise RecipeError(

@@ -3,12 +3,14 @@
 import collections
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from local.dataset.batch import Batch, collate
 from local.dataset.crops import check_crop_frames, cut_crop
+from local.dataset.order import CropOrder
 from local.errors import RecipeError
 from local.shards.audio import read_samples
 from local.shards.streaming import stream_audio
@@ -24,11 +26,9 @@ class StreamedCrops(torch.utils.data.IterableDataset):
 
     Arguments
     ---------
-    order : CropOrder
-        Of an index of any shards.
-    crop_frames : int
+    crop_frames :
         Length of a crop in audio samples; shorter utterances are repeated.
-    shard_cache : str or Path, optional
+    shard_cache :
         Folder for copies of shards that are elsewhere. Without it they are read over the network
         by every worker in every epoch.
 
@@ -39,7 +39,14 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         changed since. A worker process gives it in the place of a batch.
     """
 
-    def __init__(self, order, *, crop_frames, seed, shard_cache=None):
+    def __init__(
+        self,
+        order: CropOrder,
+        *,
+        crop_frames: int,
+        seed: int,
+        shard_cache: str | Path | None = None,
+    ):
         check_crop_frames(crop_frames)
         self.order = order
         self.index = order.index
