@@ -14,7 +14,8 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import lfilter
 
-from local.layout import SAMPLE_RATE, write_meta
+from local.layout import SAMPLE_RATE
+from local.metadata import write_meta
 from local.scoring.trials import make_trials, write_trials
 from local.shards import write_shards
 

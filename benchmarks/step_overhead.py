@@ -69,7 +69,7 @@ class InTurns(BatchLoader):
     """
 
     def __init__(self, loader, steps, plain, brain):
-        super().__init__(loader.data, loader.order)
+        super().__init__(loader.dataset, loader.order)
         loader.set_epoch(1)
         batches = list(loader)
         self.batches = [batches[number % len(batches)] for number in range(steps)]

@@ -17,7 +17,7 @@ import pytest
 import soundfile as sf
 
 from local.corpora import voices
-from local.corpora.clips import PEAK, join_clips
+from local.corpora.convert import PEAK, join_clips
 from local.corpora.debian_packages import PackagesUnavailable, package_licence
 from local.corpora.voices import find_voices, language_of, prepare_voices
 from local.errors import RecipeError

@@ -5,7 +5,7 @@ import gzip
 
 import numpy as np
 import pytest
-from test_dataset import content, in_processes, make_loader
+from crop_batches import content, in_processes, make_loader
 
 from local.dataset import CropOrder
 from local.dataset.by_speaker import speaker_groups
@@ -51,8 +51,8 @@ def test_each_process_has_whole_groups(index, monkeypatch, world):
                 assert len(set(group)) == 1
         assert content(make_loader(index, start=1, **options)) == parts[-1][1:]
         assert content(make_loader(index, epoch=2, **options)) != parts[-1]
-    crops = [signals for part in parts for ids, signals in part]
-    assert sum(len(ids) for part in parts for ids, _ in part) == 42  # as many as without groups
+    crops = [signals for part in parts for ids, signals, *_ in part]
+    assert sum(len(ids) for part in parts for ids, *_ in part) == 42  # as many as without groups
     assert len(set(crops)) == len(crops)
     sizes = [sum(len(part[number][0]) for part in parts) for number in range(len(parts[0]))]
     assert sizes == loader.order.sizes() == ([12, 12, 12, 6] if world == 1 else [12, 12, 18])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from crop_batches import content, in_processes, make_loader
 from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.dataio.sampler import (
     BalancingDataSampler,
@@ -25,28 +26,6 @@ from local.errors import RecipeError
 from local.shards import index_shards, read_shards
 from local.shards.audio import decode
 from shard_writing import member_pair, original_layout, wav_bytes, write_tar
-
-
-def make_loader(index, *, num_workers=0, crop_frames=4000, seed=1, epoch=1, start=0, **options):
-    options = {"batch_size": 4, "seed": seed, **options}
-    order = CropOrder(index, **options)
-    crops = options.get("crops_per_utterance", 1)
-    data = IndexedCrops(index, crop_frames=crop_frames, seed=seed, crops_per_utterance=crops)
-    loader = BatchLoader(data, order, num_workers=num_workers)
-    loader.set_epoch(epoch, start)
-    return loader
-
-
-def content(batches):
-    return [(batch.ids, batch.signals.numpy().tobytes()) for batch in batches]
-
-
-def in_processes(monkeypatch, world):
-    """Let the processes of a group take their turns in this one."""
-    for rank in range(world):
-        monkeypatch.setattr("local.dataset.order.place", lambda rank=rank: (rank, world))
-        monkeypatch.setattr("local.dataset.utterances.place", lambda rank=rank: (rank, world))
-        yield rank
 
 
 @pytest.fixture
@@ -68,9 +47,9 @@ def test_every_crop_once_an_epoch(tmp_path, monkeypatch, shards, world):
             parts.append(content(loader))
             assert len(parts[-1]) == len(loader)
         assert len({len(part) for part in parts}) == 1  # no process waits for another
-        seen = collections.Counter(key for part in parts for ids, _ in part for key in ids)
+        seen = collections.Counter(key for part in parts for ids, *_ in part for key in ids)
         assert seen == {sample.key: 2 for sample in index}
-        assert len({signals for part in parts for _, signals in part}) == sum(map(len, parts))
+        assert len({signals for part in parts for _, signals, *_ in part}) == sum(map(len, parts))
         expected = expected or parts
         assert parts == expected
 
@@ -156,7 +135,7 @@ def test_audio_that_has_to_be_decoded(tmp_path, monkeypatch, fmt, subtype):
     assert decoded == 0 and expected.abs().max() > 1000
     once, decoded = crop("other")
     assert decoded == 1 and torch.equal(once, expected)
-    monkeypatch.setattr("local.dataset.indexed.KEPT", 0)
+    monkeypatch.setattr("local.dataset.crops.KEPT", 0)
     each_time, decoded = crop("other")
     assert decoded == 0 and torch.equal(each_time, expected)
 

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from crop_batches import content, in_processes
 from http_server import HttpServer
 from s3_server import environment, serve_s3
 
@@ -64,10 +65,6 @@ def indexed(order, folder, num_shards):
     return content(BatchLoader(data, order))
 
 
-def content(batches):
-    return [(b.ids, b.signals.numpy().tobytes(), b.classes.tolist()) for b in batches]
-
-
 def streamed(order, num_workers=0, **options):
     return content(BatchLoader(StreamedCrops(order, **OPTIONS, **options), num_workers=num_workers))
 
@@ -99,8 +96,7 @@ def test_any_number_of_processes(tmp_path, monkeypatch, world, num_shards):
     index = index_shards(write(tmp_path / "packed", num_shards, ".tar.gz"))
     whole = streamed(make_order(index, batch_size=6))
     parts = []
-    for rank in range(world):
-        monkeypatch.setattr("local.dataset.order.place", lambda rank=rank: (rank, world))
+    for rank in in_processes(monkeypatch, world):
         parts.append(streamed(make_order(index, batch_size=6), num_workers=rank))
     for batch in range(2):  # a short last one joins the one before, the sooner the more there are
         ids = [parts[rank][batch][0] for rank in range(world)]

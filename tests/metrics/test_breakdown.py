@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from local.errors import RecipeError
-from local.metadata import SpeakerInfo, read_speakers
+from local.metadata import SpeakerInfo
 from local.metrics import equal_error_rate
 from local.metrics.breakdown import breakdown
 
@@ -72,17 +71,3 @@ def test_default_threshold_is_that_of_the_eer(trials):
     (entry,) = entries
     assert entry["miss"] <= entry["false_alarm"] + 1e-12
     assert abs(entry["miss"] - entry["false_alarm"]) < 0.05
-
-
-def test_metadata(tmp_path):
-    path = tmp_path / "tiny_meta.csv"
-    path.write_text("\ufeffID, Sex ,nationality\nx,Male,Norway\ny,f,\n", encoding="utf-8")
-    assert read_speakers(path) == {
-        "x": SpeakerInfo("male", "Norway", ""),
-        "y": SpeakerInfo("female", "", ""),
-    }
-    path.write_text("name,gender\n")
-    with pytest.raises(RecipeError, match="no column id; found name, gender"):
-        read_speakers(path)
-    with pytest.raises(RecipeError, match="no such metadata file"):
-        read_speakers(tmp_path / "none.csv")

@@ -173,7 +173,7 @@ dist.init_process_group("gloo")
 index = index_shards(sys.argv[1])
 order = CropOrder(index, batch_size=5, seed=1)
 train = BatchLoader(IndexedCrops(index, crop_frames=4000, seed=1), order, num_workers=2)
-data = Utterances(index, batch_size=2)
+data = Utterances(index, batch_size=2, min_frames=8000)
 val = BatchLoader(data, data.own(), num_workers=2)
 train.set_epoch(3)
 seen = [[key for batch in loader for key in batch.ids] for loader in (train, val)]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 
 class RecipeError(Exception):
@@ -13,29 +14,21 @@ class RecipeError(Exception):
 
 
 class Stopped(Exception):  # noqa: N818 - no error
-    """A signal has stopped the work, which is saved.
+    """A signal of this number has stopped the work, which is saved.
 
-    Arguments
-    ---------
-    number : int
-        Of the signal.
-    message : str
-        What to tell the user; a process that is not the first has nothing to tell.
+    The message is for the user; a process that is not the first has nothing to tell.
     """
 
-    def __init__(self, number, message):
+    def __init__(self, number: int, message: str):
         super().__init__(message)
         self.number = number
 
 
 @contextlib.contextmanager
-def one_line_errors(debug=False):
+def one_line_errors(debug: bool = False) -> Iterator[None]:
     """Turn errors that a user can mend into one line on stderr and exit code 1.
 
-    Arguments
-    ---------
-    debug : bool
-        Let the exception through, with its traceback.
+    For debugging, exceptions are let through, with their tracebacks.
 
     Raises
     ------

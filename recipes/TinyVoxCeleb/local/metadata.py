@@ -1,23 +1,50 @@
-"""What tiny_meta.csv tells of the speakers: sex, nationality, whether they are trained on."""
+"""Tables of speakers, such as tiny_meta.csv: CSV files with a row a speaker."""
 
 import csv
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.errors import RecipeError
+from local.files import atomic_file
+from local.layout import META_FILE
 
+META_COLUMNS = ("id", "gender", "nationality", "set", "idx")  # of tiny_meta.csv
+ID_COLUMNS = ("id", "speaker", "speaker_id", "spk", "spk_id", "voxceleb1_id", "voxceleb2_id")
+GENDER_COLUMNS = ("gender", "sex")
 SEXES = {"f": "female", "m": "male"}
+
+
+@dataclass(frozen=True)
+class SpeakerTable:
+    """The content of a CSV file.
+
+    Attributes
+    ----------
+    columns : list of str
+        Names in lower case, with "_" for blanks, in the order of the file.
+    rows : list of (str, dict of str to str)
+        Each row's place, "file:line", and its values by column; a row may end before the last.
+    """
+
+    path: Path
+    columns: list
+    rows: list
+
+    def first_column(self, names: Iterable[str]) -> str | None:
+        """The first of several names that the table has a column of."""
+        return next((name for name in names if name in self.columns), None)
 
 
 @dataclass(frozen=True)
 class SpeakerInfo:
     """One speaker, "" for what is not told.
 
-    Arguments
-    ---------
+    Attributes
+    ----------
     sex : str
         "female" or "male", else as the file has it.
-    nationality : str
     known : str
         "known" for a training speaker, who has a class index; else "unknown".
     """
@@ -27,55 +54,123 @@ class SpeakerInfo:
     known: str
 
 
-def read_speakers(path):
-    """Read a metadata file; columns other than `id` may be missing.
+def read_table(path: str | Path, required: Collection[str] = ()) -> SpeakerTable:
+    """Read a CSV file whose values are separated by commas, semicolons or tabs.
 
-    Arguments
-    ---------
-    path : str or Path
-        A CSV file with a row a speaker and the columns id, gender or sex, nationality, idx.
-
-    Returns
-    -------
-    dict of str to SpeakerInfo
+    Bytes that are not UTF-8 become "�", but for those of ids, which may be names of files.
 
     Raises
     ------
     RecipeError
-        No such file, or no column `id`.
+        No such file, not a CSV file, or no column of a required name.
 
     Example
     -------
-    >>> path = getfixture("tmp_path") / "tiny_meta.csv"
+    >>> path = getfixture("tmp_path") / "people.csv"
+    >>> _ = path.write_text("Speaker ID; Sex\\nann; f\\nbob\\n")
+    >>> [values for _, values in read_table(path).rows]
+    [{'speaker_id': 'ann', 'sex': 'f'}, {'speaker_id': 'bob'}]
+    """
+    path = Path(path)
+    if not path.is_file():
+        columns = f" with the columns {' and '.join(required)}" if required else ""
+        raise RecipeError(f"{path}: no such metadata file: expected a CSV{columns}")
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as fin:
+        header = fin.readline()
+        fin.seek(0)
+        delimiter = max(",;\t", key=header.count)
+        reader = csv.reader(fin, delimiter=delimiter, skipinitialspace=True)
+        try:
+            lines = [(reader.line_num, [value.strip() for value in row]) for row in reader if row]
+        except csv.Error as error:
+            raise RecipeError(
+                f"{path}:{reader.line_num}: not a row of a CSV file ({error})"
+            ) from None
+    columns = [name.lower().replace(" ", "_") for name in lines[0][1]] if lines else []
+    if missing := [name for name in required if name not in columns]:
+        raise RecipeError(
+            f"{path}: column {' and '.join(missing)} is missing: found "
+            f"{', '.join(columns) or 'none'}; expected at least {' and '.join(required)}"
+        )
+    rows = [(f"{path}:{line}", _values_by_column(columns, row)) for line, row in lines[1:]]
+    return SpeakerTable(path, columns, rows)
+
+
+def _values_by_column(columns, row):
+    values = dict(zip(columns, row, strict=False))
+    for name in values.keys() - set(ID_COLUMNS):
+        values[name] = values[name].encode(errors="surrogateescape").decode(errors="replace")
+    return values
+
+
+def read_speakers(path: str | Path) -> dict[str, SpeakerInfo]:
+    """Read what a table with a column `id` tells of each speaker; other columns may be missing.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / META_FILE
     >>> _ = path.write_text("id,gender,idx\\nid10012,f,0\\nid10020,M,\\n")
     >>> read_speakers(path)["id10020"]
     SpeakerInfo(sex='male', nationality='', known='unknown')
     """
-    path = Path(path)
-    if not path.is_file():
-        raise RecipeError(f"{path}: no such metadata file")
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as fin:
-        reader = csv.DictReader(fin, skipinitialspace=True)
-        names = {name.strip().lower(): name for name in reader.fieldnames or [] if name}
-        if "id" not in names:
-            raise RecipeError(f"{path}: no column id; found {', '.join(names) or 'an empty file'}")
-
-        def value(row, *columns):
-            column = next((names[column] for column in columns if column in names), None)
-            return (row.get(column) or "").strip()
-
-        speakers = {}
-        for row in _rows(reader, path):
-            gender = value(row, "gender", "sex")
-            known = ("known" if value(row, "idx") else "unknown") if "idx" in names else ""
-            speakers[value(row, "id")] = SpeakerInfo(
-                SEXES.get(gender.lower()[:1], gender), value(row, "nationality"), known
-            )
+    table = read_table(path, required=("id",))
+    gender_column = table.first_column(GENDER_COLUMNS)
+    classes_told = "idx" in table.columns
+    speakers = {}
+    for _, row in table.rows:
+        gender = row.get(gender_column, "")
+        known = ("known" if row.get("idx") else "unknown") if classes_told else ""
+        speakers[row.get("id", "")] = SpeakerInfo(
+            SEXES.get(gender.lower()[:1], gender), row.get("nationality", ""), known
+        )
     return speakers
 
 
-def _rows(reader, path):
+def read_classes(path: str | Path) -> dict[str, int | None]:
+    """Read the class index of each speaker, None where the column `idx` is empty.
+
+    Raises
+    ------
+    RecipeError
+        Also for a class index that is no integer, and a row without an id.
+    """
+    classes = {}
+    for place, row in read_table(path, required=("id", "idx")).rows:
+        if "id" not in row:
+            raise RecipeError(f"{place}: the row ends before its id: expected one, or no row")
+        text = row.get("idx", "")
+        classes[row["id"]] = _class_index(text, place) if text else None
+    return classes
+
+
+def _class_index(text, place):
     try:
-        yield from reader
-    except csv.Error as error:
-        raise RecipeError(f"{path}:{reader.line_num}: not a row of a CSV file ({error})") from None
+        number = float(text)  # pandas writes a column of integers with gaps as 0.0, 1.0, ...
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise RecipeError(f"{place}: idx is {text!r}: expected an integer or nothing")
+    return int(number)
+
+
+def write_meta(
+    corpus: str | Path,
+    *,
+    train_speakers: Iterable[str],
+    dev_speakers: Iterable[str],
+    gender: Mapping[str, str] | None = None,
+    nationality: Mapping[str, str] | None = None,
+) -> None:
+    """Write the table tiny_meta.csv of a corpus.
+
+    Training speakers get class indices from 0 in sorted order, dev speakers none.
+    """
+    gender, nationality = gender or {}, nationality or {}
+    with atomic_file(Path(corpus) / META_FILE) as fout:
+        writer = csv.writer(fout, lineterminator="\n")
+        writer.writerow(META_COLUMNS)
+        rows = [(speaker, "train", idx) for idx, speaker in enumerate(sorted(train_speakers))]
+        rows += [(speaker, "dev", "") for speaker in sorted(dev_speakers)]
+        for speaker, split, idx in rows:
+            row = (speaker, gender.get(speaker, ""), nationality.get(speaker, ""), split, idx)
+            writer.writerow(row)

@@ -22,18 +22,10 @@ CORPORA = (*NEEDS_DATA, "voices", "synthetic")
 EXIT_PACKAGES_UNAVAILABLE = 3
 
 
-def prepare(corpus, data_folder, out, seed):
+def prepare(corpus: str, data_folder: str | None, out: str | Path, seed: int) -> None:
     """Prepare a corpus in `out`/corpus; shards that come with it are linked as `out`/shards.
 
-    Arguments
-    ---------
-    corpus : str
-        One of CORPORA.
-    data_folder : str or None
-        Where the data lies, for the corpora that need some.
-    out : str or Path
-    seed : int
-        Of the splits and trial lists.
+    The seed is that of splits and trial lists.
 
     Raises
     ------

@@ -35,15 +35,14 @@ BANDWIDTHS = np.array([60, 80, 110, 200, 250, 1000])  # Hz, about those of Klatt
 class Voice:
     """What distinguishes a speaker.
 
-    Arguments
-    ---------
+    Attributes
+    ----------
     f0 : float
         Mean fundamental frequency in Hz.
     f0_range : float
         Standard deviation of its movement in semitones.
     formant_scale : numpy.ndarray
         Factor on each formant: vocal tract length and habits, shape (6,).
-    bandwidth_scale : float
     tilt : float
         Pole of the source's low-pass.
     breath : float
@@ -64,19 +63,8 @@ class Voice:
     hiss: float
 
 
-def draw_voice(rng, gender):
-    """Draw a speaker's voice.
-
-    Arguments
-    ---------
-    rng : numpy.random.Generator
-    gender : str
-        "f" or "m".
-
-    Returns
-    -------
-    Voice
-    """
+def draw_voice(rng: np.random.Generator, gender: str) -> Voice:
+    """Draw the voice of a speaker whose gender is "f" or "m"."""
     # Women's tracts are shorter: their formants in Peterson & Barney lie about 16 % higher.
     f0, tract = {"f": (210, 1.16), "m": (120, 1.0)}[gender]
     tract *= np.exp(rng.normal(0, 0.07))
@@ -92,20 +80,10 @@ def draw_voice(rng, gender):
     )
 
 
-def speak(voice, rng, seconds):
-    """Let a voice say random syllables.
+def speak(voice: Voice, rng: np.random.Generator, seconds: float) -> np.ndarray:
+    """Let a voice say random syllables: samples at 16 kHz, whose level is set by `record`.
 
-    Arguments
-    ---------
-    voice : Voice
-    rng : numpy.random.Generator
-        Says what is spoken, not who speaks.
-    seconds : float
-
-    Returns
-    -------
-    numpy.ndarray
-        Samples at 16 kHz, shape (time,); the level is set by `record`.
+    The generator says what is spoken, not who speaks.
     """
     frames = round(seconds * SAMPLE_RATE / FRAME)
     vowels, loudness, consonants = _syllables(voice, rng, frames)
@@ -163,19 +141,10 @@ def _smooth(track, width):
     return np.stack([np.convolve(column, window, "valid") for column in padded.T], axis=1)
 
 
-def record(signal, rng):
+def record(signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Put a voice on a recording: a microphone's tilt, background noise and a level.
 
-    Arguments
-    ---------
-    signal : numpy.ndarray
-        Shape (time,).
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    numpy.ndarray
-        -30 to -22 dBFS on average and nowhere beyond full scale, shape (time,).
+    That is -30 to -22 dBFS on average, and nowhere beyond full scale.
     """
     signal = tilt(signal, rng.uniform(-0.2, 0.2))
     signal /= signal.std() + 1e-9

@@ -1,5 +1,8 @@
-"""Any audio file that libsndfile reads, as 16 kHz mono PCM16 WAV."""
+"""Any audio file that libsndfile reads, as 16 kHz mono: written as WAV, or as clips to join."""
 
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +14,13 @@ from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 
 BLOCK_SECONDS = 20  # what is in memory at a time, however long a recording is
+MIN_SECONDS, MAX_SECONDS = 2.0, 4.0  # of an utterance that is joined of clips
+PEAK = 0.7  # of each clip, relative to full scale
+SILENCE = 1e-3  # a peak below this is no speech
 
 
-def read_headers(paths):
-    """Read the header of each file, before anything is written.
-
-    Arguments
-    ---------
-    paths : collection of Path
-
-    Returns
-    -------
-    list
-        ``soundfile.info`` of each file.
+def read_headers(paths: Collection[Path]) -> list:
+    """Read the header of each file by ``soundfile.info``, before anything is written.
 
     Raises
     ------
@@ -50,21 +47,11 @@ def read_headers(paths):
     return headers
 
 
-def convert(source, target):
+def convert(source: str | Path, target: str | Path) -> tuple[int, float]:
     """Write a recording as 16 kHz mono PCM16 WAV, block by block.
 
-    Arguments
-    ---------
-    source : str or Path
-    target : str or Path
-        Missing parent folders are made.
-
-    Returns
-    -------
-    samples : int
-        How many were written.
-    peak : float
-        The largest magnitude; what exceeds 1, full scale, is clipped.
+    Missing parent folders are made. Returns how many samples were written, and the largest
+    magnitude; what exceeds 1, full scale, is clipped.
 
     Raises
     ------
@@ -88,24 +75,15 @@ def convert(source, target):
     return samples, peak
 
 
-def resampled_blocks(source, block_seconds=BLOCK_SECONDS):
-    """Decode a recording as mono 16 kHz audio.
+def resampled_blocks(
+    source: str | Path, block_seconds: int = BLOCK_SECONDS
+) -> Iterator[np.ndarray]:
+    """Decode a recording as mono 16 kHz audio, in blocks of shape (time,) of 2 s at least.
 
     SciPy's polyphase filter takes any rate; torchaudio's (SpeechBrain's AudioNormalizer) tabulates
     its kernel for every output phase: 23 GB and a minute for 44,099 Hz. Blocks are whole seconds,
     so that each starts on a sample of either rate, and overlap by more than the filter's length:
     the result is that of filtering the whole recording.
-
-    Arguments
-    ---------
-    source : str or Path
-    block_seconds : int
-        At least 2.
-
-    Yields
-    ------
-    numpy.ndarray
-        Samples, shape (time,), the blocks one after the other.
 
     Raises
     ------
@@ -131,3 +109,58 @@ def resampled_blocks(source, block_seconds=BLOCK_SECONDS):
         raise RecipeError(
             f"{source}: cannot be decoded ({error}); remove it or export it again"
         ) from error
+
+
+def join_clips(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Join clips of shape (time,) in their order to utterances of 2-4 s.
+
+    Whatever reaches beyond 4 s is cut off, and what is left at the end is dropped.
+
+    Example
+    -------
+    >>> clips = [np.zeros(round(seconds * SAMPLE_RATE)) for seconds in (1.5, 1, 5, 1)]
+    >>> [len(utterance) / SAMPLE_RATE for utterance in join_clips(clips)]
+    [2.5, 4.0]
+    """
+    parts = []
+    for clip in clips:
+        parts.append(clip)
+        if sum(map(len, parts)) >= MIN_SECONDS * SAMPLE_RATE:
+            yield np.concatenate(parts)[: round(MAX_SECONDS * SAMPLE_RATE)]
+            parts = []
+
+
+def read_clips(paths: Iterable[Path], skipped: Counter) -> Iterator[np.ndarray]:
+    """Read clips, trimmed and levelled, each recording once; count those left out by reason."""
+    seen = set()
+    for path in paths:
+        try:
+            signal = np.concatenate(list(resampled_blocks(path)))
+        except RecipeError:
+            skipped["unreadable"] += 1
+            continue
+        # One recording often serves several stamps; in train and val it would be a leak.
+        digest = hashlib.sha256(signal.tobytes()).digest()
+        # Some have a constant offset of a fifth of full scale: it would click at the joins.
+        signal = signal - signal.mean() if len(signal) else signal
+        if np.abs(signal).max(initial=0) < SILENCE:
+            skipped["silent"] += 1
+        elif digest in seen:
+            skipped["copied"] += 1
+        else:
+            seen.add(digest)
+            yield _trim(signal)
+
+
+def _trim(signal, threshold_db=-30.0, margin=0.1, frame=0.02):
+    """Bring a clip to a common peak and cut its silent ends, but for `margin` seconds.
+
+    Some clips decode to peaks far beyond full scale, and each voice has a level of its own, which
+    tells the recordings apart without listening to the voice.
+    """
+    margin, frame = round(margin * SAMPLE_RATE), round(frame * SAMPLE_RATE)
+    starts = np.arange(0, len(signal), frame)
+    energy = np.add.reduceat(signal**2, starts)
+    loud = starts[energy > energy.max() * 10 ** (threshold_db / 10)]
+    signal = signal * (PEAK / np.abs(signal).max())
+    return signal[max(0, loud[0] - margin) : loud[-1] + frame + margin]

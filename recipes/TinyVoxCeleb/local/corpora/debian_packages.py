@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 from local.errors import RecipeError
@@ -21,21 +22,11 @@ class PackagesUnavailable(RecipeError):  # noqa: N818 - says what is the case, a
     """The packages cannot be had here: not a Debian-like system, no network, no package lists."""
 
 
-def fetch_packages(names, folder):
+def fetch_packages(names: Iterable[str], folder: str | Path) -> dict[str, str]:
     """Download Debian packages for the machine's release and unpack them into one tree.
 
-    Where the package lists are empty or stale, they are updated first if the user may do that.
-
-    Arguments
-    ---------
-    names : iterable of str
-    folder : str or Path
-        An existing folder, where the packages' ``usr/`` appears.
-
-    Returns
-    -------
-    dict of str to str
-        The version of each package.
+    Where the package lists are empty or stale, they are updated first if the user may do that. The
+    packages' ``usr/`` appears in the folder. Returns the version of each package.
 
     Raises
     ------
@@ -63,19 +54,12 @@ def fetch_packages(names, folder):
     return versions
 
 
-def package_licence(copyright_file):
-    """Read the licence of a package's files, and where they come from.
+def package_licence(copyright_file: str | Path) -> tuple[str, str]:
+    """Read the short name of the licence of a package's files, and their source.
 
-    Arguments
-    ---------
-    copyright_file : str or Path
-        In Debian's machine-readable format, whose paragraph ``Files: *`` speaks for every file
-        without a paragraph of its own. https://www.debian.org/doc/packaging-manuals/copyright-format/
-
-    Returns
-    -------
-    (str, str)
-        The licence's short name and the source.
+    The file is in Debian's machine-readable format, whose paragraph ``Files: *`` speaks for every
+    file without a paragraph of its own.
+    https://www.debian.org/doc/packaging-manuals/copyright-format/
 
     Raises
     ------

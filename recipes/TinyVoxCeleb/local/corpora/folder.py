@@ -6,45 +6,32 @@ from pathlib import Path
 from tqdm import tqdm
 
 from local.corpora.convert import convert, read_headers
-from local.corpora.gender_table import read_metadata
-from local.corpora.speaker_tree import find_speakers
-from local.corpora.splits import split_speakers
+from local.corpora.speaker_tree import clean, find_speakers
+from local.corpora.splits import make_trial_lists, split_speakers, write_lists
 from local.errors import RecipeError
 from local.files import atomic_folder
-from local.layout import SAMPLE_RATE, write_meta
-from local.scoring.trials import make_trials, write_trials
+from local.layout import SAMPLE_RATE
+from local.metadata import GENDER_COLUMNS, ID_COLUMNS, read_table
 
-NUM_TRIALS = 10_000  # as in the tiny-voxceleb lists, or as many as the data gives
 FEW_TRIALS = 200  # half of them targets: each weighs 1 % of the EER
 
 
-def prepare_folder(data_folder, corpus_folder, seed=123, skip_prep=False):
+def prepare_folder(
+    data_folder: str | Path, corpus_folder: str | Path, seed: int = 123, skip_prep: bool = False
+) -> None:
     """Make a corpus from a folder of speakers; see `speaker_tree` for what it may look like.
 
     Recordings become 16 kHz mono WAV. About 20 % of the speakers, at least two, become dev; about
     20 % of the sessions of each training speaker become val. If a CSV file at the root of
     `data_folder` tells the sex of the speakers, trials pair speakers of the same sex. Equal seeds
-    give equal corpora, byte for byte.
-
-    Arguments
-    ---------
-    data_folder : str or Path
-        Holds one folder a speaker.
-    corpus_folder : str or Path
-        Where the corpus is to appear, once it is complete; if it exists, nothing is done.
-    seed : int
-    skip_prep : bool
-        Do nothing.
+    give equal corpora, byte for byte. Where the corpus exists, or with `skip_prep`, nothing is
+    done; it appears once it is complete.
 
     Raises
     ------
     RecipeError
         If there are too few speakers or recordings, files that cannot be read, or ids that
         collide. Nothing is left behind then.
-
-    Example
-    -------
-    >>> prepare_folder("speakers", "corpus", skip_prep=True)
     """
     data_folder, corpus_folder = Path(data_folder), Path(corpus_folder)
     if skip_prep or corpus_folder.is_dir():
@@ -55,27 +42,55 @@ def prepare_folder(data_folder, corpus_folder, seed=123, skip_prep=False):
             "choose an output folder outside of the data"
         )
     tree = find_speakers(data_folder)
-    metadata = read_metadata(data_folder, tree.sessions.keys())
+    gender, nationality, table_notes = _read_tables(data_folder, tree.sessions)
+    sex = {speaker: value.lower()[0] for speaker, value in gender.items()}  # of f, F and female, f
     headers = read_headers(tree.paths.values())
-    splits = split_speakers(tree.sessions, seed=seed, sex=metadata.sex)
-    trials = {
-        split: make_trials(splits[split], num_trials=NUM_TRIALS, seed=seed, sex=metadata.sex)
-        for split in ("val", "dev")
-    }
-    for note in (*tree.notes, *metadata.notes, *_conversion_notes(headers)):
+    splits = split_speakers(tree.sessions, seed=seed, sex=sex)
+    trials = make_trial_lists(splits, seed=seed, sex=sex)
+    for note in (*tree.notes, *table_notes, *_conversion_notes(headers)):
         print(f"{data_folder}: {note}")
     with atomic_folder(corpus_folder) as corpus:
         samples = _convert_all(tree.paths, headers, splits, corpus)
-        for split in trials:
-            write_trials(corpus / f"{split}_trials.txt", trials[split])
-        write_meta(
-            corpus,
-            train_speakers=splits["train"],
-            dev_speakers=splits["dev"],
-            gender=metadata.gender,
-            nationality=metadata.nationality,
-        )
+        write_lists(corpus, splits, trials, gender=gender, nationality=nationality)
     _print_summary(corpus_folder, splits, samples, trials)
+
+
+def _read_tables(data_folder, speakers):
+    """Gender and nationality of speakers, by the first table beside them that tells; and notes."""
+    gender, nationality, notes = {}, {}, []
+    for path in sorted(data_folder.glob("[!.]*.csv")):
+        if gender:
+            notes.append(f"{path.name} ignored: only one metadata file is used")
+            continue
+        try:
+            table = read_table(path)
+        except RecipeError as error:
+            notes.append(f"{path.name} ignored: {error}")
+            continue
+        columns = table.first_column(ID_COLUMNS), table.first_column(GENDER_COLUMNS)
+        if None in columns:
+            notes.append(
+                f"{path.name} ignored: no column {'/'.join(ID_COLUMNS[:4])} with a column "
+                f"{'/'.join(GENDER_COLUMNS)}"
+            )
+            continue
+        gender = _told_of(speakers, table, *columns)
+        nationality = _told_of(speakers, table, columns[0], "nationality")
+        notes.append(f"{path.name} tells the gender of {len(gender)} of {len(speakers)} speakers")
+    return gender, nationality, notes
+
+
+def _told_of(speakers, table, id_column, column):
+    """The values of a column, where they are not empty, by speaker of the tree."""
+    told = {}
+    for place, row in table.rows:
+        speaker, value = clean(row.get(id_column, "")), row.get(column)
+        if value and speaker in speakers and told.setdefault(speaker, value) != value:
+            raise RecipeError(
+                f"{place}: {column} of {speaker} is {value!r}, but a line above says "
+                f"{told[speaker]!r}: correct one of them"
+            )
+    return told
 
 
 def _conversion_notes(headers):

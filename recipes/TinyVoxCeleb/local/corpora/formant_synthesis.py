@@ -13,27 +13,28 @@ from local.layout import SAMPLE_RATE
 FRAME = 80  # samples (5 ms, as in Klatt 1980) for which the resonators stay the same
 
 
-def glottal_source(f0, *, rng, open_quotient=0.6, jitter=0.01, shimmer=0.05):
-    """A train of Rosenberg's trigonometric pulses, differentiated as the lips' radiation does.
+def glottal_source(
+    f0: np.ndarray,
+    *,
+    rng: np.random.Generator,
+    open_quotient: float = 0.6,
+    jitter: float = 0.01,
+    shimmer: float = 0.05,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make a train of Rosenberg's trigonometric pulses, differentiated as by the lips' radiation.
 
     Arguments
     ---------
-    f0 : numpy.ndarray
+    f0 :
         Fundamental frequency in Hz, shape (time,).
-    rng : numpy.random.Generator
-    open_quotient : float
+    open_quotient :
         Part of the period in which the glottis is open; it opens in two thirds of that.
-    jitter : float
-        Standard deviation of the period from cycle to cycle, relative.
-    shimmer : float
-        The same for the amplitude.
+    jitter, shimmer :
+        Standard deviations of the period and of the amplitude from cycle to cycle, relative.
 
     Returns
     -------
-    source : numpy.ndarray
-        Shape (time,).
-    opening : numpy.ndarray
-        Of the glottis, in about [0, 1], shape (time,).
+    The pulses, and the opening of the glottis, in about [0, 1]; each of shape (time,).
     """
     cycle = np.cumsum(f0 / SAMPLE_RATE).astype(int)
     wander = rng.standard_normal((2, cycle[-1] + 2))
@@ -50,22 +51,11 @@ def glottal_source(f0, *, rng, open_quotient=0.6, jitter=0.01, shimmer=0.05):
     return np.diff(opening, prepend=0), opening
 
 
-def resonate(source, formants, bandwidths):
-    """Filter a source through resonators in cascade, one for each formant.
+def resonate(source: np.ndarray, formants: np.ndarray, bandwidths: np.ndarray) -> np.ndarray:
+    """Filter a source of shape (frames * FRAME,) through resonators in cascade, one a formant.
 
-    Arguments
-    ---------
-    source : numpy.ndarray
-        Shape (frames * FRAME,).
-    formants : numpy.ndarray
-        Centre frequencies in Hz, shape (frames, formants).
-    bandwidths : numpy.ndarray
-        In Hz, of a shape that broadcasts to that of `formants`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (frames * FRAME,).
+    Formants are centre frequencies in Hz, shape (frames, formants); bandwidths are in Hz, too, of a
+    shape that broadcasts to that of the formants.
     """
     frames, order = len(formants), 2 * formants.shape[1]
     radius = np.exp(-np.pi * np.broadcast_to(bandwidths, formants.shape) / SAMPLE_RATE)
@@ -87,23 +77,11 @@ def resonate(source, formants, bandwidths):
     return output
 
 
-def hiss(length, *, rng, centre, bandwidth):
+def hiss(length: int, *, rng: np.random.Generator, centre: float, bandwidth: float) -> np.ndarray:
     """Noise of one broad resonance, as behind a fricative's constriction or a stop's burst.
 
-    Arguments
-    ---------
-    length : int
-        Samples.
-    rng : numpy.random.Generator
-    centre : float
-        Of the resonance, in Hz.
-    bandwidth : float
-        In Hz.
-
-    Returns
-    -------
-    numpy.ndarray
-        About unit variance, with soft ends, shape (length,).
+    The centre and the bandwidth of the resonance are in Hz. The noise has about unit variance, soft
+    ends and the shape (length,).
     """
     radius = np.exp(-np.pi * bandwidth / SAMPLE_RATE)
     pole = [1, -2 * radius * np.cos(2 * np.pi * centre / SAMPLE_RATE), radius**2]
@@ -111,20 +89,10 @@ def hiss(length, *, rng, centre, bandwidth):
     return noise / (noise.std() + 1e-9) * np.sin(np.linspace(0, np.pi, length)) ** 0.5
 
 
-def tilt(signal, amount):
+def tilt(signal: np.ndarray, amount: float) -> np.ndarray:
     """Darken (0 < amount < 1) or brighten (-1 < amount < 0) a signal with a first-order filter.
 
-    Arguments
-    ---------
-    signal : numpy.ndarray
-        Shape (time,).
-    amount : float
-        The pole of the low-pass, or the zero of the high-pass.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (time,).
+    The amount is the pole of the low-pass, or the zero of the high-pass.
     """
     if amount < 0:
         return lfilter([1, amount], [1], signal)

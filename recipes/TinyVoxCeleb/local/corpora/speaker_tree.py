@@ -28,8 +28,8 @@ MIN_SPEAKERS = 4  # two to train on and two unseen ones: the least that gives tr
 class SpeakerTree:
     """What was found in a folder of speakers.
 
-    Arguments
-    ---------
+    Attributes
+    ----------
     paths : dict of str to Path
         Each recording by its id "speaker/session/utterance", sorted.
     notes : list of str
@@ -40,8 +40,8 @@ class SpeakerTree:
     notes: list
 
     @property
-    def sessions(self):
-        """The ids by speaker and session, a dict of dicts of lists."""
+    def sessions(self) -> dict[str, dict[str, list]]:
+        """The ids by speaker and session."""
         sessions = {}
         for identifier in self.paths:
             speaker, session, _ = identifier.split("/")
@@ -49,18 +49,10 @@ class SpeakerTree:
         return sessions
 
 
-def find_speakers(data_folder):
+def find_speakers(data_folder: str | Path) -> SpeakerTree:
     """Find and name all recordings of a folder of speakers.
 
     Hidden files and folders are ignored. Symbolic links are followed, but nothing is taken twice.
-
-    Arguments
-    ---------
-    data_folder : str or Path
-
-    Returns
-    -------
-    SpeakerTree
 
     Raises
     ------
@@ -120,7 +112,7 @@ def _walk(folder, seen, ignored):
             ignored[extension or "without extension"] += 1
 
 
-def clean(name):
+def clean(name: str) -> str:
     """A name without blanks, which would break a trial list."""
     return re.sub(r"\s", "_", name)
 

@@ -1,4 +1,4 @@
-"""Split speakers and their sessions into train, val and dev.
+"""Split speakers and their sessions into train, val and dev, and list what is in them.
 
 Dev speakers are unseen; val holds sessions of the training speakers that are kept from training.
 No session, and so no utterance, is in two splits.
@@ -6,14 +6,58 @@ No session, and so no utterance, is in two splits.
 
 import math
 import random
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from local.errors import RecipeError
+from local.layout import TRIAL_LISTS
+from local.metadata import write_meta
+from local.scoring.trials import make_trials, write_trials
 
+NUM_TRIALS = 10_000  # as in the tiny-voxceleb lists, or as many as the data gives
 ONE_IN = 5  # one speaker in five goes to dev, one session in five of the others to val
 ENOUGH_TARGETS = 20  # val trials of one speaker, below which more sessions are held out
 
 
-def split_speakers(sessions, *, seed, sex=None):
+def make_trial_lists(
+    splits: Mapping[str, Mapping[str, list]], *, seed: int, sex: Mapping[str, str] | None = None
+) -> dict[str, list]:
+    """Draw the trials of val and dev from the utterance ids of each of their speakers.
+
+    Where the sex of speakers is given, different speakers in a trial are of the same sex.
+    """
+    return {
+        split: make_trials(splits[split], num_trials=NUM_TRIALS, seed=seed, sex=sex)
+        for split in TRIAL_LISTS
+    }
+
+
+def write_lists(
+    corpus: Path,
+    splits: Mapping[str, Iterable[str]],
+    trials: Mapping[str, list],
+    *,
+    gender: Mapping[str, str] | None = None,
+    nationality: Mapping[str, str] | None = None,
+) -> None:
+    """Write the trial lists and the table of the speakers of each split."""
+    for split, name in TRIAL_LISTS.items():
+        write_trials(corpus / name, trials[split])
+    write_meta(
+        corpus,
+        train_speakers=splits["train"],
+        dev_speakers=splits["dev"],
+        gender=gender,
+        nationality=nationality,
+    )
+
+
+def split_speakers(
+    sessions: Mapping[str, Mapping[str, list]],
+    *,
+    seed: int,
+    sex: Mapping[str, str] | None = None,
+) -> dict[str, dict[str, list]]:
     """Choose the dev speakers and the val sessions.
 
     Both lists must allow target and non-target trials. Where the plain choice gives too few, more
@@ -21,17 +65,15 @@ def split_speakers(sessions, *, seed, sex=None):
 
     Arguments
     ---------
-    sessions : dict of str to dict of str to list of str
-        Speaker to session to utterance ids.
-    seed : int
-    sex : dict of str to str, optional
+    sessions :
+        Utterance ids by speaker and session.
+    sex :
         Where given, dev speakers are drawn in pairs of one sex, so that same-sex trials exist.
 
     Returns
     -------
-    dict of str to dict of str to list of str
-        "train", "val" and "dev" to speaker to utterance ids. Speakers with one session are in
-        train, but not in val.
+    Utterance ids by split ("train", "val", "dev") and speaker. Speakers with one session are in
+    train, but not in val.
 
     Raises
     ------

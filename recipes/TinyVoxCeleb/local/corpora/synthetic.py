@@ -10,44 +10,30 @@ import numpy as np
 from tqdm import tqdm
 
 from local.corpora.artificial_voices import draw_voice, record, speak
+from local.corpora.splits import make_trial_lists, write_lists
 from local.errors import RecipeError
 from local.files import atomic_folder
-from local.layout import write_meta, write_utterance
-from local.scoring.trials import make_trials, write_trials
-
-NUM_TRIALS = 10_000  # at most, as in the tiny-voxceleb lists
+from local.layout import write_utterance
 
 
 def prepare_synthetic(
-    corpus_folder,
-    seed=123,
-    num_train_speakers=20,
-    num_dev_speakers=8,
-    utterances_per_speaker=10,
-    skip_prep=False,
-):
+    corpus_folder: str | Path,
+    seed: int = 123,
+    num_train_speakers: int = 20,
+    num_dev_speakers: int = 8,
+    utterances_per_speaker: int = 10,
+    skip_prep: bool = False,
+) -> None:
     """Make a corpus of artificial voices, half of them female, in the tiny-voxceleb layout.
 
-    Three in ten utterances of a training speaker, at least two, become val. Trials pair speakers of
-    the same sex. Equal arguments give equal corpora, byte for byte.
-
-    Arguments
-    ---------
-    corpus_folder : str or Path
-        Where the corpus is to appear, once it is complete; if it exists, nothing is done.
-    seed : int
-    num_train_speakers : int
-    num_dev_speakers : int
-        At least four, two of either sex, for same-sex trials of different speakers.
-    utterances_per_speaker : int
-        Of 2 to 4 seconds each.
-    skip_prep : bool
-        Do nothing.
+    Where the folder exists, or with `skip_prep`, nothing is done; it appears once it is complete.
+    Utterances have 2 to 4 seconds. Three in ten of a training speaker, at least two, become val.
+    Trials pair speakers of the same sex. Equal arguments give equal corpora, byte for byte.
 
     Raises
     ------
     RecipeError
-        For fewer than four speakers of a kind or fewer than three utterances.
+        Fewer than four speakers of a kind, two of either sex, or fewer than three utterances.
 
     Example
     -------
@@ -88,12 +74,8 @@ def prepare_synthetic(
                 rng = _generator(seed, utterance)
                 signal = record(speak(voice, rng, rng.uniform(2, 4)), rng)
                 write_utterance(corpus, split, utterance, signal)
-        for split in ("val", "dev"):
-            trials = make_trials(splits[split], num_trials=NUM_TRIALS, seed=seed, sex=gender)
-            write_trials(corpus / f"{split}_trials.txt", trials)
-        write_meta(
-            corpus, train_speakers=splits["train"], dev_speakers=splits["dev"], gender=gender
-        )
+        trials = make_trial_lists(splits, seed=seed, sex=gender)
+        write_lists(corpus, splits, trials, gender=gender)
 
 
 def _generator(seed, name):

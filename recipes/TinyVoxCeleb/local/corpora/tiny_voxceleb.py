@@ -3,23 +3,19 @@
 from pathlib import Path
 
 from local.errors import RecipeError
+from local.layout import META_FILE, TRIAL_LISTS
 
-TRIAL_LISTS = ("val_trials.txt", "dev_trials.txt")
 
+def prepare_tiny_voxceleb(
+    data_folder: str | Path,
+    corpus_folder: str | Path,
+    shard_folder: str | Path,
+    skip_prep: bool = False,
+) -> None:
+    """Make a link to the audio tree, and one to the shards where there are any.
 
-def prepare_tiny_voxceleb(data_folder, corpus_folder, shard_folder, skip_prep=False):
-    """Link to the audio tree, and to the shards where there are any.
-
-    Arguments
-    ---------
-    data_folder : str or Path
-        Holds tiny-voxceleb/ and, or else, tiny-voxceleb-shards/; or is itself the tree.
-    corpus_folder : str or Path
-        The link to make to the tree, its metadata and trial lists.
-    shard_folder : str or Path
-        The link to make to the shards; not made where there are none.
-    skip_prep : bool
-        Do nothing.
+    The data folder holds tiny-voxceleb/ and, or else, tiny-voxceleb-shards/; or it is itself the
+    tree, with its metadata and trial lists. With `skip_prep` nothing is done.
 
     Raises
     ------
@@ -32,7 +28,7 @@ def prepare_tiny_voxceleb(data_folder, corpus_folder, shard_folder, skip_prep=Fa
     tree = data_folder / "tiny-voxceleb"
     if not tree.is_dir():
         tree = data_folder
-    missing = [name for name in TRIAL_LISTS if not (tree / name).is_file()]
+    missing = [name for name in TRIAL_LISTS.values() if not (tree / name).is_file()]
     if missing:
         raise RecipeError(
             f"{tree}: {' and '.join(missing)} not found: expected the tiny-voxceleb layout; for "
@@ -45,8 +41,8 @@ def prepare_tiny_voxceleb(data_folder, corpus_folder, shard_folder, skip_prep=Fa
             f"{data_folder}: found neither shards in tiny-voxceleb-shards/train, val and dev nor "
             f"an audio tree {tree / 'train'}"
         )
-    if shards is None and not (tree / "tiny_meta.csv").is_file():
-        raise RecipeError(f"{tree}/tiny_meta.csv not found: shards cannot be written without it")
+    if shards is None and not (tree / META_FILE).is_file():
+        raise RecipeError(f"{tree / META_FILE} not found: shards cannot be written without it")
     _link(corpus_folder, tree)
     if shards is not None:
         _link(shard_folder, shards)

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from local.corpora.clips import join_clips, read_clips
+from local.corpora.convert import join_clips, read_clips
 from local.corpora.debian_packages import fetch_packages, package_licence
+from local.corpora.splits import make_trial_lists, write_lists
 from local.errors import RecipeError
 from local.files import atomic_folder
-from local.layout import SAMPLE_RATE, write_meta, write_utterance
-from local.scoring.trials import make_trials, write_trials
+from local.layout import META_FILE, SAMPLE_RATE, write_utterance
 
 PACKAGES = ("klettres-data", "ktuberling-data", "tuxpaint-stamps-default")
 # Where a package keeps its clips; the group is the language, English where there is none.
@@ -47,20 +47,13 @@ MAX_UTTERANCES = 40  # a voice, so that the voices stay balanced
 MIN_UTTERANCES = 4  # a voice: two to train on, two for a target trial
 VAL_SHARE = 0.2
 DEV_VOICES, DEV_MIN_UTTERANCES = 8, 10
-NUM_TRIALS = 10_000
 
 
-def prepare_voices(corpus_folder, seed=123, skip_prep=False):
-    """Make the corpus `voices` in the tiny-voxceleb layout; does nothing if it is there.
+def prepare_voices(corpus_folder: str | Path, seed: int = 123, skip_prep: bool = False) -> None:
+    """Make the corpus in the tiny-voxceleb layout, unless it is there, or with `skip_prep`.
 
-    Arguments
-    ---------
-    corpus_folder : str or Path
-        The folder to make. While this runs, about 600 MB are needed beside it.
-    seed : int
-        Decides which clips are joined, which voices are dev, and the trials.
-    skip_prep : bool
-        Do nothing at all.
+    The seed decides which clips are joined, which voices are dev, and the trials. While this runs,
+    about 600 MB are needed beside the folder.
 
     Raises
     ------
@@ -70,11 +63,11 @@ def prepare_voices(corpus_folder, seed=123, skip_prep=False):
         If their licence is not a known free one, or their content is not what this file knows.
     """
     corpus_folder = Path(corpus_folder)
-    if skip_prep or (corpus_folder / "tiny_meta.csv").is_file():
+    if skip_prep or (corpus_folder / META_FILE).is_file():
         return
     if corpus_folder.is_dir() and any(corpus_folder.iterdir()):
         raise RecipeError(
-            f"{corpus_folder}: exists but holds no tiny_meta.csv: expected a corpus or nothing; "
+            f"{corpus_folder}: exists but holds no {META_FILE}: expected a corpus or nothing; "
             "name another folder or move this one away"
         )
     with atomic_folder(corpus_folder) as folder:
@@ -87,18 +80,10 @@ def prepare_voices(corpus_folder, seed=123, skip_prep=False):
         _write_corpus(folder, utterances, dev, seed)
 
 
-def find_voices(root):
-    """List the clips of each voice in unpacked packages; several people's folders are left out.
+def find_voices(root: str | Path) -> dict[str, list[Path]]:
+    """List the clips of each voice in the folder that holds the packages' ``usr/``.
 
-    Arguments
-    ---------
-    root : str or Path
-        The folder that holds the packages' ``usr/``.
-
-    Returns
-    -------
-    dict of str to list of Path
-        Sorted speaker ids ("package-language"), each with its sorted clips.
+    Voices are called "package-language". Folders of several people are left out.
 
     Example
     -------
@@ -119,16 +104,8 @@ def find_voices(root):
     return {name: voices[name] for name in sorted(voices.keys() - excluded)}
 
 
-def language_of(speaker):
+def language_of(speaker: str) -> str:
     """The language of a voice, without its country or script.
-
-    Arguments
-    ---------
-    speaker : str
-
-    Returns
-    -------
-    str
 
     Example
     -------
@@ -199,11 +176,8 @@ def _write_corpus(folder, utterances, dev, seed):
             write_utterance(folder, split, identifier, signal)
             ids[split].setdefault(speaker, []).append(identifier)
             samples[split] += len(signal)
-    for split in ("val", "dev"):
-        trials = make_trials(ids[split], num_trials=NUM_TRIALS, seed=seed)
-        write_trials(folder / f"{split}_trials.txt", trials)
     languages = {speaker: language_of(speaker) for speaker in utterances}
-    write_meta(folder, train_speakers=ids["train"], dev_speakers=ids["dev"], nationality=languages)
+    write_lists(folder, ids, make_trial_lists(ids, seed=seed), nationality=languages)
     for split, speakers in ids.items():
         count, hours = sum(map(len, speakers.values())), samples[split] / SAMPLE_RATE / 3600
         print(f"{split}: {len(speakers)} voices, {count} utterances, {hours:.2f} h")

@@ -1,26 +1,15 @@
-"""Orders of items in which it matters whose they are."""
+"""Orders of crops by their speakers: each equally often, or crops of one side by side."""
 
 import contextlib
 
 import numpy as np
 
 from local.errors import RecipeError
+from local.shards import ShardIndex
 
 
-def balanced_items(classes, seed, epoch):
-    """Draw as many items as there are, each speaker equally often on average.
-
-    Arguments
-    ---------
-    classes : numpy.ndarray
-        Of the items, shape (items,).
-    seed, epoch : int
-
-    Returns
-    -------
-    numpy.ndarray
-        Numbers of items, int64, shape (items,).
-    """
+def balanced_items(classes: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """Draw numbers of as many items as have classes, each class equally often on average."""
     # Here, because it takes a second that those who only verify need not wait.
     from speechbrain.dataio.sampler import BalancingDataSampler
 
@@ -28,24 +17,14 @@ def balanced_items(classes, seed, epoch):
     return np.fromiter(sampler, np.int64, len(classes))
 
 
-def speaker_groups(classes, size, rng):
+def speaker_groups(classes: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """Put items together by speaker, each item once; then choose as many groups as they fill.
 
     A speaker's last group is filled up with others of the speaker's items, so there may be more
     groups than the items fill; those left out are drawn at random.
 
-    Arguments
-    ---------
-    classes : numpy.ndarray
-        Of the items, shape (items,); every speaker has at least `size`.
-    size : int
-        Items a group.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    numpy.ndarray
-        Numbers of items, shape (items // size, size); those of a group differ.
+    Items are told by the classes of their speakers, each of whom has at least `size`. The result is
+    numbers of items, shape (items // size, size); those of a group differ.
 
     Example
     -------
@@ -62,13 +41,10 @@ def speaker_groups(classes, size, rng):
     return rng.permutation(np.concatenate(groups))[: len(classes) // size]
 
 
-def check_groups(index, crops_per_utterance, crops_per_speaker, batch_size):
+def check_groups(
+    index: ShardIndex, crops_per_utterance: int, crops_per_speaker: int, batch_size: int
+) -> None:
     """Check that batches can be made of groups of a speaker's crops.
-
-    Arguments
-    ---------
-    index : ShardIndex
-    crops_per_utterance, crops_per_speaker, batch_size : int
 
     Raises
     ------

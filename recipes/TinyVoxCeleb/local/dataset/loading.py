@@ -5,43 +5,42 @@ import collections
 import functools
 import signal
 import sys
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from local.dataset.batch import collate
-from local.dataset.crops import check_some_are_longer
-from local.dataset.indexed import IndexedCrops
+from local.dataset.crops import IndexedCrops
+from local.dataset.order import CropOrder
 from local.dataset.streamed import StreamedCrops
 from local.errors import RecipeError
 
 SWITCH_INTERVAL = 0.0005  # s that the network waits at most for a thread that reads
 
 
-def make_crops(order, *, crop_frames):
+def make_crops(order: CropOrder, *, crop_frames: int) -> IndexedCrops | StreamedCrops:
     """The crops of an order: from any place of the shards where these can be mapped, else streamed.
 
-    Arguments
-    ---------
-    order : CropOrder
-    crop_frames : int
-        Length of a crop in audio samples.
-
-    Returns
-    -------
-    IndexedCrops or StreamedCrops
+    Their length is told in audio samples.
 
     Raises
     ------
     RecipeError
         Every utterance is shorter than a crop; see also `IndexedCrops`.
     """
-    check_some_are_longer(order.index, crop_frames)
-    if not order.index.mapped:
+    index = order.index
+    longest = index.num_frames.max()
+    if crop_frames > longest:
+        raise RecipeError(
+            f"audio_length_num_frames: crops of {crop_frames} audio samples, but the longest "
+            f"utterance in {index.name} has {longest}; give at most "
+            "that, divided by the highest of the speeds where there are any"
+        )
+    if not index.mapped:
         return StreamedCrops(order, crop_frames=crop_frames, seed=order.seed)
     return IndexedCrops(
-        order.index,
+        index,
         crop_frames=crop_frames,
         seed=order.seed,
         crops_per_utterance=order.crops_per_utterance,
@@ -57,49 +56,60 @@ class BatchLoader(DataLoader):
 
     Arguments
     ---------
-    data : IndexedCrops or Utterances or StreamedCrops
-    order : iterable, optional
-        Numbers of the items of each batch, or of whole batches; None where `data` is streamed.
-    num_workers : int
+    data :
+        Crops, as IndexedCrops or StreamedCrops; or whole batches, such as Utterances.
+    order :
+        For each batch the list of its items' numbers, or the one number of a whole batch; None
+        where the data is streamed.
+    num_workers :
         Threads or processes that read; 0 reads in the main thread.
-    pin_memory : bool
+    pin_memory :
         Put batches into page-locked memory, from where they are copied faster to a GPU.
     """
 
-    def __init__(self, data, order=None, *, num_workers=0, pin_memory=False):
-        streamed = isinstance(data, IterableDataset)
-        self.order = data.order if streamed else order
-        self.data = data
-        self.threads = 0 if streamed else num_workers
+    def __init__(
+        self,
+        data: Dataset,
+        order: Iterable | None = None,
+        *,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+    ):
+        self.streamed = isinstance(data, IterableDataset)
+        self.order = data.order if self.streamed else order
+        self.threads = 0 if self.streamed else num_workers
         processes = num_workers - self.threads
         super().__init__(
-            data if streamed else _WholeBatches(data, pin_memory),
-            sampler=None if streamed else order,
+            data,
+            sampler=None if self.streamed else order,
             batch_size=None,
             num_workers=processes,
-            collate_fn=as_it_is,
-            pin_memory=pin_memory and streamed,
+            collate_fn=_as_it_is,
+            pin_memory=pin_memory,
             multiprocessing_context="fork" if processes else None,
-            worker_init_fn=leave_signals_to_the_main_process if processes else None,
+            worker_init_fn=_leave_signals_to_the_main_process if processes else None,
         )
 
-    def set_epoch(self, epoch, start=0):
-        """Choose the epoch, and the batch of it, with which the next pass begins.
-
-        Arguments
-        ---------
-        epoch, start : int
-        """
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch, and the batch of it, with which the next pass begins."""
         self.order.set_epoch(epoch, start)
-        if isinstance(self.data, IndexedCrops):
-            self.data.set_epoch(epoch)
+        if isinstance(self.dataset, IndexedCrops):
+            self.dataset.set_epoch(epoch)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         if self.threads:
             return self._from_threads()
         if self.num_workers:
             return self._from_processes()
-        return super().__iter__()
+        return super().__iter__() if self.streamed else map(self._read, self.sampler)
+
+    def _read(self, numbers):
+        """Read a batch: the one that has this number, or that of the items with these numbers."""
+        if isinstance(numbers, int):
+            batch = self.dataset[numbers]
+        else:
+            batch = collate([self.dataset[number] for number in numbers])
+        return batch.pin_memory() if self.pin_memory else batch
 
     def _from_threads(self):
         pool, ahead = ThreadPoolExecutor(self.threads), collections.deque()
@@ -107,7 +117,7 @@ class BatchLoader(DataLoader):
         sys.setswitchinterval(SWITCH_INTERVAL)
         try:
             for numbers in self.sampler:
-                ahead.append(pool.submit(self.dataset.__getitem__, numbers))
+                ahead.append(pool.submit(self._read, numbers))
                 if len(ahead) > 2 * self.threads:
                     yield ahead.popleft().result()
             while ahead:
@@ -130,22 +140,6 @@ class BatchLoader(DataLoader):
             atexit.unregister(end)
 
 
-class _WholeBatches(torch.utils.data.Dataset):
-    """A data set of items as one of batches of them; one of batches as it is."""
-
-    def __init__(self, data, pin_memory):
-        self.data = data
-        self.pin_memory = pin_memory
-
-    def __len__(self):
-        return len(self.data)
-
-    def __getitem__(self, key):
-        single = isinstance(key, int)
-        batch = self.data[key] if single else collate([self.data[number] for number in key])
-        return batch.pin_memory() if self.pin_memory else batch
-
-
 def _end(iterator):
     """End the workers, which ignore the SIGTERM that Python and torch have for those that hang."""
     for worker in iterator._workers:
@@ -153,8 +147,8 @@ def _end(iterator):
     iterator._shutdown_workers()
 
 
-def leave_signals_to_the_main_process(_):
-    """For worker processes, as their `worker_init_fn`.
+def _leave_signals_to_the_main_process(_):
+    """Ignore signals in a worker process.
 
     Ctrl-C gives one message, and SLURM's signals, which go to all processes of a job, do not end
     the workers before the last checkpoint.
@@ -163,6 +157,6 @@ def leave_signals_to_the_main_process(_):
         signal.signal(number, signal.SIG_IGN)
 
 
-def as_it_is(item):
-    """For a loader that neither collates nor converts, as its `collate_fn`."""
-    return item
+def _as_it_is(batch):
+    """Neither collate nor convert a batch that is whole."""
+    return batch

@@ -12,22 +12,13 @@ import torch
 from local.dataset.by_speaker import balanced_items, check_groups, speaker_groups
 from local.errors import RecipeError
 from local.processes import rank, world_size
+from local.shards import ShardIndex
 
 
-def sample_seed(seed, epoch, sample_id, crop=0):
+def sample_seed(seed: int, epoch: int, sample_id: str, crop: int = 0) -> int:
     """A seed for all that is random about one crop of an utterance: where it lies, augmentation.
 
-    Arguments
-    ---------
-    seed, epoch : int
-    sample_id : str
-    crop : int
-        Its number, where an utterance gives several in an epoch.
-
-    Returns
-    -------
-    int
-        From 0 to 2^64 - 1.
+    It is less than 2^64. Where an utterance gives several crops in an epoch, they are numbered.
 
     Example
     -------
@@ -47,19 +38,17 @@ class CropOrder(torch.utils.data.Sampler):
 
     Arguments
     ---------
-    index : ShardIndex
-        Of the training shards.
-    batch_size : int
+    batch_size :
         Items a batch, of all processes together.
-    seed : int
-    crops_per_utterance : int
-    shuffle_buffer : int
+    crops_per_utterance :
+        Crops that an utterance gives in an epoch.
+    shuffle_buffer :
         For shards that are streamed: they come in random order, and their items are drawn from a
         buffer of this many. Shards that are mapped are shuffled as a whole.
-    speaker_balanced : bool
+    speaker_balanced :
         Draw as many items as there are, but each speaker equally often on average; an utterance
         may come several times then, or not at all. For shards that are mapped.
-    crops_per_speaker : int
+    crops_per_speaker :
         From 2 on, batches are made of groups of this many crops of one speaker, and each process
         has whole groups; a batch may hold several of a speaker. Items that would fill no group are
         left out of an epoch, at random. For shards that are mapped.
@@ -67,14 +56,14 @@ class CropOrder(torch.utils.data.Sampler):
 
     def __init__(
         self,
-        index,
+        index: ShardIndex,
         *,
-        batch_size,
-        seed,
-        crops_per_utterance=1,
-        shuffle_buffer=1000,
-        speaker_balanced=False,
-        crops_per_speaker=1,
+        batch_size: int,
+        seed: int,
+        crops_per_utterance: int = 1,
+        shuffle_buffer: int = 1000,
+        speaker_balanced: bool = False,
+        crops_per_speaker: int = 1,
     ):
         if min(batch_size, crops_per_utterance, shuffle_buffer, crops_per_speaker) < 1:
             raise RecipeError(
@@ -104,7 +93,7 @@ class CropOrder(torch.utils.data.Sampler):
         self.epoch = 0
         self.start = 0
 
-    def set_epoch(self, epoch, start=0):
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
         """Choose the epoch, and the batch of it, with which the next pass begins."""
         self.epoch = epoch
         self.start = start
@@ -112,31 +101,25 @@ class CropOrder(torch.utils.data.Sampler):
     def __len__(self):
         return len(self.sizes()) - self.start
 
-    def sizes(self):
+    def sizes(self) -> list[int]:
         """Items in each batch of an epoch, of all processes together."""
-        together = self.crops_per_speaker
-        groups = len(self.index) * self.crops_per_utterance // together
-        full, rest = divmod(groups, self.batch_size // together)
-        sizes = [self.batch_size // together] * full
+        group_size = self.crops_per_speaker
+        groups = len(self.index) * self.crops_per_utterance // group_size
+        full, rest = divmod(groups, self.batch_size // group_size)
+        sizes = [self.batch_size // group_size] * full
         if rest >= 2 * self.world or not sizes:
             sizes.append(rest)
         else:
             sizes[-1] += rest
         if min(sizes) < self.world:
             raise RecipeError(
-                f"{self.world} processes share batches of {min(sizes) * together} crops: expected "
-                f"at least {self.world * together}"
+                f"{self.world} processes share batches of {min(sizes) * group_size} crops: "
+                f"expected at least {self.world * group_size}"
             )
-        return [size * together for size in sizes]
+        return [size * group_size for size in sizes]
 
-    def batches(self):
-        """All batches of the epoch.
-
-        Returns
-        -------
-        list of numpy.ndarray
-            Numbers of items, int64, shape (batch,).
-        """
+    def batches(self) -> list[np.ndarray]:
+        """Numbers of the items of each batch of the epoch, of all processes together."""
         return np.split(self.items(), np.cumsum(self.sizes())[:-1])
 
     def __iter__(self):
@@ -144,14 +127,8 @@ class CropOrder(torch.utils.data.Sampler):
             groups = batch.reshape(-1, self.crops_per_speaker)
             yield groups[self.rank :: self.world].reshape(-1).tolist()
 
-    def items(self):
-        """The items of the epoch in their order.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64, shape (items,).
-        """
+    def items(self) -> np.ndarray:
+        """Numbers of the items of the epoch in their order."""
         rng = np.random.default_rng([self.seed, self.epoch])
         if not self.index.mapped:
             return self._buffered(rng)
@@ -178,12 +155,6 @@ class CropOrder(torch.utils.data.Sampler):
         crops = np.arange(self.crops_per_utterance)
         return (rows[:, None] * self.crops_per_utterance + crops).reshape(-1)
 
-    def shards(self):
-        """The order in which the shards are streamed in this epoch.
-
-        Returns
-        -------
-        numpy.ndarray
-            Numbers of shards, shape (shards,).
-        """
+    def shards(self) -> np.ndarray:
+        """Numbers of the shards in the order in which they are streamed in this epoch."""
         return np.random.default_rng([self.seed, self.epoch, 1]).permutation(len(self.index.shards))

@@ -3,9 +3,9 @@
 import math
 import sys
 
+from local.dataset.batch import Utterances
 from local.dataset.loading import BatchLoader, make_crops
 from local.dataset.order import CropOrder
-from local.dataset.utterances import Utterances
 from local.processes import rank
 from local.shards import check_classes, fingerprint, prepare_split, speakers_by_class
 

@@ -2,12 +2,15 @@
 
 import collections
 import itertools
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from local.dataset.batch import Batch
+from local.dataset.batch import Batch, collate
 from local.dataset.crops import check_crop_frames, cut_crop
+from local.dataset.order import CropOrder
 from local.errors import RecipeError
 from local.shards.audio import read_samples
 from local.shards.streaming import stream_audio
@@ -17,18 +20,15 @@ class StreamedCrops(torch.utils.data.IterableDataset):
     """The batches of an order, read shard after shard: those that `IndexedCrops` gives for it.
 
     Order and crops are settled before anything is read, so the stream only fills the batches'
-    places as their utterances come by. Worker w of n makes each n-th batch of this process; every
-    worker reads the shards, each once a pass. At most the crops of the order's shuffle buffer are
-    held in batches that are not complete yet.
+    places as their utterances come by; at most the crops of the order's shuffle buffer wait in
+    batches that are not complete yet. Of n workers each makes every n-th batch of this process,
+    and reads all shards for it, each once a pass.
 
     Arguments
     ---------
-    order : CropOrder
-        Of an index of any shards.
-    crop_frames : int
+    crop_frames :
         Length of a crop in audio samples; shorter utterances are repeated.
-    seed : int
-    shard_cache : str or Path, optional
+    shard_cache :
         Folder for copies of shards that are elsewhere. Without it they are read over the network
         by every worker in every epoch.
 
@@ -39,7 +39,14 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         changed since. A worker process gives it in the place of a batch.
     """
 
-    def __init__(self, order, *, crop_frames, seed, shard_cache=None):
+    def __init__(
+        self,
+        order: CropOrder,
+        *,
+        crop_frames: int,
+        seed: int,
+        shard_cache: str | Path | None = None,
+    ):
         check_crop_frames(crop_frames)
         self.order = order
         self.index = order.index
@@ -50,7 +57,7 @@ class StreamedCrops(torch.utils.data.IterableDataset):
     def __len__(self):
         return len(self.order)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch | RecipeError]:
         worker = torch.utils.data.get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         try:
@@ -70,19 +77,20 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         filling, following = {}, 0
         for row, encoded in self._read(np.array(sorted(places), dtype=np.int64)):
             for batch, slot, crop in places.pop(row):
-                if batch not in filling:
-                    filling[batch] = _Filling(len(batches[batch]), self.crop_frames)
-                filling[batch].put(slot, self._cut(encoded, row, crop))
-            while following in filling and not filling[following].missing:
-                yield filling.pop(following).batch
+                crops = filling.setdefault(batch, [None] * len(batches[batch]))
+                crops[slot] = self._cut(encoded, row, crop)
+            while following in filling and all(filling[following]):
+                yield collate(filling.pop(following))
                 following += 1
 
     def _cut(self, encoded, row, crop):
         sample, pcm = self.index[row], self.index.pcm.item(row)
+
+        def read(start, length):  # a copy, as the next utterance takes the place of this one
+            return read_samples(encoded, sample, pcm, start=start, num_frames=length).copy()
+
         return cut_crop(
-            lambda start, length: read_samples(
-                encoded, sample, pcm, start=start, num_frames=length
-            ),
+            read,
             self.index,
             row,
             crop,
@@ -97,26 +105,5 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         for number in self.order.shards():
             here = rows[shards == number].tolist()
             if here:  # otherwise the shard is not even opened
-                stamp = self.index.stamps[number]
-                cache = self.shard_cache
+                stamp, cache = self.index.stamps[number], self.shard_cache
                 yield from stream_audio(self.index, here, shard_cache=cache, stamp=stamp)
-
-
-class _Filling:
-    """A batch whose crops come in any order."""
-
-    def __init__(self, size, crop_frames):
-        self.batch = Batch(
-            [None] * size,
-            torch.empty((size, crop_frames), dtype=torch.int16),
-            torch.empty(size, dtype=torch.int64),
-        )
-        # The same memory: numpy copies a crop at once, where torch would wake threads for it.
-        self.signals = self.batch.signals.numpy()
-        self.missing = size
-
-    def put(self, slot, item):
-        self.batch.ids[slot] = item["id"]
-        self.signals[slot] = item["sig"].numpy()
-        self.batch.classes[slot] = item["class_idx"]
-        self.missing -= 1

@@ -1,6 +1,5 @@
 """From an audio tree to shards, byte-identical for equal input."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from webdataset.writer import TarWriter
 from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
+from local.metadata import read_classes
 from local.shards.schema import AUDIO_TYPES, SPLITS
 
 # Byte-identical archives: no clock, no user. PAX knows ids of any length and alphabet.
@@ -55,7 +55,7 @@ def write_shards(tree, meta, out, size=5000, seed=123):
         )
     if size < 1:
         raise RecipeError(f"--size is {size}: expected at least one sample a shard")
-    classes = _read_classes(Path(meta))
+    classes = read_classes(meta)
     kept = [split for split in splits if (out / split).is_dir()]
     if kept:
         print(f"shards are there already: {', '.join(kept)} in {out} (remove them to write anew)")
@@ -90,30 +90,6 @@ def _write_split(folder, split, paths, classes, size):
     progress.close()
     who = "unnamed" if split == "eval" else f"{len(speakers)}"
     print(f"{split}: {len(paths)} utterances, {frames / SAMPLE_RATE / 3600:.2f} h, {who} speakers")
-
-
-def _read_classes(meta):
-    if not meta.is_file():
-        raise RecipeError(f"{meta}: no such metadata file: expected a CSV with columns id and idx")
-    with open(meta, encoding="utf-8-sig", errors="surrogateescape", newline="") as fin:
-        reader = csv.DictReader(fin, skipinitialspace=True)
-        missing = {"id", "idx"} - set(reader.fieldnames or [])
-        if missing:
-            raise RecipeError(
-                f"{meta}: column {' and '.join(sorted(missing))} is missing: found "
-                f"{', '.join(reader.fieldnames or []) or 'none'}; expected at least id and idx"
-            )
-        classes = {}
-        for row in reader:
-            text = (row["idx"] or "").strip()
-            try:
-                # pandas writes a column of integers with gaps as 0.0, 1.0, ...
-                classes[row["id"].strip()] = int(float(text)) if text else None
-            except ValueError:
-                raise RecipeError(
-                    f"{meta}:{reader.line_num}: idx is {text!r}: expected an integer or nothing"
-                ) from None
-    return classes
 
 
 def _audio_files(tree, split):

@@ -1,0 +1,70 @@
+"""Tables of speakers, as people and their programs write them."""
+
+import pytest
+
+from local.errors import RecipeError
+from local.metadata import SpeakerInfo, read_classes, read_speakers, write_meta
+
+
+@pytest.fixture
+def table(tmp_path):
+    return tmp_path / "tiny_meta.csv"
+
+
+def test_metadata(table):
+    table.write_text("\ufeffID, Sex ,nationality\nx,Male,Norway\ny,f,\n", encoding="utf-8")
+    assert read_speakers(table) == {
+        "x": SpeakerInfo("male", "Norway", ""),
+        "y": SpeakerInfo("female", "", ""),
+    }
+    table.write_text("name,gender\n")
+    with pytest.raises(RecipeError, match="column id is missing: found name, gender"):
+        read_speakers(table)
+    table.write_text("")
+    with pytest.raises(RecipeError, match="column id is missing: found none"):
+        read_speakers(table)
+    with pytest.raises(RecipeError, match="no such metadata file"):
+        read_speakers(table.with_name("none.csv"))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_same_table_for_classes_and_for_sexes(table, delimiter):
+    rows = ["\ufeffIDX,Gender,Id,note", "0.0,F, a,x", "1,male,b", "", ",m,c,z,more", "3,,d"]
+    table.write_text("\r\n".join(rows).replace(",", delimiter), encoding="utf-8")
+    assert read_classes(table) == {"a": 0, "b": 1, "c": None, "d": 3}
+    assert {name: (row.sex, row.known) for name, row in read_speakers(table).items()} == {
+        "a": ("female", "known"),
+        "b": ("male", "known"),
+        "c": ("male", "unknown"),
+        "d": ("", "known"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,idx\na,0\nb,first\n", r"tiny_meta.csv:3: idx is 'first': expected an integer"),
+        ("id,idx\na,0.5\n", r"tiny_meta.csv:2: idx is '0.5'"),
+        ("id,idx\na,inf\n", r"tiny_meta.csv:2: idx is 'inf'"),
+        ("id,idx\na,nan\n", r"tiny_meta.csv:2: idx is 'nan'"),
+        ("idx,id\n0,a\n1\n", r"tiny_meta.csv:3: the row ends before its id"),
+        (f"id,idx\na,0\n{'b' * 2**18},1\n", r"tiny_meta.csv:3: not a row of a CSV file"),
+    ],
+)
+def test_rows_that_do_not_fit_are_one_line(table, content, message):
+    table.write_text(content)
+    with pytest.raises(RecipeError, match=message) as error:
+        read_classes(table)
+    assert "\n" not in str(error.value)
+
+
+def test_ids_are_the_names_of_files_also_where_these_are_not_utf8(table):
+    table.write_bytes(b"id,idx,nationality\n\xff,0,Per\xfa\n")
+    assert read_classes(table) == {"\udcff": 0}
+    assert read_speakers(table) == {"\udcff": SpeakerInfo("", "Per\ufffd", "known")}
+
+
+def test_what_is_written_is_read(tmp_path, table):
+    write_meta(tmp_path, train_speakers=["b", "a"], dev_speakers=["c"], gender={"a": "f"})
+    assert read_classes(table) == {"a": 0, "b": 1, "c": None}
+    assert read_speakers(table)["a"] == SpeakerInfo("female", "", "known")
