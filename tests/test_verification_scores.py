@@ -10,9 +10,8 @@ from test_errors import one_line
 
 from local.embeddings import get_embeddings, write_embeddings
 from local.metrics import evaluate
-from local.metrics.likelihood_ratios import log_likelihood_ratios
-from local.scoring.checking import check_scores
-from local.scoring.score_list import read_scores
+from local.scoring.likelihood_ratios import log_likelihood_ratios
+from local.scoring.score_list import check_scores, read_scores
 from local.scoring.trials import read_trials
 from local.shards import write_shards
 
