@@ -29,21 +29,19 @@ def breakdown(
 ) -> list[dict]:
     """Error rates of the trials by group.
 
+    Trials without label are left out; the other arguments are as for `evaluate`.
+
     Arguments
     ---------
-    scores, labels : numpy.ndarray
-        Shape (trials,); unlabelled trials are left out.
     speakers : pair of sequences of str or None
-        The speakers of the two sides of each trial; without them only durations are told apart.
+        Those of the two sides of each trial; without them only durations are told apart.
     people : dict of str to SpeakerInfo, optional
-        What is known of the speakers.
+        What is known of the speakers, by id.
     num_frames : pair of numpy.ndarray, optional
         Length of the two sides of each trial, in audio samples at 16 kHz.
     accepted : numpy.ndarray, optional
         Which trials are accepted; by default those at and above the threshold of the equal error
         rate of all.
-    num_bootstrap, seed : int
-        As for `evaluate`.
 
     Returns
     -------

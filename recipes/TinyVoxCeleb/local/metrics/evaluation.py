@@ -26,18 +26,9 @@ def evaluate(
 ) -> dict:
     """Every metric of a list, with a 95 % interval where the speakers are known.
 
-    Arguments
-    ---------
-    scores, labels, llrs : array_like
-        As for `LabelledTrials`.
-    speakers : pair of sequences of str, optional
-        The speakers of the two sides of each trial, see `speaker_weights`.
-    num_bootstrap : int
-        Resamples of the speakers; 0 for no intervals.
-    seed : int
-        Equal seeds give equal intervals.
-    where : str
-        What messages name.
+    Scores, labels and `llrs` are as for `LabelledTrials`; `speakers` are those of the two sides of
+    each trial. Intervals rest on `num_bootstrap` resamples of the speakers, 0 for no intervals, and
+    are the same for equal seeds. Messages begin with `where`.
 
     Returns
     -------

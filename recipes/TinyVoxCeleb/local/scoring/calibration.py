@@ -23,6 +23,7 @@ PENALTY = 1e-4
 NUM_FOLDS = 5
 NO_FOLD = -1  # of speakers that nothing is fitted on
 MIN_SPEAKERS = 4  # without the two of a trial, two are left: the fewest that have non-targets
+NEEDED = " to fit on, and both kinds are needed; use a list with more labelled trials"
 
 logger = logging.getLogger(__name__)
 
@@ -32,19 +33,11 @@ def fit_calibration(
 ) -> Calibration:
     """Fit a calibration by logistic regression, weighing targets and non-targets by a prior [1].
 
-    A warning is logged if it turns the scores round.
-
-    Arguments
-    ---------
-    scores : array_like
-        Shape (trials,), or (trials, systems) to fuse several systems.
-    labels : array_like
-        1 for target, 0 for non-target; trials with -1 are left out. Shape (trials,).
-    quality : numpy.ndarray, optional
-        From `local.scoring.decisions.quality_measures`, shape (trials, measures).
-    prior : float
-        Weight of all targets together; the non-targets weigh the rest. It says where on the scale
-        the calibration is to be best, and is taken out of the ratios again.
+    The scores have the shape (trials,), or (trials, systems) to fuse several systems; the labels
+    are 1 for target and 0 for non-target, and trials with -1 are left out; `quality` is from
+    `quality_measures`. All targets together weigh `prior`, the non-targets the rest: that says
+    where on the scale the calibration is to be best, and is taken out of the ratios again. A
+    warning is logged if the fit turns the scores round.
 
     Raises
     ------
@@ -99,11 +92,10 @@ def cross_validated_llrs(
     ---------
     scores, labels, quality, prior
         To fit on, as for `fit_calibration`.
-    speakers : pair of sequences of str
-        The speakers of the two sides of each trial.
+    speakers : pair of sequences of str or None
+        Of the two sides of each trial.
     others : (array_like, pair of sequences of str, numpy.ndarray or None), optional
-        Scores, speakers and quality of the trials to calibrate, where they are not those that are
-        fitted on.
+        Scores, speakers and quality of the trials to calibrate, where they are not these.
     seed : int
         Of the dealing.
 
@@ -136,8 +128,8 @@ def cross_validated_llrs(
         held_out = (np.minimum(*other_sides) == a) & (np.maximum(*other_sides) == b)
         if held_out.any():
             fitted = ~np.isin(sides, (a, b)).any(axis=0)
-            without = names[np.isin(dealt, (a, b))]
-            _check_kinds(labels[fitted], f"calibration without {_some(without)}")
+            where = f"calibration without {_some(names[np.isin(dealt, (a, b))])}"
+            check_both_kinds(labels[fitted], where, NEEDED)
             calibration = fit_weighted(scores[fitted], labels[fitted], measures[fitted], prior)
             llrs[held_out] = calibration(other_scores[held_out], other_measures[held_out])
     return llrs
@@ -154,7 +146,7 @@ def _checked(scores, labels, quality, prior):
         )
     if not 0 < prior < 1:
         raise RecipeError(f"calibration: prior {prior}: expected a probability between 0 and 1")
-    _check_kinds(labels, "calibration")
+    check_both_kinds(labels, "calibration", NEEDED)
     return scores, labels, measures
 
 
@@ -162,14 +154,6 @@ def _as_measured(scores, quality):
     """Scores (trials, systems) and measures (trials, 0 or more)."""
     scores = as_columns(scores)
     return scores, np.empty((len(scores), 0)) if quality is None else np.asarray(quality)
-
-
-def _check_kinds(labels, where):
-    check_both_kinds(
-        labels,
-        where,
-        " to fit on, and both kinds are needed; use a list with more labelled trials",
-    )
 
 
 def fit_weighted(scores, labels, measures, prior):

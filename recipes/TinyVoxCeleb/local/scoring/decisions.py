@@ -69,22 +69,10 @@ def quality_measures(
 ) -> np.ndarray:
     """What tells how far a score can be trusted: duration and embedding norm of both sides [1].
 
-    Each is taken as the smaller and the larger of the two sides, so that a trial and the one with
-    its sides swapped are the same.
-
-    Arguments
-    ---------
-    vectors : numpy.ndarray
-        Embeddings as the network gives them, shape (utterances, dim).
-    num_frames : numpy.ndarray
-        Lengths in audio samples, shape (utterances,).
-    enrol, test : numpy.ndarray
-        Rows of the utterances, shape (trials,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Logarithms: shorter and longer duration, smaller and larger norm; shape (trials, 4).
+    The logarithms of shorter and longer duration, smaller and larger norm, shape (trials, 4): so a
+    trial and the one with its sides swapped are the same. `vectors` are embeddings as the network
+    gives them, shape (utterances, dim), `num_frames` their lengths in audio samples, and `enrol`
+    and `test` the rows of the two sides of each trial.
 
     References
     ----------

@@ -19,16 +19,11 @@ logger = logging.getLogger(__name__)
 def make_backend(
     scoring: str, train: tuple[np.ndarray, Sequence[str]] | None = None, top_n: int = 300
 ) -> Backend:
-    """Prepare a way of scoring. Only training embeddings go in: never those of evaluation trials.
+    """Prepare one of `SCORINGS` with the embeddings of training speakers.
 
-    Arguments
-    ---------
-    scoring : str
-        One of `SCORINGS`.
-    train : (numpy.ndarray, sequence of str), optional
-        Training embeddings, shape (utterances, dim), and their speakers; "cosine" needs none.
-    top_n : int
-        Cohort speakers that count for an utterance in as_norm.
+    These, shape (utterances, dim), and their speakers are `train`, and never embeddings of
+    evaluation trials; "cosine" needs none. `top_n` is how many cohort speakers count for an
+    utterance in as_norm.
 
     Raises
     ------
@@ -87,11 +82,6 @@ def fit_plda(vectors: np.ndarray, speakers: Sequence[str]) -> Backend:
     dimensions; scikit-learn's LDA shrinks the covariance of each class by itself, which two
     utterances do not bear. Where there is data enough SpeechBrain's PLDA agrees with this one (see
     the tests).
-
-    Raises
-    ------
-    RecipeError
-        See `two_covariance`.
 
     References
     ----------
@@ -153,13 +143,10 @@ def two_covariance(
 def speaker_means(
     vectors: np.ndarray, speakers: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The mean vector of each speaker.
+    """The mean vector of each speaker, in the order of their names, shape (speakers, dim).
 
-    Returns
-    -------
-    (numpy.ndarray, numpy.ndarray, numpy.ndarray)
-        Means in the order of the speakers' names, shape (speakers, dim); the number of each
-        utterance's speaker, shape (utterances,); utterances of each speaker, shape (speakers,).
+    Then the number of each utterance's speaker, shape (utterances,), and how many utterances each
+    speaker has, shape (speakers,).
 
     Example
     -------

@@ -71,7 +71,7 @@ def read_scores(path: str | Path) -> tuple[np.ndarray, list[str], list[str]]:
 
 
 def scores_of(path: str | Path, lists: Sequence[TrialList]) -> list[np.ndarray]:
-    """The scores of the trials of each list, wherever they stand in a score list that holds them.
+    """The scores of each of some trial lists, wherever the trials stand in a score list.
 
     Raises
     ------

@@ -143,22 +143,12 @@ def make_trials(
     seed: int,
     sex: dict[str, str] | None = None,
 ) -> list[tuple[int, str, str]]:
-    """Draw a balanced trial list: as many target as non-target trials, no trial twice.
+    """Draw a balanced trial list: as many target as non-target trials, no trial twice, shuffled.
 
-    Arguments
-    ---------
-    utterances : dict of str to list of str
-        The utterance ids ("speaker/session/utterance") of each speaker.
-    num_trials : int
-        Upper bound; the scarcer kind of trial bounds the list as well.
-    sex : dict of str to str, optional
-        The sex of each speaker. Where given, non-target trials pair speakers of the same sex, as
-        in VoxCeleb1-E/H, unless there is no such pair at all.
-
-    Returns
-    -------
-    list of (int, str, str)
-        Label, first and second id, shuffled.
+    Each trial is a label and two of the utterance ids ("speaker/session/utterance"), which are
+    given by speaker. There are at most `num_trials`; the scarcer kind of trial bounds the list as
+    well. Where the sex of the speakers is given, non-target trials pair speakers of the same sex,
+    as in VoxCeleb1-E/H, unless there is no such pair at all.
 
     Raises
     ------
