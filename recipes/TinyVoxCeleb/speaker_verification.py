@@ -81,8 +81,9 @@ def fit_backend(hparams, embedder):
     """The way of scoring, fitted on the embeddings of training speakers where it needs them."""
     train = None
     if hparams["scoring"] != "cosine":
-        folders = hparams["train_shards_dir"] or training_shards(hparams["checkpoint"])
-        known = embedder.embed(embedder.look_up(folders.split(",")))
+        named, run = hparams["train_shards_dir"], hparams["checkpoint"]
+        folders = named.split(",") if named else training_shards(run)
+        known = embedder.embed(embedder.look_up(folders))
         train = known.vectors, [key.split("/")[0] for key in known.ids]
     return make_backend(hparams["scoring"], train, hparams["top_n"])
 
