@@ -130,7 +130,7 @@ def calibrate(hparams, backend, scored, labelled):
 
 
 def leave_uncalibrated(backend, scored):
-    """What is written and measured of each list where there is none to calibrate by."""
+    """What is written and measured of each list where no list calibrates, and no decision."""
     units = [(trials, backend.to_unit(scores)) for trials, scores, _ in scored]
     return [Measured(trials, unit, ranking=unit) for trials, unit in units], None
 
