@@ -64,7 +64,7 @@ def eer_theirs(num_trials):
 def eer_ours(num_trials):
     """The interpolated EER, from the ROC."""
     from local.metrics import roc
-    from local.metrics.rates import crossing
+    from local.metrics.measures import crossing
 
     trials = synthetic_trials(num_trials)
     return lambda: crossing(*roc(*trials))
@@ -94,7 +94,7 @@ def min_dcf_theirs(num_trials):
 def min_dcf_ours(num_trials):
     """The same, from the ROC; ours is normalised by the cost of the better fixed answer."""
     from local.metrics import roc
-    from local.metrics.rates import min_dcf
+    from local.metrics.measures import min_dcf
 
     trials = synthetic_trials(num_trials)
     return lambda: 0.01 * min_dcf(*roc(*trials), p_target=0.01)

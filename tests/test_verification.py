@@ -9,11 +9,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from anonymous_shards import write_anonymous_shards
 from running import ECAPA, TINY_ECAPA, train, verify
 
 from local.metrics import evaluate, summary
 from local.scoring.trials import read_trials
-from local.shards import index_shards, read_shards, write_shards
+from local.shards import index_shards, read_shards
 from local.shards.audio import decode
 
 
@@ -26,14 +27,7 @@ def run(small, tmp_path_factory):
 def evaluation(small, tmp_path_factory):
     """Dev utterances under anonymous names, and a trial list on them without labels."""
     folder = tmp_path_factory.mktemp("evaluation")
-    wavs = folder / "tree" / "eval" / "wav"
-    wavs.mkdir(parents=True)
-    hashes = {}
-    for number, path in enumerate(sorted((small.corpus / "dev").rglob("*.wav"))):
-        hashes[path] = f"{number:032x}"
-        shutil.copy(path, wavs / f"{number:032x}.wav")
-    write_shards(folder / "tree", small.corpus / "tiny_meta.csv", folder / "shards")
-    names = list(hashes.values())
+    names = write_anonymous_shards(small, folder)
     pairs = zip(names, names[::-1], strict=True)
     (folder / "eval_trials_no_gt.txt").write_text("".join(f"-1 {a} {b}\n" for a, b in pairs))
     return folder

@@ -5,16 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
+from anonymous_shards import write_anonymous_shards
 from running import train, verify
 from test_errors import one_line
 
 from local.embeddings import get_embeddings, write_embeddings
 from local.metrics import evaluate
-from local.metrics.likelihood_ratios import log_likelihood_ratios
-from local.scoring.checking import check_scores
-from local.scoring.score_list import read_scores
+from local.scoring.likelihood_ratios import log_likelihood_ratios
+from local.scoring.score_list import check_scores, read_scores
 from local.scoring.trials import read_trials
-from local.shards import write_shards
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +30,7 @@ def dev(small):
 def evaluation(small, tmp_path_factory):
     """Dev utterances as anonymous files of an evaluation, with trials of each by the next ones."""
     folder = tmp_path_factory.mktemp("evaluation")
-    wavs = folder / "tree/eval/wav"
-    wavs.mkdir(parents=True)
-    names = []
-    for number, path in enumerate(sorted((small.corpus / "dev").rglob("*.wav"))):
-        names.append(f"{number:032x}")
-        shutil.copy(path, wavs / f"{names[-1]}.wav")
-    write_shards(folder / "tree", small.corpus / "tiny_meta.csv", folder / "shards")
+    names = write_anonymous_shards(small, folder)
     pairs = [(a, b) for row, a in enumerate(names) for b in names[row + 1 : row + 4]]
     for name, some in (("all", pairs), ("few", pairs[::-3])):
         (folder / f"{name}.txt").write_text("".join(f"-1 {a} {b}\n" for a, b in some))

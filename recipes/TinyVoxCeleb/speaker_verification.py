@@ -14,6 +14,9 @@ Authors
 """
 
 import sys
+from typing import NamedTuple
+
+import numpy as np
 
 from local.bundle.writing import write_decision
 from local.embeddings import Embedder, find_bundle, read_embeddings
@@ -22,99 +25,114 @@ from local.experiment import training_shards
 from local.hparams import load_hparams, parse_arguments
 from local.processes import inference_precision
 from local.results import Measured, check_options, write_results
-from local.scoring.calibration import fit_calibration, threshold
-from local.scoring.cosine import check_covered
-from local.scoring.cross_validation import cross_validated_llrs, share_speakers
+from local.scoring.calibration import cross_validated_llrs, fit_calibration, share_speakers
 from local.scoring.decisions import quality_measures, to_probability
 from local.scoring.fitting import make_backend
+from local.scoring.likelihood_ratios import threshold
 from local.scoring.score_list import write_scores
-from local.scoring.trials import read_trials
+from local.scoring.trial_scores import check_covered, score_trials
+from local.scoring.trials import TrialList, count_kinds, read_trials
 
 
-def read_and_embed(hparams, run_opts, lists):
-    """Embeddings of all utterances of some lists, and the backend that is to score them.
+class Scored(NamedTuple):
+    """A trial list, its scores, and its quality measures where they take part in a calibration."""
 
-    Arguments
-    ---------
-    hparams : dict
-    run_opts : speechbrain.utils.run_opts.RunOptions
-    lists : list of TrialList
-        Checked against the shards before anything long begins.
+    trials: TrialList
+    scores: np.ndarray
+    quality: np.ndarray | None
 
-    Returns
-    -------
-    (Embeddings, list of str, Backend)
-        In the middle, the files that hold the embeddings.
-    """
-    folders, path = hparams["shards_dirs_to_evaluate"], hparams["embeddings_file"]
-    if bool(folders) == bool(path):
+
+def read_lists(hparams):
+    """The trial lists to score and, in a list of its own, the one to calibrate by, if any."""
+    lists = [read_trials(path) for path in str(hparams["trial_lists"]).split(",")]
+    return lists, [read_trials(path) for path in [hparams["calibration_trials"]] if path]
+
+
+def make_embedder(hparams, run_opts):
+    """The network that the options name, ready to embed shards."""
+    if bool(hparams["shards_dirs_to_evaluate"]) == bool(hparams["embeddings_file"]):
         raise RecipeError("give either --shards_dirs_to_evaluate or --embeddings_file")
-    run, options = hparams["checkpoint"], ("batch_size", "num_workers")
-    embedder = Embedder(
-        run,
+    return Embedder(
+        hparams["checkpoint"],
         device=run_opts.device,
         precision=inference_precision(run_opts),
-        **{key: hparams[key] for key in options},
+        batch_size=hparams["batch_size"],
+        num_workers=hparams["num_workers"],
     )
 
-    def check(keys):
+
+def embed(hparams, embedder, lists):
+    """Embeddings of all utterances of some lists, and the files that hold them."""
+
+    def check(keys):  # before anything long begins
         for trials in lists:
             check_covered(trials, keys)
 
-    if path:
-        embeddings, files = read_embeddings(path, run), [path]
+    if path := hparams["embeddings_file"]:
+        embeddings = read_embeddings(path, hparams["checkpoint"])
         check(embeddings.ids)
-    else:
-        looked_up = embedder.look_up(folders.split(","))
-        check({key for folder in looked_up for key in folder.ids})
-        embeddings = embedder.embed(looked_up)
-        files = [str(folder.cache.path) for folder in looked_up]
+        return embeddings, [path]
+    folders = embedder.look_up(hparams["shards_dirs_to_evaluate"].split(","))
+    check({key for folder in folders for key in folder.ids})
+    return embedder.embed(folders), [str(folder.cache.path) for folder in folders]
+
+
+def fit_backend(hparams, embedder):
+    """The way of scoring, fitted on the embeddings of training speakers where it needs them."""
     train = None
     if hparams["scoring"] != "cosine":
-        folders = hparams["train_shards_dir"] or training_shards(run)
-        known = embedder.embed(embedder.look_up(folders.split(",")))
+        named, run = hparams["train_shards_dir"], hparams["checkpoint"]
+        folders = named.split(",") if named else training_shards(run)
+        known = embedder.embed(embedder.look_up(folders))
         train = known.vectors, [key.split("/")[0] for key in known.ids]
-    return embeddings, files, make_backend(hparams["scoring"], train, hparams["top_n"])
+    return make_backend(hparams["scoring"], train, hparams["top_n"])
 
 
-def calibrate(hparams, backend, scored, fit_on):
-    """Calibrate all lists by one with labels; leave scoring and threshold in the bundle.
+def score(hparams, backend, embeddings, trials):
+    """Score a list; measure its quality too where that takes part in the calibration."""
+    quality = None
+    if hparams["quality_measures"]:
+        rows = [embeddings.rows(side) for side in trials.pairs()]
+        quality = quality_measures(embeddings.vectors, embeddings.num_frames, *rows)
+    return Scored(trials, score_trials(backend, embeddings, trials), quality)
 
-    No score of a trial without label, and no label of another list, goes into the fit.
 
-    Arguments
-    ---------
-    hparams : dict
-    backend : Backend
-    scored : list of (TrialList, numpy.ndarray, numpy.ndarray or None)
-        Each list with its scores and quality measures; the one to fit on is the last.
-    fit_on : TrialList
+def calibrate(hparams, backend, scored, labelled):
+    """Calibrate some lists by a labelled one; leave scoring and threshold in the bundle.
 
-    Returns
-    -------
-    (list of Measured, dict)
-        What is written and measured of each list but the last. And the decision.
+    No score of a trial without label, and no label of another list, goes into the fit. Returns what
+    is written and measured of each list, and the decision.
     """
-    *scored, (_, scores, quality) = scored
     costs = {key: hparams[key] for key in ("p_target", "c_miss", "c_fa")}
-    at, prior, labels = threshold(**costs), {"prior": hparams["p_target"]}, fit_on.labels
-    calibration = fit_calibration(scores, labels, quality, **prior)
+    at, prior, labels = threshold(**costs), hparams["p_target"], labelled.trials.labels
+    calibration = fit_calibration(labelled.scores, labels, labelled.quality, prior=prior)
     calibrated = []
-    for trials, of_list, of_quality in scored:
-        llrs = honest = calibration(of_list, of_quality)
-        if share_speakers(trials, fit_on):  # what is measured is without a trial's own speakers
-            fit = (scores, labels, fit_on.speakers(), quality)
-            of = (of_list, trials.speakers(), of_quality)
-            honest = cross_validated_llrs(*fit, of=of, seed=hparams["random_seed"], **prior)
-        ranking = of_list if quality is None else honest
+    for trials, scores, quality in scored:
+        llrs = honest = calibration(scores, quality)
+        if share_speakers(trials, labelled.trials):  # measured without a trial's own speakers
+            honest = cross_validated_llrs(
+                labelled.scores,
+                labels,
+                labelled.trials.speakers(),
+                labelled.quality,
+                others=(scores, trials.speakers(), quality),
+                prior=prior,
+                seed=hparams["random_seed"],
+            )
+        ranking = scores if quality is None else honest
         calibrated.append(Measured(trials, to_probability(llrs), ranking, honest))
     if hparams["update_verifier"]:
-        counts = {"target": int((labels == 1).sum()), "nontarget": int((labels == 0).sum())}
-        fitted_on = {"list": fit_on.path, "trials": counts}
+        fitted_on = {"list": labelled.trials.path, "trials": count_kinds(labels)}
         bundle = find_bundle(hparams["checkpoint"])
         write_decision(bundle, backend, calibration, threshold=at, **costs, fitted_on=fitted_on)
         print(f"threshold of the network's verifier: {at:.3f} (log-likelihood ratio), in {bundle}")
     return calibrated, {"threshold": at, **costs}
+
+
+def leave_uncalibrated(backend, scored):
+    """What is written and measured of each list where no list calibrates, and no decision."""
+    units = [(trials, backend.to_unit(scores)) for trials, scores, _ in scored]
+    return [Measured(trials, unit, ranking=unit) for trials, unit in units], None
 
 
 def main(argv):
@@ -123,25 +141,18 @@ def main(argv):
     with one_line_errors(run_opts.debug):
         hparams, _ = load_hparams(hparams_file, overrides, run_opts)
         check_options(hparams)  # now, not after all the embeddings
-        lists = [read_trials(path) for path in str(hparams["trial_lists"]).split(",")]
-        fit_on = hparams["calibration_trials"] and read_trials(hparams["calibration_trials"])
-        of_trials = [*lists, fit_on] if fit_on else lists
-        embeddings, files, backend = read_and_embed(hparams, run_opts, of_trials)
-        scored = []
-        for trials in of_trials:
-            rows = [embeddings.rows(side) for side in trials.pairs()]
-            quality = None
-            if hparams["quality_measures"]:
-                quality = quality_measures(embeddings.vectors, embeddings.num_frames, *rows)
-            scored.append((trials, backend.score(embeddings.vectors, *rows), quality))
+        lists, fit_on = read_lists(hparams)
+        embedder = make_embedder(hparams, run_opts)
+        embeddings, files = embed(hparams, embedder, lists + fit_on)
+        backend = fit_backend(hparams, embedder)
+        scored = [score(hparams, backend, embeddings, trials) for trials in lists + fit_on]
         if fit_on:
-            measured, decision = calibrate(hparams, backend, scored, fit_on)
+            measured, decision = calibrate(hparams, backend, scored[:-1], scored[-1])
         else:
-            units = [(trials, backend.to_unit(scores)) for trials, scores, _ in scored]
-            measured, decision = [Measured(*one, ranking=one[1]) for one in units], None
+            measured, decision = leave_uncalibrated(backend, scored)
         write_results(hparams, measured, embeddings, decision, files)
         # Last: a score list that is there tells that all the rest is.
-        write_scores(hparams["score_file"], [(one.trials, one.scores) for one in measured])
+        write_scores(hparams["score_file"], [(entry.trials, entry.scores) for entry in measured])
         print(f"score list: {hparams['score_file']} ({sum(map(len, lists))} trials)")
 
 

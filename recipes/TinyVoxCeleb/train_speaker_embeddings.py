@@ -27,10 +27,10 @@ from local.errors import one_line_errors
 from local.experiment import TESTED, Experiment, check_experiment, is_complete, run_folder
 from local.files import write_text
 from local.hparams import load_hparams, parse_arguments
-from local.metrics import check_both_kinds, equal_error_rate, evaluate, summary
+from local.metrics import equal_error_rate, evaluate, summary
 from local.processes import keep_freed_memory, training_processes
-from local.scoring.cosine import check_covered, cosine_scores
-from local.scoring.trials import read_trials
+from local.scoring.trial_scores import check_covered, cosine_scores
+from local.scoring.trials import check_both_kinds, read_trials
 from local.training.averaging import RunningAverage
 from local.training.checks import check_finite, check_optimization, dry_run
 from local.training.final_network import centre_embeddings, choose_network, gather_embeddings

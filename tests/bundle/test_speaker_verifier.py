@@ -18,9 +18,10 @@ from local.bundle.writing import write_decision
 from local.embeddings import get_embeddings
 from local.errors import RecipeError
 from local.scoring.backends import Backend
-from local.scoring.calibration import fit_calibration, threshold
+from local.scoring.calibration import fit_calibration
 from local.scoring.decisions import quality_measures, to_probability
 from local.scoring.fitting import make_backend
+from local.scoring.likelihood_ratios import threshold
 from local.scoring.trials import read_trials
 
 COSTS = {"p_target": 0.2, "c_miss": 1.0, "c_fa": 2.0}

@@ -10,7 +10,7 @@ from sklearn.metrics import det_curve, roc_auc_score
 
 from local.errors import RecipeError
 from local.metrics import convex_hull, equal_error_rate, evaluate, roc, summary
-from local.metrics.likelihood_ratios import log_likelihood_ratios
+from local.scoring.likelihood_ratios import log_likelihood_ratios
 
 
 def random_trials(seed, count=300, ties=False):

@@ -10,8 +10,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from local.errors import RecipeError
 from local.scoring import backends
 from local.scoring.backends import SCORINGS, Backend, cohort_statistics, plda_scores, unit_length
-from local.scoring.fitting import make_backend
-from local.scoring.plda import fit_plda, speaker_means, two_covariance
+from local.scoring.fitting import fit_plda, make_backend, speaker_means, two_covariance
 
 DIM = 12
 

@@ -9,11 +9,9 @@ from scipy.optimize import minimize
 from scipy.special import logit
 
 from local.errors import RecipeError
-from local.metrics.likelihood_ratios import cllr
-from local.scoring import cross_validation
-from local.scoring.calibration import fit_calibration, threshold
-from local.scoring.cross_validation import cross_validated_llrs
+from local.scoring.calibration import cross_validated_llrs, fit_calibration, fit_weighted
 from local.scoring.decisions import Calibration, quality_measures, to_probability
+from local.scoring.likelihood_ratios import cllr, threshold
 
 
 def gaussian_scores(num_target, num_nontarget, distance=2.0, seed=0):
@@ -140,13 +138,13 @@ def test_quality_helps_where_it_matters_and_is_not_trusted_beyond_what_was_seen(
 def test_no_speaker_is_in_both_fit_and_result(monkeypatch):
     scores, labels, speakers = speaker_trials(11)
     first, second = map(np.array, speakers)
-    fits, fit = [], cross_validation.fit_weighted
+    fits = []
 
     def spy(scores, *rest):
         fits.append(set(scores[:, 0]))
-        return fit(scores, *rest)
+        return fit_weighted(scores, *rest)
 
-    monkeypatch.setattr(cross_validation, "fit_weighted", spy)
+    monkeypatch.setattr("local.scoring.calibration.fit_weighted", spy)
     llrs = cross_validated_llrs(scores, labels, speakers)
     monkeypatch.undo()
     assert len(fits) == 15  # 5 folds, and their 10 pairs

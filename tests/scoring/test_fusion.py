@@ -7,12 +7,10 @@ import pytest
 from scipy.special import expit, logit
 
 from local.errors import RecipeError
-from local.metrics.likelihood_ratios import cllr
-from local.scoring.calibration import fit_calibration
-from local.scoring.checking import check_scores
-from local.scoring.cross_validation import cross_validated_llrs
+from local.scoring.calibration import cross_validated_llrs, fit_calibration
 from local.scoring.fusion import fuse, main, read_systems, report
-from local.scoring.score_list import read_scores
+from local.scoring.likelihood_ratios import cllr
+from local.scoring.score_list import check_scores, read_scores
 from local.scoring.trials import read_trials
 
 

@@ -9,8 +9,7 @@ import pytest
 from conftest import RECIPE
 from local.errors import RecipeError
 from local.scoring.__main__ import main
-from local.scoring.checking import check_scores
-from local.scoring.score_list import read_scores, write_scores
+from local.scoring.score_list import check_scores, read_scores, write_scores
 from local.scoring.trials import TrialList
 
 DEV = [("a/x/0", "a/y/0"), ("a/x/0", "b/z/1"), ("b/z/1", "a/y/0")]

@@ -18,8 +18,8 @@ from local.metrics import evaluate, summary
 from local.metrics.breakdown import breakdown
 from local.metrics.det import plot_det
 from local.metrics.tables import breakdown_table, evaluation_table
-from local.scoring.calibration import threshold
 from local.scoring.decisions import to_probability
+from local.scoring.likelihood_ratios import threshold
 from local.scoring.trials import TrialList
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scipy", "scikit-learn")

@@ -10,8 +10,7 @@ from local.errors import RecipeError, one_line_errors
 from local.layout import utterance_key
 from local.metadata import read_speakers
 from local.metrics.breakdown import breakdown
-from local.metrics.comparison import compare
-from local.metrics.evaluation import evaluate
+from local.metrics.evaluation import compare, evaluate
 from local.metrics.tables import breakdown_table, comparison_table, evaluation_table
 from local.scoring.score_list import scores_of
 from local.scoring.trials import read_trials
@@ -21,9 +20,9 @@ from local.shards import index_shards
 def parse_arguments():
     """The options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m local.metrics", description=__doc__)
-    one = parser.add_mutually_exclusive_group(required=True)
-    one.add_argument("--scores", type=Path, help="a score list")
-    one.add_argument("--compare", type=Path, nargs="+", help="score lists, side by side")
+    systems = parser.add_mutually_exclusive_group(required=True)
+    systems.add_argument("--scores", type=Path, help="a score list")
+    systems.add_argument("--compare", type=Path, nargs="+", help="score lists, side by side")
     parser.add_argument("--trials", required=True, help="lists with labels, separated by commas")
     parser.add_argument("--meta", type=Path, help="tiny_meta.csv: errors by sex, nationality, …")
     parser.add_argument("--shards", help="folders, separated by commas: errors by duration")
@@ -60,20 +59,20 @@ def lengths_of(trials, frames, shard_folders):
     return [np.array(side) for side in sides]
 
 
-def measure(args, trials, of_systems, people, frames):
+def measure(args, trials, systems, people, frames):
     """What is asked for, of one list and the scores of each system on it."""
     speakers, options = trials.speakers(), {"num_bootstrap": args.num_bootstrap, "seed": args.seed}
-    systems = args.compare or [args.scores]
-    result = {"trials": trials.path, "scores": [str(path) for path in systems]}
+    paths = [str(path) for path in args.compare or [args.scores]]
+    result = {"trials": trials.path, "scores": paths}
     evaluations = [
-        evaluate(scores, trials.labels, speakers, where=str(path), **options)
-        for path, scores in zip(systems, of_systems, strict=True)
+        evaluate(scores, trials.labels, speakers, where=path, **options)
+        for path, scores in zip(paths, systems, strict=True)
     ]
     if args.compare:
-        differences = compare(of_systems, trials.labels, speakers, **options)
+        differences = compare(systems, trials.labels, speakers, **options)
         return result | {"evaluations": evaluations, "differences": differences}
     groups = breakdown(
-        of_systems[0],
+        systems[0],
         trials.labels,
         speakers,
         people=people,
@@ -92,8 +91,8 @@ def main():
         people = read_speakers(args.meta) if args.meta else None
         frames = read_lengths(args.shards)
         results = [
-            measure(args, trials, of_systems, people, frames)
-            for trials, *of_systems in zip(lists, *scored, strict=True)
+            measure(args, trials, systems, people, frames)
+            for trials, *systems in zip(lists, *scored, strict=True)
             if trials.has_labels
         ]
         if not results:

@@ -1,25 +1,21 @@
 """Intervals that resample speakers, because trials that share a speaker are not independent."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import t as student_t
 
 MIN_SPEAKERS = 5  # below, resampling them says nothing
 
 
-def number_speakers(speakers, chosen):
-    """Number the speakers of some trials.
+def number_speakers(
+    speakers: Sequence[ArrayLike] | None, chosen: np.ndarray
+) -> tuple[int, list[np.ndarray] | None]:
+    """Count the speakers of the chosen trials, and number them on the two sides of each.
 
-    Arguments
-    ---------
-    speakers : pair of sequences or None
-        The speakers of the two sides of each trial, as names or numbers; None if they are unknown.
-    chosen : numpy.ndarray
-        Which trials count, shape (trials,).
-
-    Returns
-    -------
-    (int, pair of numpy.ndarray or None)
-        How many speakers there are, and their numbers on the two sides, each shape (chosen,).
+    The speakers are given for both sides of all trials, as names or numbers, or as None if they are
+    unknown; `chosen` is a mask of the trials.
     """
     if speakers is None:
         return 0, None
@@ -28,25 +24,14 @@ def number_speakers(speakers, chosen):
     return len(names), np.split(rows, 2)
 
 
-def speaker_weights(rows, num_speakers, num_bootstrap, seed):
+def speaker_weights(
+    rows: Sequence[np.ndarray] | None, num_speakers: int, num_bootstrap: int, seed: int
+) -> Iterator[np.ndarray]:
     """Weights of the trials in resamples of the speakers [1, 2].
 
-    Speakers are drawn with replacement; a target trial counts as often as its speaker was drawn, a
-    non-target trial as often as its two speakers were drawn together.
-
-    Arguments
-    ---------
-    rows, num_speakers
-        From `number_speakers`.
-    num_bootstrap : int
-        Resamples.
-    seed : int
-        Equal seeds give equal resamples.
-
-    Yields
-    ------
-    numpy.ndarray
-        Shape (trials,); nothing is yielded for fewer than 5 speakers.
+    Speakers, as `number_speakers` gives them, are drawn with replacement; a target trial counts as
+    often as its speaker was drawn, a non-target trial as often as its two speakers were drawn
+    together. Equal seeds give equal resamples; fewer than 5 speakers give none.
 
     References
     ----------
@@ -65,7 +50,9 @@ def speaker_weights(rows, num_speakers, num_bootstrap, seed):
         yield np.where(same, weights, weights * times[second])
 
 
-def interval(value, resampled, num_speakers):
+def interval(
+    value: float, resampled: ArrayLike, num_speakers: int
+) -> tuple[float, float] | tuple[None, None]:
     """95 % interval of an error measure from its values in resamples of the speakers.
 
     Error rates that are minima over thresholds are too good on few trials, and resamples repeat
@@ -75,18 +62,8 @@ def interval(value, resampled, num_speakers):
     What rests on a handful of errors (minDCF at a prior of 0.01, or any metric of a list that is
     nearly without errors) still has intervals that hold the truth less often than 95 %.
 
-    Arguments
-    ---------
-    value : float
-        Of the list itself, not negative.
-    resampled : array_like
-        Values in the resamples.
-    num_speakers : int
-
-    Returns
-    -------
-    (float, float) or (None, None)
-        Holds `value`; None where the resamples tell no spread.
+    The value of the list itself is not negative, and in the interval; there is none where the
+    resamples tell no spread.
 
     References
     ----------
@@ -107,7 +84,9 @@ def interval(value, resampled, num_speakers):
     return float(min(low, value)), float(max(high, value))
 
 
-def difference_interval(value, resampled, num_speakers):
+def difference_interval(
+    value: float, resampled: ArrayLike, num_speakers: int
+) -> tuple[float, float] | tuple[None, None]:
     """As `interval`, for a difference of two measures in the same resamples: on its own scale."""
     bounds = _bounds(value, resampled, num_speakers)
     if bounds is None:

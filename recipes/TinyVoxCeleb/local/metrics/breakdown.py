@@ -4,10 +4,12 @@ A system whose errors fall on one group looks fine in a single number.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
 from local.layout import SAMPLE_RATE
+from local.metadata import SpeakerInfo
 from local.metrics.evaluation import eer_with_interval
 from local.metrics.labelled_trials import LabelledTrials
 
@@ -15,33 +17,31 @@ SECONDS = (0, 2, 4, 8, 16, np.inf)  # bounds of the groups by duration
 
 
 def breakdown(
-    scores,
-    labels,
-    speakers,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    speakers: Sequence[Sequence[str]] | None,
     *,
-    people=None,
-    num_frames=None,
-    accepted=None,
-    num_bootstrap=200,
-    seed=0,
-):
+    people: dict[str, SpeakerInfo] | None = None,
+    num_frames: Sequence[np.ndarray] | None = None,
+    accepted: np.ndarray | None = None,
+    num_bootstrap: int = 200,
+    seed: int = 0,
+) -> list[dict]:
     """Error rates of the trials by group.
+
+    Trials without label are left out; the other arguments are as for `evaluate`.
 
     Arguments
     ---------
-    scores, labels : numpy.ndarray
-        Shape (trials,); unlabelled trials are left out.
     speakers : pair of sequences of str or None
-        The speakers of the two sides of each trial; without them only durations are told apart.
+        Those of the two sides of each trial; without them only durations are told apart.
     people : dict of str to SpeakerInfo, optional
-        What is known of the speakers, see `read_speakers`.
+        What is known of the speakers, by id.
     num_frames : pair of numpy.ndarray, optional
         Length of the two sides of each trial, in audio samples at 16 kHz.
     accepted : numpy.ndarray, optional
         Which trials are accepted; by default those at and above the threshold of the equal error
         rate of all.
-    num_bootstrap, seed : int
-        As for `evaluate`.
 
     Returns
     -------
@@ -61,12 +61,12 @@ def breakdown(
         _groups_of_speakers(names, rows, people) if people and speakers is not None else (),
         _groups_of_lengths(num_frames) if num_frames is not None else (),
     )
+    options = {"num_bootstrap": num_bootstrap, "seed": seed}
     entries = []
     for by, group, chosen in groups:
         chosen = chosen & (labels >= 0)
         if chosen.any():
             sides = None if rows is None else rows[:, chosen]
-            options = {"num_bootstrap": num_bootstrap, "seed": seed}
             entry = _measure(*(x[chosen] for x in (scores, labels, accepted)), sides, **options)
             entries.append({"by": by, "group": group, **entry})
     return entries

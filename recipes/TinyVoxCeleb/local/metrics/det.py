@@ -1,31 +1,31 @@
 """The DET curve of one or more trial lists or systems."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.stats import norm
 from sklearn.metrics import DetCurveDisplay
 
 from local.files import atomic_file
-from local.metrics import convex_hull, roc
+from local.metrics.roc import convex_hull, roc
 
 LIMITS = (0.0005, 0.6)  # error rates outside are of no interest to a verification system
 CLIP = (LIMITS[0], 1 - 1e-9)
 TICKS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+STEPS = 500  # the width of the axes in the smallest distance that is told apart
 COLOURS = tuple(f"C{number}" for number in range(10))
 MARKERS = ("D", "s", "^", "v")  # of the operating points, in the order of their priors
 
+# Of each curve, by its name: scores, labels (1 or 0) and convex-hull EER.
+Curves = dict[str, tuple[np.ndarray, np.ndarray, float]]
 
-def plot_det(path, curves):
-    """Draw DET curves in a file of their own.
 
-    Arguments
-    ---------
-    path : str or Path
-        The PNG file to write.
-    curves : dict of str to (numpy.ndarray, numpy.ndarray, float)
-        As for `draw_det`.
-    """
+def plot_det(path: str | Path, curves: Curves) -> None:
+    """Draw DET curves in a PNG file of their own."""
     figure = Figure(figsize=(6, 6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(title="Detection error trade-off")
@@ -35,19 +35,17 @@ def plot_det(path, curves):
         figure.savefig(fout, format="png", dpi=150)
 
 
-def draw_det(axes, curves, p_targets=(), colours=COLOURS):
+def draw_det(
+    axes: Axes,
+    curves: Curves,
+    p_targets: Sequence[float] = (),
+    colours: Sequence[str] = COLOURS,
+) -> None:
     """Draw DET curves on normal-deviate axes [1], with their convex hulls and operating points.
 
-    Arguments
-    ---------
-    axes : matplotlib.axes.Axes
-        The artists have labels for a legend, which is left to the caller.
-    curves : dict of str to (numpy.ndarray, numpy.ndarray, float)
-        Scores, labels (1 or 0) and convex-hull EER of each curve, by its name.
-    p_targets : tuple of float
-        Priors of a target at whose least detection cost a curve gets a point.
-    colours : sequence
-        Of the curves, in their order; used again where there are more curves.
+    The artists have labels for a legend, which is left to the caller. At each of the priors of a
+    target, `p_targets`, a curve gets a point where its detection cost is least. More curves than
+    colours begin with the first colour again.
 
     References
     ----------
@@ -94,35 +92,17 @@ def draw_det(axes, curves, p_targets=(), colours=COLOURS):
         axes.get_legend().remove()
 
 
-def deviates(false_alarm, miss):
-    """Where error rates lie on the axes: rates beyond them are moved to their edge.
-
-    Arguments
-    ---------
-    false_alarm, miss : float or numpy.ndarray
-
-    Returns
-    -------
-    (numpy.ndarray, numpy.ndarray)
-        As arrays of at least one dimension.
-    """
+def deviates(
+    false_alarm: float | np.ndarray, miss: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where error rates lie on the axes: rates beyond them are moved to their edge."""
     return tuple(norm.ppf(np.atleast_1d(rates).clip(*CLIP)) for rates in (false_alarm, miss))
 
 
-def thin(false_alarm, miss, steps=500):
-    """Which points of a monotone curve can be told apart on the axes.
+def thin(false_alarm: np.ndarray, miss: np.ndarray) -> np.ndarray:
+    """Rising indices of the points of a monotone curve that can be told apart on the axes.
 
-    Arguments
-    ---------
-    false_alarm, miss : numpy.ndarray
-        Error rates, shape (points,).
-    steps : int
-        The width of the axes in the smallest distance that is told apart.
-
-    Returns
-    -------
-    numpy.ndarray
-        Rising indices, at most about twice `steps`; always the ends.
+    They are at most about twice `STEPS`, and always hold the ends.
 
     Example
     -------
@@ -132,7 +112,7 @@ def thin(false_alarm, miss, steps=500):
     """
     low, high = norm.ppf(LIMITS)
     cells = np.round(
-        (np.stack(deviates(false_alarm, miss)).clip(low, high) - low) / (high - low) * steps
+        (np.stack(deviates(false_alarm, miss)).clip(low, high) - low) / (high - low) * STEPS
     )
     moved = (np.diff(cells) != 0).any(axis=0)
     keep = np.append(True, moved)

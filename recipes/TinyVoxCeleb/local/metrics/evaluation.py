@@ -1,9 +1,13 @@
-"""All metrics of a list of labelled trials, with intervals."""
+"""All metrics of a list of labelled trials, with intervals, of one system or of several."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from local.metrics.bootstrap import interval
+from local.metrics.bootstrap import difference_interval, interval
 from local.metrics.labelled_trials import P_TARGETS, LabelledTrials
+from local.scoring.trials import count_kinds
 
 HIGHEST = {"eer": 0.5, "eer_interpolated": 1.0, "auc": 1.0, "min_cllr": 1.0} | {
     f"min_dcf_{p_target}": 1.0 for p_target in P_TARGETS
@@ -11,24 +15,20 @@ HIGHEST = {"eer": 0.5, "eer_interpolated": 1.0, "auc": 1.0, "min_cllr": 1.0} | {
 
 
 def evaluate(
-    scores, labels, speakers=None, *, llrs=None, num_bootstrap=200, seed=0, where="trials"
-):
+    scores: ArrayLike,
+    labels: ArrayLike,
+    speakers: Sequence[ArrayLike] | None = None,
+    *,
+    llrs: ArrayLike | None = None,
+    num_bootstrap: int = 200,
+    seed: int = 0,
+    where: str = "trials",
+) -> dict:
     """Every metric of a list, with a 95 % interval where the speakers are known.
 
-    Arguments
-    ---------
-    scores, labels : array_like
-        As for `LabelledTrials`.
-    speakers : pair of sequences of str, optional
-        The speakers of the two sides of each trial, see `speaker_weights`.
-    llrs : array_like, optional
-        As for `LabelledTrials`.
-    num_bootstrap : int
-        Resamples of the speakers; 0 for no intervals.
-    seed : int
-        Equal seeds give equal intervals.
-    where : str
-        What messages name.
+    Scores, labels and `llrs` are as for `LabelledTrials`; `speakers` are those of the two sides of
+    each trial. Intervals rest on `num_bootstrap` resamples of the speakers, 0 for no intervals, and
+    are the same for equal seeds. Messages begin with `where`.
 
     Returns
     -------
@@ -55,44 +55,70 @@ def evaluate(
         name: _entry(name, value, [sample[name] for sample in samples], num_speakers)
         for name, value in trials.metrics().items()
     }
-    counts = {
-        "target": int((trials.labels == 1).sum()),
-        "nontarget": int((trials.labels == 0).sum()),
-    }
+    counts = count_kinds(trials.labels)
     counts |= {"unlabelled": int((~trials.known).sum()), "speakers": num_speakers}
     how = {"resamples": num_bootstrap, "seed": seed, "over": "speakers"}
     return {"trials": counts, "metrics": metrics, "bootstrap": how}
 
 
-def eer_with_interval(scores, labels, speakers, *, num_bootstrap=200, seed=0):
-    """The EER of `evaluate` alone, for many small groups of trials.
-
-    Arguments
-    ---------
-    scores, labels, speakers, num_bootstrap, seed
-        As for `evaluate`.
-
-    Returns
-    -------
-    dict
-        "value", "low" and "high".
-    """
+def eer_with_interval(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    speakers: Sequence[ArrayLike] | None,
+    *,
+    num_bootstrap: int,
+    seed: int,
+) -> dict:
+    """The EER of `evaluate` alone, for many small groups of trials: "value", "low" and "high"."""
     trials = LabelledTrials(scores, labels)
     num_speakers, samples = trials.resampled(trials.eer, speakers, num_bootstrap, seed)
     return _entry("eer", trials.eer(), samples, num_speakers)
 
 
-def summary(evaluation):
-    """The EER of an evaluation and what it rests on, in one line.
+def compare(
+    systems: Sequence[ArrayLike],
+    labels: ArrayLike,
+    speakers: Sequence[ArrayLike] | None = None,
+    *,
+    num_bootstrap: int = 200,
+    seed: int = 0,
+) -> list[dict]:
+    """Differences of systems, each given by its scores, to the first one, by a paired bootstrap.
 
-    Arguments
-    ---------
-    evaluation : dict
-        From `evaluate`.
+    Arguments are as for `evaluate`. All systems see the same resamples of the speakers.
 
     Returns
     -------
-    str
+    list of dict
+        For each system but the first, by metric: "value" (its own minus the first's), "low" and
+        "high". An interval that does not hold 0 is a difference beyond the choice of speakers.
+
+    Raises
+    ------
+    RecipeError
+        See `LabelledTrials`.
+    """
+    values, samples = [], []
+    for scores in systems:
+        trials = LabelledTrials(scores, labels)
+        values.append(trials.metrics())
+        num_speakers, drawn = trials.resampled(trials.metrics, speakers, num_bootstrap, seed)
+        samples.append(drawn)
+    differences = []
+    for own, drawn in zip(values[1:], samples[1:], strict=True):
+        entries = {}
+        for name in [name for name in own if name in values[0]]:
+            value = own[name] - values[0][name]
+            pairs = zip(drawn, samples[0], strict=True)
+            resampled = [mine[name] - first[name] for mine, first in pairs]
+            low, high = difference_interval(value, resampled, num_speakers)
+            entries[name] = {"value": value, "low": low, "high": high}
+        differences.append(entries)
+    return differences
+
+
+def summary(evaluation: dict) -> str:
+    """The EER of `evaluate` and what it rests on, in one line.
 
     Example
     -------

@@ -1,39 +1,22 @@
 """Trials with labels, checked and sorted, and the values of all metrics on them."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from local.errors import RecipeError
 from local.metrics.bootstrap import number_speakers, speaker_weights
-from local.metrics.likelihood_ratios import act_dcf, cllr, log_likelihood_ratios, min_cllr
-from local.metrics.rates import area_under_roc, crossing, min_dcf
+from local.metrics.measures import act_dcf, area_under_roc, crossing, min_cllr, min_dcf
 from local.metrics.roc import SortedTrials, convex_hull
+from local.scoring.likelihood_ratios import cllr, log_likelihood_ratios
+from local.scoring.trials import check_both_kinds
 
 P_TARGETS = (0.01, 0.05)
 
 
-def check_both_kinds(labels, where):
-    """Check that labels hold target and non-target trials.
-
-    Arguments
-    ---------
-    labels : numpy.ndarray
-        1, 0 or -1.
-    where : str
-        What the message names.
-
-    Raises
-    ------
-    RecipeError
-    """
-    targets, nontargets = int((labels == 1).sum()), int((labels == 0).sum())
-    if not targets or not nontargets:
-        raise RecipeError(
-            f"{where}: {targets} target and {nontargets} non-target trials: an EER needs both kinds"
-        )
-
-
 class LabelledTrials:
-    """The labelled ones of some trials, checked, sorted, ready for metrics under any weights.
+    """The labelled trials of a list: checked, sorted, ready for metrics under any weights.
 
     Arguments
     ---------
@@ -53,7 +36,13 @@ class LabelledTrials:
         A score that is not finite; no target or no non-target trial.
     """
 
-    def __init__(self, scores, labels, llrs=None, where="trials"):
+    def __init__(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        llrs: ArrayLike | None = None,
+        where: str = "trials",
+    ):
         scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
         finite = np.isfinite(scores) & (True if llrs is None else np.isfinite(llrs))
         if not finite.all():
@@ -68,19 +57,8 @@ class LabelledTrials:
         if llrs is not None:
             self.llrs = np.asarray(llrs, dtype=np.float64)[self.known]
 
-    def metrics(self, weights=None):
-        """The values of all metrics.
-
-        Arguments
-        ---------
-        weights : numpy.ndarray, optional
-            Of the labelled trials.
-
-        Returns
-        -------
-        dict of str to float
-            See `evaluate`.
-        """
+    def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
+        """The values of all metrics of `evaluate`, under weights of the labelled trials."""
         roc = self.sorted.roc(weights)
         hull = convex_hull(*roc)
         values = {"eer": crossing(*hull), "eer_interpolated": crossing(*roc)}
@@ -92,54 +70,39 @@ class LabelledTrials:
             values["cllr"] = cllr(llrs, labels, weights)
         return values | {"min_cllr": min_cllr(*hull), "auc": area_under_roc(*roc)}
 
-    def eer(self, weights=None):
+    def eer(self, weights: np.ndarray | None = None) -> float:
         """EER of the convex hull alone, under weights as for `metrics`."""
         return crossing(*convex_hull(*self.sorted.roc(weights)))
 
-    def resampled(self, measure, speakers, num_bootstrap, seed):
-        """Measure the trials in resamples of the speakers.
+    def resampled(
+        self,
+        measure: Callable,
+        speakers: Sequence[ArrayLike] | None,
+        num_bootstrap: int,
+        seed: int,
+    ) -> tuple[int, list]:
+        """Measure the trials, by `metrics` or `eer`, in resamples of their speakers.
 
-        Arguments
-        ---------
-        measure : callable
-            `metrics` or `eer`.
-        speakers : pair of sequences or None
-            As for `number_speakers`, of all trials.
-        num_bootstrap, seed : int
-            As for `speaker_weights`.
-
-        Returns
-        -------
-        (int, list)
-            How many speakers there are, and what was measured in each resample that has trials of
-            both kinds.
+        Returns how many speakers there are, and what was measured in each resample that has trials
+        of both kinds. See `number_speakers` and `speaker_weights`.
         """
         num_speakers, rows = number_speakers(speakers, self.known)
-        weights = speaker_weights(rows, num_speakers, num_bootstrap, seed)
-        return num_speakers, [measure(of_trials) for of_trials in self.usable(weights)]
+        resamples = speaker_weights(rows, num_speakers, num_bootstrap, seed)
+        return num_speakers, [measure(weights) for weights in self.usable(resamples)]
 
-    def usable(self, weights):
-        """Those of some weights that leave trials of both kinds."""
-        for of_trials in weights:
-            if all(of_trials[self.labels == label].any() for label in (0, 1)):
-                yield of_trials
+    def usable(self, resamples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Those weights of resamples that leave trials of both kinds."""
+        for weights in resamples:
+            if all(weights[self.labels == label].any() for label in (0, 1)):
+                yield weights
 
 
-def equal_error_rate(scores, labels, where="trials"):
-    """EER of the convex hull of the ROC, in [0, 1]: the official metric.
-
-    Arguments
-    ---------
-    scores, labels, where
-        As for `LabelledTrials`, which tells the errors.
-
-    Returns
-    -------
-    float
+def equal_error_rate(scores: ArrayLike, labels: ArrayLike) -> float:
+    """EER of the convex hull of the ROC, in [0, 1]: the official metric; see `LabelledTrials`.
 
     Example
     -------
     >>> equal_error_rate([0.9, 0.4, 0.6, 0.1], [1, 1, 0, 0])
     0.25
     """
-    return LabelledTrials(scores, labels, where=where).eer()
+    return LabelledTrials(scores, labels).eer()

@@ -1,18 +1,15 @@
 """From scores and labels to the ROC and its convex hull: one sort, then only sums."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
 
 class SortedTrials:
     """Trials sorted by score once, so that any weights of them give an ROC in linear time.
 
-    Arguments
-    ---------
-    scores : array_like
-        Higher means same speaker, finite, shape (trials,).
-    labels : array_like
-        1 for target, 0 for non-target, shape (trials,); both kinds.
+    The scores are finite, higher for the same speaker; the labels 1 for target and 0 for
+    non-target, and there are both kinds.
 
     Example
     -------
@@ -21,20 +18,17 @@ class SortedTrials:
     (array([0. , 0. , 0.5, 0.5, 1. ]), array([1. , 0.5, 0.5, 0. , 0. ]))
     """
 
-    def __init__(self, scores, labels):
+    def __init__(self, scores: ArrayLike, labels: ArrayLike):
         self.order = np.argsort(-np.asarray(scores, dtype=np.float64))
         self.scores = np.asarray(scores, dtype=np.float64)[self.order]
         self.is_target = np.asarray(labels)[self.order] == 1
         # Trials of equal score are accepted together: the last of each such group counts.
         self.last = np.append(np.flatnonzero(np.diff(self.scores)), len(self.scores) - 1)
 
-    def roc(self, weights=None):
+    def roc(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Error rates of all thresholds.
 
-        Arguments
-        ---------
-        weights : numpy.ndarray, optional
-            Not negative, some of them positive for both kinds, in the order of the given scores.
+        The weights of the trials are not negative, and some of both kinds are positive.
 
         Returns
         -------
@@ -52,34 +46,27 @@ class SortedTrials:
         miss = np.concatenate([[1.0], 1 - hits / hits[-1]])
         return np.concatenate([[0.0], false_alarms / false_alarms[-1]]), miss
 
-    def eer_threshold(self):
-        """The highest score at which, accepted with all above, misses are no more frequent than
-        false alarms.
+    def eer_threshold(self) -> float:
+        """The highest threshold at which the miss rate is at most the false alarm rate.
+
+        Trials with that score and above are accepted.
         """
         false_alarm, miss = self.roc()
         return float(self.scores[self.last[np.argmax(miss <= false_alarm) - 1]])
 
 
-def roc(scores, labels, weights=None):
-    """The ROC as error rates, see `SortedTrials`."""
+def roc(
+    scores: ArrayLike, labels: ArrayLike, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ROC as false alarm and miss rates, see `SortedTrials`."""
     return SortedTrials(scores, labels).roc(weights)
 
 
-def convex_hull(false_alarm, miss):
-    """The convex hull of an ROC, by pool-adjacent-violators.
+def convex_hull(false_alarm: np.ndarray, miss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False alarm and miss rates at the vertices of the convex hull of an ROC.
 
-    Scores are pooled until the proportion of targets rises with the score; each pool is a segment
-    of the hull [1].
-
-    Arguments
-    ---------
-    false_alarm, miss : numpy.ndarray
-        As `SortedTrials.roc` returns them.
-
-    Returns
-    -------
-    (numpy.ndarray, numpy.ndarray)
-        False alarm and miss rates at the vertices of the hull, in the same order.
+    By pool-adjacent-violators: scores are pooled until the proportion of targets rises with the
+    score; each pool is a segment of the hull [1].
 
     References
     ----------

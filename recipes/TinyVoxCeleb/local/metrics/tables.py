@@ -1,4 +1,6 @@
-"""Metrics as text."""
+"""Metrics as lines of text."""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 from local.metrics.labelled_trials import P_TARGETS
 
@@ -13,7 +15,7 @@ NAMES = {
 }
 
 
-def number(metric, value):
+def number(metric: str, value: float | None) -> str:
     """A value as people read it: EER in percent.
 
     Example
@@ -26,25 +28,15 @@ def number(metric, value):
     return f"{value:.2%}".replace("%", " %") if metric.startswith("eer") else f"{value:.3f}"
 
 
-def span(metric, entry):
+def span(metric: str, entry: dict | None) -> str:
     """The interval of a metric, "" where it has none."""
-    if entry["low"] is None:
+    if entry is None or entry["low"] is None:
         return ""
     return f"{number(metric, entry['low'])} to {number(metric, entry['high'])}"
 
 
-def evaluation_table(evaluation):
-    """Lines of all metrics with their intervals.
-
-    Arguments
-    ---------
-    evaluation : dict
-        From `evaluate`.
-
-    Yields
-    ------
-    str
-    """
+def evaluation_table(evaluation: dict) -> Iterator[str]:
+    """All metrics of `evaluate` with their intervals."""
     trials, how = evaluation["trials"], evaluation["bootstrap"]
     counts = f"{trials['target']} target and {trials['nontarget']} non-target trials"
     yield f"{counts} of {trials['speakers']} speakers" if trials["speakers"] else counts
@@ -60,18 +52,8 @@ def evaluation_table(evaluation):
         yield "no Cllr and actual DCF: scores outside [0, 1] are no probabilities"
 
 
-def breakdown_table(entries):
-    """Lines of the groups of a breakdown.
-
-    Arguments
-    ---------
-    entries : list of dict
-        From `breakdown`.
-
-    Yields
-    ------
-    str
-    """
+def breakdown_table(entries: Iterable[dict]) -> Iterator[str]:
+    """The groups of `breakdown`; no line where there is none."""
     rows = [
         ("by", "group", "target", "non-target", "speakers", "EER", "95 %", "miss", "false alarm")
     ]
@@ -79,35 +61,23 @@ def breakdown_table(entries):
         eer = entry["eer"]
         row = [entry["by"], entry["group"]]
         row += [str(entry[kind]) for kind in ("target", "nontarget", "speakers")]
-        row += [number("eer", eer and eer["value"]), span("eer", eer) if eer else ""]
+        row += [number("eer", eer and eer["value"]), span("eer", eer)]
         rows.append((*row, *(number("eer", entry[kind]) for kind in ("miss", "false_alarm"))))
-    if entries:
+    if len(rows) > 1:
         yield from columns(rows)
 
 
-def comparison_table(names, evaluations, differences):
-    """Lines of the metrics of several systems, side by side.
-
-    Arguments
-    ---------
-    names : list of str
-        Of the systems.
-    evaluations : list of dict
-        From `evaluate`.
-    differences : list of dict
-        From `compare`.
-
-    Yields
-    ------
-    str
-    """
+def comparison_table(
+    names: Sequence[str], evaluations: Sequence[dict], differences: Sequence[dict]
+) -> Iterator[str]:
+    """The metrics of several named systems side by side, from `evaluate` and `compare`."""
     rows = [("", *names)]
     for metric, label in NAMES.items():
         found = [evaluation["metrics"].get(metric) for evaluation in evaluations]
         if any(found):
             rows.append((label, *(number(metric, entry and entry["value"]) for entry in found)))
-            rows.append(("  95 %", *(span(metric, entry) if entry else "" for entry in found)))
-            cells = [_difference(metric, of_system.get(metric)) for of_system in differences]
+            rows.append(("  95 %", *(span(metric, entry) for entry in found)))
+            cells = [_difference(metric, system.get(metric)) for system in differences]
             rows.append((f"  less {names[0]}", "", *cells))
     yield from columns(rows)
 
@@ -123,7 +93,7 @@ def _difference(metric, entry):
     )
 
 
-def columns(rows):
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Align the cells of rows of text.
 
     Example

@@ -6,8 +6,8 @@ from scipy.stats import binomtest
 
 from local.metrics.det import draw_det
 from local.metrics.labelled_trials import P_TARGETS
-from local.metrics.likelihood_ratios import log_likelihood_ratios
 from local.report.pictures import COLOURS, INK, NONTARGET, TARGET, legend_above, picture
+from local.scoring.likelihood_ratios import log_likelihood_ratios
 
 LARGEST_LLR = 15.0  # beyond, a picture of log-likelihood ratios tells nothing more
 

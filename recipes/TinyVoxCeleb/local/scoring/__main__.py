@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from local.errors import one_line_errors
-from local.scoring.checking import check_scores
+from local.scoring.score_list import check_scores
 from local.scoring.trials import read_trials
 
 

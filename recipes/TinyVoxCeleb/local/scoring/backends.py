@@ -4,9 +4,13 @@ The rule of the field is kept by construction: a score follows from the two vect
 from what a `Backend` holds of the training data. No function here lets one evaluation trial, or
 its utterances, change the score of another.
 
+Everywhere `vectors` has the shape (utterances, dim), and `enrol` and `test` are the rows of the two
+sides of each trial in it, shape (trials,).
+
 This file goes into the inference bundle, so it imports nothing of the recipe.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -16,41 +20,17 @@ SCORINGS = ("cosine", "mean_subtracted", "z_norm", "t_norm", "s_norm", "as_norm"
 BLOCK = 2**18  # numbers held at a time: memory stays flat, and the cache holds them
 
 
-def unit_length(vectors, mean=0.0):
-    """Vectors minus a mean, scaled to length 1; a vector that equals the mean stays zero.
-
-    Arguments
-    ---------
-    vectors : numpy.ndarray
-        Shape (utterances, dim).
-    mean : numpy.ndarray, optional
-        Shape (dim,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Float64, shape (utterances, dim).
-    """
+def unit_length(vectors: np.ndarray, mean: np.ndarray | float = 0.0) -> np.ndarray:
+    """Vectors minus a mean, scaled to length 1, as float64; one that equals the mean stays zero."""
     centred = np.asarray(vectors, dtype=np.float64) - mean
     norms = np.linalg.norm(centred, axis=1, keepdims=True)
     return centred / np.maximum(norms, np.finfo(np.float64).tiny)
 
 
-def pair_products(left, right, enrol, test):
-    """Dot product of the two vectors of each trial, trial by trial in blocks.
-
-    Arguments
-    ---------
-    left, right : numpy.ndarray
-        Vectors as enrolment and as test, shape (utterances, dim).
-    enrol, test : numpy.ndarray
-        Rows of `left` and of `right`, shape (trials,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (trials,).
-    """
+def pair_products(
+    left: np.ndarray, right: np.ndarray, enrol: np.ndarray, test: np.ndarray
+) -> np.ndarray:
+    """Dot product of row `enrol` of `left` and row `test` of `right`, trial by trial in blocks."""
     products = np.empty(len(enrol))
     step = max(BLOCK // max(left.shape[1], 1), 1)
     for start in range(0, len(enrol), step):
@@ -59,34 +39,24 @@ def pair_products(left, right, enrol, test):
     return products
 
 
-def cosine_scores(vectors, enrol, test, mean=0.0):
-    """Cosine similarity of the two sides of each trial, of vectors minus a mean where one is given.
-
-    Arguments
-    ---------
-    vectors : numpy.ndarray
-        Shape (utterances, dim).
-    enrol, test : numpy.ndarray
-        Rows of `vectors`, shape (trials,).
-    mean : numpy.ndarray, optional
-        Of training vectors, shape (dim,).
-
-    Returns
-    -------
-    numpy.ndarray
-        In [-1, 1], shape (trials,).
+def cosine_similarity(
+    vectors: np.ndarray, enrol: np.ndarray, test: np.ndarray, mean: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Cosine of the two sides of each trial, in [-1, 1], of vectors minus a mean.
 
     Example
     -------
     >>> vectors = np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]])
-    >>> cosine_scores(vectors, np.array([0, 0]), np.array([1, 2]))
+    >>> cosine_similarity(vectors, np.array([0, 0]), np.array([1, 2]))
     array([1., 0.])
     """
     vectors = unit_length(vectors, mean)
     return pair_products(vectors, vectors, enrol, test).clip(-1.0, 1.0)
 
 
-def cohort_statistics(vectors, cohort, top_n=None):
+def cohort_statistics(
+    vectors: np.ndarray, cohort: np.ndarray, top_n: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and spread of the cosine of each utterance with a cohort of training speakers.
 
     With `top_n` only the highest scores of each utterance count: its own nearest cohort, which is
@@ -94,10 +64,8 @@ def cohort_statistics(vectors, cohort, top_n=None):
 
     Arguments
     ---------
-    vectors : numpy.ndarray
-        Shape (utterances, dim).
     cohort : numpy.ndarray
-        Shape (speakers, dim), two speakers at least.
+        One vector a speaker, shape (speakers, dim), two speakers at least.
     top_n : int, optional
         At least 2; a smaller cohort is used whole.
 
@@ -126,68 +94,13 @@ def cohort_statistics(vectors, cohort, top_n=None):
     return means, np.where(spreads > 1e-8, spreads, 1.0)
 
 
-def z_norm(scores, statistics, enrol, test):
-    """Scores as the enrolment utterance sees them: minus its cohort mean, over its spread.
+def plda_scores(
+    vectors: np.ndarray, enrol: np.ndarray, test: np.ndarray, between: np.ndarray
+) -> np.ndarray:
+    """Log-likelihood ratios (natural logarithms) of a PLDA model where it is diagonal [1].
 
-    Arguments
-    ---------
-    scores : numpy.ndarray
-        Shape (trials,).
-    statistics : (numpy.ndarray, numpy.ndarray)
-        Of each utterance, from `cohort_statistics`.
-    enrol, test : numpy.ndarray
-        Rows of the utterances, shape (trials,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (trials,).
-    """
-    means, spreads = statistics
-    return (scores - means[enrol]) / spreads[enrol]
-
-
-def t_norm(scores, statistics, enrol, test):
-    """Scores as the test utterance sees them [1]. Arguments as for `z_norm`.
-
-    References
-    ----------
-    [1] R. Auckenthaler, M. Carey, H. Lloyd-Thomas, "Score normalization for text-independent
-    speaker verification systems", Digital Signal Processing 2000.
-    """
-    return z_norm(scores, statistics, test, enrol)
-
-
-def s_norm(scores, statistics, enrol, test):
-    """The mean of z-norm and t-norm, the same from both sides [1]. Arguments as for `z_norm`.
-
-    References
-    ----------
-    [1] P. Kenny, "Bayesian speaker verification with heavy-tailed priors", Odyssey 2010.
-    """
-    sides = (norm(scores, statistics, enrol, test) for norm in (z_norm, t_norm))
-    return sum(sides) / 2
-
-
-def plda_scores(vectors, enrol, test, between):
-    """Log-likelihood ratios of a PLDA model in the space where it is diagonal [1].
-
-    There an utterance is its speaker's mean, with variance `between`, plus noise of variance 1,
-    independently in each dimension.
-
-    Arguments
-    ---------
-    vectors : numpy.ndarray
-        In that space, shape (utterances, dim).
-    enrol, test : numpy.ndarray
-        Rows of `vectors`, shape (trials,).
-    between : numpy.ndarray
-        Shape (dim,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Natural logarithms, shape (trials,).
+    In the space of these vectors an utterance is its speaker's mean, with variances `between`,
+    shape (dim,), plus noise of variance 1, independently in each dimension.
 
     References
     ----------
@@ -204,8 +117,12 @@ def plda_scores(vectors, enrol, test, between):
 class Backend:
     """One way of scoring, with all that it needs of the training data.
 
-    Arguments
-    ---------
+    z_norm subtracts from a cosine the mean of the enrolment utterance's cosines with a cohort, and
+    divides by their spread; t_norm [1] does so for the test utterance; s_norm [2] and as_norm [3]
+    give the mean of both.
+
+    Attributes
+    ----------
     name : str
         One of `SCORINGS`.
     mean : numpy.ndarray, optional
@@ -218,6 +135,12 @@ class Backend:
         Into the space of `plda_scores`, shape (dim, kept).
     shift, between : numpy.ndarray, optional
         Mean and between-speaker variances in that space, shape (kept,).
+
+    References
+    ----------
+    [1] R. Auckenthaler, M. Carey, H. Lloyd-Thomas, "Score normalization for text-independent
+    speaker verification systems", Digital Signal Processing 2000. [2] P. Kenny, "Bayesian speaker
+    verification with heavy-tailed priors", Odyssey 2010. [3] See `cohort_statistics`.
 
     Example
     -------
@@ -235,32 +158,24 @@ class Backend:
     shift: np.ndarray | None = None
     between: np.ndarray | None = None
 
-    def score(self, vectors, enrol, test):
-        """Score trials; each depends on its own two vectors and the training data alone.
+    def score(self, vectors: np.ndarray, enrol: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """Score trials, float64, higher for the same speaker.
 
-        Arguments
-        ---------
-        vectors : numpy.ndarray
-            Shape (utterances, dim).
-        enrol, test : numpy.ndarray
-            Rows of `vectors`, shape (trials,).
-
-        Returns
-        -------
-        numpy.ndarray
-            Higher means same speaker, float64, shape (trials,).
+        A score depends on its own two vectors and the training data alone.
         """
         vectors, enrol, test = _used(vectors, enrol, test)
         if self.name == "plda":
             projected = unit_length(vectors, self.mean) @ self.projection - self.shift
             return plda_scores(projected, enrol, test, self.between)
         if self.name in ("cosine", "mean_subtracted"):
-            return cosine_scores(vectors, enrol, test, 0.0 if self.mean is None else self.mean)
-        normalise = {"z_norm": z_norm, "t_norm": t_norm}.get(self.name, s_norm)
-        statistics = cohort_statistics(vectors, self.cohort, self.top_n)
-        return normalise(cosine_scores(vectors, enrol, test), statistics, enrol, test)
+            mean = 0.0 if self.mean is None else self.mean
+            return cosine_similarity(vectors, enrol, test, mean)
+        means, spreads = cohort_statistics(vectors, self.cohort, self.top_n)
+        cosines = cosine_similarity(vectors, enrol, test)
+        sides = {"z_norm": [enrol], "t_norm": [test]}.get(self.name, [enrol, test])
+        return sum((cosines - means[side]) / spreads[side] for side in sides) / len(sides)
 
-    def to_unit(self, scores):
+    def to_unit(self, scores: np.ndarray) -> np.ndarray:
         """Map scores to [0, 1], keeping their order, for a score list that is not calibrated.
 
         Cosines become (cosine + 1) / 2, normalised scores their sigmoid, and PLDA's ratios the
@@ -270,13 +185,13 @@ class Backend:
             return (scores + 1) / 2
         return expit(scores / max(len(self.between), 1) if self.name == "plda" else scores)
 
-    def to_arrays(self):
-        """All fields as a dict of plain arrays, for `numpy.savez`."""
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All fields as plain arrays, for `numpy.savez`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {key: np.asarray(value) for key, value in values.items() if value is not None}
 
     @classmethod
-    def from_arrays(cls, arrays):
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Backend":
         """The backend that `to_arrays` has taken apart."""
         values = {key: arrays[key] for key in arrays}
         values["name"] = str(values["name"])

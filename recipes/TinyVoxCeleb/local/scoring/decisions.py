@@ -4,9 +4,11 @@ It is fitted by `local.scoring.calibration`. This file goes into the inference b
 imports nothing of the recipe.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
 LIMIT = 36.0  # beyond, a probability is 1 to all its digits, and its logit infinite
@@ -19,14 +21,13 @@ class Calibration:
     All fields are numbers or lists of them, so that `dataclasses.asdict` gives what JSON holds and
     ``Calibration(**content)`` brings it back.
 
-    Arguments
-    ---------
-    weights : list of float
+    Attributes
+    ----------
+    weights : sequence of float
         One a system, then one a quality measure.
-    offset : float
     prior : float
         Probability of a target at which it was fitted.
-    low, high : list of float
+    low, high : sequence of float
         Range of each quality measure in the fit. One that is outside is taken as its end: a length
         that was never seen says nothing reliable.
 
@@ -36,26 +37,17 @@ class Calibration:
     array([0., 3.])
     """
 
-    weights: list
+    weights: Sequence[float]
     offset: float
     prior: float = 0.5
-    low: list = ()
-    high: list = ()
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
-    def __call__(self, scores, quality=None):
-        """Log-likelihood ratios of trials.
+    def __call__(self, scores: np.ndarray, quality: np.ndarray | None = None) -> np.ndarray:
+        """Log-likelihood ratios of trials, natural logarithms, shape (trials,).
 
-        Arguments
-        ---------
-        scores : numpy.ndarray
-            Shape (trials,), or (trials, systems) where several systems are fused.
-        quality : numpy.ndarray, optional
-            From `quality_measures`, shape (trials, measures); needed if it was fitted with them.
-
-        Returns
-        -------
-        numpy.ndarray
-            Natural logarithms, shape (trials,).
+        Scores have the shape (trials,), or (trials, systems) where several systems are fused;
+        `quality` is from `quality_measures`, and needed if the calibration was fitted with it.
 
         Raises
         ------
@@ -72,25 +64,15 @@ class Calibration:
         return columns @ np.asarray(self.weights) + self.offset
 
 
-def quality_measures(vectors, num_frames, enrol, test):
+def quality_measures(
+    vectors: np.ndarray, num_frames: np.ndarray, enrol: np.ndarray, test: np.ndarray
+) -> np.ndarray:
     """What tells how far a score can be trusted: duration and embedding norm of both sides [1].
 
-    Each is taken as the smaller and the larger of the two sides, so that a trial and the one with
-    its sides swapped are the same.
-
-    Arguments
-    ---------
-    vectors : numpy.ndarray
-        Embeddings as the network gives them, shape (utterances, dim).
-    num_frames : numpy.ndarray
-        Lengths in audio samples, shape (utterances,).
-    enrol, test : numpy.ndarray
-        Rows of the utterances, shape (trials,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Logarithms: shorter and longer duration, smaller and larger norm; shape (trials, 4).
+    The logarithms of shorter and longer duration, smaller and larger norm, shape (trials, 4): so a
+    trial and the one with its sides swapped are the same. `vectors` are embeddings as the network
+    gives them, shape (utterances, dim), `num_frames` their lengths in audio samples, and `enrol`
+    and `test` the rows of the two sides of each trial.
 
     References
     ----------
@@ -111,23 +93,15 @@ def quality_measures(vectors, num_frames, enrol, test):
     return np.stack(columns, axis=1)
 
 
-def to_probability(llrs):
+def to_probability(llrs: np.ndarray) -> np.ndarray:
     """The probability of "same speaker" where target and non-target are equally likely before.
 
-    Arguments
-    ---------
-    llrs : numpy.ndarray
-        Log-likelihood ratios, shape (trials,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Strictly between 0 and 1, so that its logit is finite; shape (trials,).
+    It is strictly between 0 and 1, so that its logit is finite.
     """
     return expit(np.clip(llrs, -LIMIT, LIMIT))
 
 
-def as_columns(scores):
+def as_columns(scores: ArrayLike) -> np.ndarray:
     """Scores of one system, shape (trials,), or of several, as float64 (trials, systems)."""
     scores = np.asarray(scores, dtype=np.float64)
     return scores[:, None] if scores.ndim == 1 else scores

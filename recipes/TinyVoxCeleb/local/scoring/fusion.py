@@ -3,43 +3,32 @@
 Fitted on the trials with labels alone, so on val or dev, never on evaluation trials. The labelled
 lists get scores that are cross-validated by speaker, the others those of the full fit.
 
-Usage
------
 > python -m local.scoring.fusion --scores A.txt B.txt \
 >     --trials dev_trials.txt,eval_trials_no_gt.txt --out fused.txt
 """
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy.special import logit
 
 from local.errors import RecipeError, one_line_errors
 from local.files import check_not_read, check_writable
-from local.metrics.likelihood_ratios import cllr
-from local.scoring.calibration import fit_calibration
-from local.scoring.cross_validation import cross_validated_llrs
-from local.scoring.decisions import to_probability
-from local.scoring.score_list import scores_of, write_scores
-from local.scoring.trials import read_trials
+from local.scoring.calibration import cross_validated_llrs, fit_calibration
+from local.scoring.decisions import Calibration, to_probability
+from local.scoring.likelihood_ratios import cllr
+from local.scoring.score_list import scores_of, split_scores, write_scores
+from local.scoring.trials import TrialList, read_trials
 
 CLIP = 1e-15  # a score of 0 or 1 counts as that far from it
 
 
-def read_systems(score_files, lists):
-    """The scores of several systems for the same trials.
+def read_systems(score_files: Sequence[str | Path], lists: Sequence[TrialList]) -> np.ndarray:
+    """Read the scores of several systems for the same trials, shape (trials, systems).
 
-    Arguments
-    ---------
-    score_files : list of str
-        Score lists with the trials of all of `lists`, in any order.
-    lists : list of TrialList
-
-    Returns
-    -------
-    numpy.ndarray
-        In the order of `lists`, shape (trials, systems). Scores in [0, 1], which are
-        probabilities or like them, are given as their logits: these add up.
+    Scores in [0, 1], which are probabilities or like them, are given as their logits: these add up.
 
     Raises
     ------
@@ -54,37 +43,26 @@ def read_systems(score_files, lists):
     return np.stack(columns, axis=1)
 
 
-def fuse(scores, lists, prior=0.5, seed=0):
-    """Fit the fusion where labels are, and apply it everywhere.
+def fuse(
+    scores: np.ndarray, lists: Sequence[TrialList], prior: float = 0.5, seed: int = 0
+) -> tuple[Calibration, np.ndarray]:
+    """Fit the fusion of scores, shape (trials, systems), where labels are; apply it everywhere.
 
-    Arguments
-    ---------
-    scores : numpy.ndarray
-        From `read_systems`, shape (trials, systems).
-    lists : list of TrialList
-    prior : float
-        See `fit_calibration`.
-    seed : int
-        Of the folds.
-
-    Returns
-    -------
-    (Calibration, numpy.ndarray)
-        The fusion, and its log-likelihood ratios, shape (trials,): cross-validated by speaker in
-        lists with labels, of the full fit in the others.
+    Returns the fusion and its log-likelihood ratios, shape (trials,): cross-validated by speaker in
+    lists with labels, of the full fit in the others.
 
     Raises
     ------
     RecipeError
         If no list has labels; see `cross_validated_llrs`.
     """
-    labels, labelled = _labels(lists)
+    labels = np.concatenate([trials.labels for trials in lists])
+    labelled = np.repeat([trials.has_labels for trials in lists], [len(trials) for trials in lists])
     if not labelled.any():
         raise RecipeError("fusion: no trial list has labels to fit on; give one that has, as dev's")
-    speakers = [each.speakers() for each in lists if each.has_labels]
-    if None in speakers:
-        sides = None
-    else:
+    speakers = [trials.speakers() for trials in lists if trials.has_labels]
+    sides = None
+    if None not in speakers:
         sides = [np.concatenate(side) for side in zip(*speakers, strict=True)]
     fusion = fit_calibration(scores[labelled], labels[labelled], prior=prior)
     llrs = fusion(scores)
@@ -94,21 +72,15 @@ def fuse(scores, lists, prior=0.5, seed=0):
     return fusion, llrs
 
 
-def report(score_files, scores, lists, prior=0.5, seed=0):
-    """What each system and what their fusion is worth, and the fused scores.
-
-    Arguments
-    ---------
-    score_files : list of str
-    scores, lists, prior, seed
-        As for `fuse`.
-
-    Returns
-    -------
-    (list of str, numpy.ndarray)
-        Lines with weights and Cllr, and the log-likelihood ratios, shape (trials,).
-    """
-    labels, _ = _labels(lists)
+def report(
+    score_files: Sequence[str | Path],
+    scores: np.ndarray,
+    lists: Sequence[TrialList],
+    prior: float = 0.5,
+    seed: int = 0,
+) -> tuple[list[str], np.ndarray]:
+    """Lines that tell what each system and their fusion are worth, and the ratios of `fuse`."""
+    labels = np.concatenate([trials.labels for trials in lists])
     fusion, llrs = fuse(scores, lists, prior, seed)
     known, lines = labels >= 0, []
     for path, column, weight in zip(score_files, scores.T, fusion.weights, strict=True):
@@ -143,15 +115,9 @@ def main():
         scores = read_systems(args.scores, lists)
         lines, llrs = report(args.scores, scores, lists, args.prior, args.seed)
         print("\n".join(lines))
-        parts = np.split(to_probability(llrs), np.cumsum([len(each) for each in lists])[:-1])
+        parts = split_scores(to_probability(llrs), lists)
         write_scores(args.out, zip(lists, parts, strict=True))
         print(f"score list: {args.out} ({len(llrs)} trials)")
-
-
-def _labels(lists):
-    """Labels of all trials, and which of these stand in lists with labels."""
-    labels = np.concatenate([each.labels for each in lists])
-    return labels, np.repeat([each.has_labels for each in lists], [len(each) for each in lists])
 
 
 if __name__ == "__main__":

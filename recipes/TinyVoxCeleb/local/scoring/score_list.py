@@ -1,23 +1,26 @@
-"""Write and read score lists."""
+"""Score lists: write them, read them, and find what one lacks before it is handed in.
 
+One trial a line, ``score id1 id2``: the score in [0, 1], higher for the same speaker; the ids as in
+the trial list, without ".wav".
+"""
+
+import collections
 import math
 import operator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from local.errors import RecipeError
 from local.files import atomic_file
+from local.scoring.trials import TrialList
+
+EXAMPLES = 3  # of each kind of mistake that are told
 
 
-def write_scores(path, scored):
-    """Write a score list: ``score id1 id2`` a line, higher for the same speaker.
-
-    Arguments
-    ---------
-    path : str or Path
-    scored : iterable of (TrialList, numpy.ndarray)
-        Trial lists with their scores in [0, 1], in the order in which they are to stand.
+def write_scores(path: str | Path, scored: Iterable[tuple[TrialList, np.ndarray]]) -> None:
+    """Write the scores of trial lists, in the order in which they are to stand.
 
     Raises
     ------
@@ -36,17 +39,8 @@ def write_scores(path, scored):
             fout.writelines(f"{score} {first} {second}\n" for score, first, second in columns)
 
 
-def read_scores(path):
-    """Read a score list.
-
-    Arguments
-    ---------
-    path : str or Path
-
-    Returns
-    -------
-    (numpy.ndarray, list of str, list of str)
-        Scores, float64, shape (trials,), and the ids of both sides.
+def read_scores(path: str | Path) -> tuple[np.ndarray, list[str], list[str]]:
+    """Read scores, float64, shape (trials,), and the ids of both sides.
 
     Raises
     ------
@@ -62,33 +56,22 @@ def read_scores(path):
     (array([0.25]), ['a/x/0'], ['b/y/0'])
     """
     scores, enrol, test, names = [], [], [], {}
-    for number, (score, pair) in enumerate(read_lines(path), start=1):
+    for number, (score, pair) in enumerate(_read_lines(path), start=1):
         if pair is None or score is None or not math.isfinite(score):
             raise RecipeError(
                 f"{path}:{number}: expected 'score id1 id2' with a finite score; "
                 "`python -m local.scoring check` tells all that is wrong"
             )
         scores.append(score)
-        for side, name in zip((enrol, test), without_wav(pair), strict=True):
+        for side, name in zip((enrol, test), _without_wav(pair), strict=True):
             side.append(names.setdefault(name, name))  # one text for all mentions
     if not scores:
         raise RecipeError(f"{path}: the score list is empty")
     return np.array(scores), enrol, test
 
 
-def scores_of(path, lists):
-    """The scores of the trials of some lists, wherever they stand in a score list.
-
-    Arguments
-    ---------
-    path : str or Path
-        The score list; it may hold more.
-    lists : list of TrialList
-
-    Returns
-    -------
-    list of numpy.ndarray
-        Of each list, shape (trials,).
+def scores_of(path: str | Path, lists: Sequence[TrialList]) -> list[np.ndarray]:
+    """The scores of each of some trial lists, wherever the trials stand in a score list.
 
     Raises
     ------
@@ -97,8 +80,8 @@ def scores_of(path, lists):
     """
     scores, enrol, test = read_scores(path)
     named, total = zip(enrol, test, strict=True), sum(map(len, lists))
-    if len(scores) != total or any(map(operator.ne, named, pairs_of(lists))):
-        wanted, named = list(pairs_of(lists)), zip(enrol, test, strict=True)
+    if len(scores) != total or any(map(operator.ne, named, _pairs_of(lists))):
+        wanted, named = list(_pairs_of(lists)), zip(enrol, test, strict=True)
         rows = {}
         for row, pair in enumerate(named):
             if scores[rows.setdefault(pair, row)] != scores[row]:
@@ -110,21 +93,88 @@ def scores_of(path, lists):
                 f"{' '.join(missing[0])}; score {', '.join(trials.path for trials in lists)} first"
             )
         scores = scores[[rows[pair] for pair in wanted]]
+    return split_scores(scores, lists)
+
+
+def split_scores(scores: np.ndarray, lists: Sequence[TrialList]) -> list[np.ndarray]:
+    """Take the scores of all trials of some lists apart by list."""
     return np.split(scores, np.cumsum([len(trials) for trials in lists])[:-1])
 
 
-def pairs_of(trial_lists):
+def check_scores(
+    path: str | Path, trial_lists: Sequence[TrialList]
+) -> dict[str, tuple[int, list[str]]]:
+    """Find everything in which a score list is not what the trial lists ask for, in their order.
+
+    A complete list is compared line by line; only another one is searched for its trials.
+
+    Returns
+    -------
+    dict of str to (int, list of str)
+        How often each kind of mistake was made, and where first: "malformed", "not finite",
+        "outside [0, 1]", "ids with .wav", "missing", "double", "extra", "out of order". Empty if
+        there is none.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such score list.
+    """
+    mistakes = collections.defaultdict(list)
+    expected = _pairs_of(trial_lists)
+    in_order = True
+    for number, (score, pair) in enumerate(_read_lines(path), start=1):
+        if pair is None or score is None:
+            mistakes["malformed"].append(f"line {number}")
+        elif not math.isfinite(score):
+            mistakes["not finite"].append(f"line {number}: {score}")
+        elif not 0 <= score <= 1:
+            mistakes["outside [0, 1]"].append(f"line {number}: {score}")
+        if pair and any(name.endswith(".wav") for name in pair):
+            mistakes["ids with .wav"].append(f"line {number}")
+        in_order = in_order and _without_wav(pair) == next(expected, None)
+    if not in_order or next(expected, None):
+        _compare(path, trial_lists, mistakes)
+    return {kind: (len(found), found[:EXAMPLES]) for kind, found in mistakes.items()}
+
+
+def _compare(path, trial_lists, mistakes):
+    """Note which trials are missing, double, extra or out of order."""
+    places = collections.defaultdict(list)  # of each trial, as a list may repeat one
+    for place, pair in enumerate(_pairs_of(trial_lists)):
+        places[pair].append(place)
+    before = -1
+    for number, (_, pair) in enumerate(_read_lines(path), start=1):
+        if pair is None:
+            continue
+        pair = _without_wav(pair)
+        where = f"line {number}: {' '.join(pair)!r}"
+        if pair not in places:
+            mistakes["extra"].append(where)
+        elif not places[pair]:
+            mistakes["double"].append(where)
+        else:
+            place = places[pair].pop(0)
+            if place < before:
+                mistakes["out of order"].append(f"{where} belongs before the line above")
+            before = place
+    for pair, left in places.items():
+        for _ in left:
+            mistakes["missing"].append(repr(" ".join(pair)))
+
+
+def _pairs_of(trial_lists):
     """The two ids of each trial of some lists."""
     for trials in trial_lists:
         yield from zip(*trials.pairs(), strict=True)
 
 
-def without_wav(pair):
+def _without_wav(pair):
     """Two ids as score lists have them; None stays None."""
     return pair and tuple(name.removesuffix(".wav") for name in pair)
 
 
-def read_lines(path):
+def _read_lines(path):
     """Score (None if it is no number) and ids (None if they are not two) of each line."""
     path = Path(path)
     if not path.is_file():

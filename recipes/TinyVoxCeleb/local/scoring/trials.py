@@ -1,4 +1,4 @@
-"""Trial lists: parse, check and make them.
+"""Trial lists: read, check, make and write them.
 
 One trial a line, ``label id1 id2`` separated by blanks: label 1 for the same speaker, 0 for
 different ones, -1 for unknown. An id is "speaker/session/utterance", with or without ".wav", or the
@@ -8,6 +8,7 @@ bare hash of an evaluation file.
 import bisect
 import itertools
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,37 +23,30 @@ from local.layout import utterance_key
 class TrialList:
     """The trials of one list, as parallel columns.
 
-    Arguments
-    ---------
+    Attributes
+    ----------
     labels : numpy.ndarray
         1, 0 or -1 (unknown), shape (trials,).
-    enrol : list of str
-        The first id of each trial as the list has it, without ".wav".
-    test : list of str
-        The second id of each trial.
+    enrol, test : list of str
+        First and second id of each trial as the list has it, without ".wav".
     path : str
         Where the list was read, for messages.
     """
 
     labels: np.ndarray
-    enrol: list
-    test: list
+    enrol: list[str]
+    test: list[str]
     path: str = ""
 
     def __len__(self):
         return len(self.labels)
 
-    def pairs(self):
+    def pairs(self) -> tuple[list[str], list[str]]:
         """The two columns of ids: (enrol, test)."""
         return self.enrol, self.test
 
-    def speakers(self):
-        """The speaker ids of both sides, or None where the list has anonymous ids.
-
-        Returns
-        -------
-        (list of str, list of str) or None
-        """
+    def speakers(self) -> tuple[list[str], list[str]] | None:
+        """The speaker ids of both sides, or None where the list has anonymous ids."""
         # Once for each utterance: millions of trials name few of them.
         keys = {name: utterance_key(name) for name in {*self.enrol, *self.test}}
         if not all("/" in key for key in keys.values()):
@@ -61,21 +55,13 @@ class TrialList:
         return tuple([speakers[name] for name in side] for side in self.pairs())
 
     @property
-    def has_labels(self):
+    def has_labels(self) -> bool:
         """Whether at least one trial tells its label."""
         return bool((self.labels >= 0).any())
 
 
-def read_trials(path):
+def read_trials(path: str | Path) -> TrialList:
     """Read and check a trial list.
-
-    Arguments
-    ---------
-    path : str or Path
-
-    Returns
-    -------
-    TrialList
 
     Raises
     ------
@@ -126,38 +112,43 @@ def _check_label(label, first, second, where):
         )
 
 
-def write_trials(path, trials):
-    """Write a trial list, ids with ".wav" as the original lists have them.
+def count_kinds(labels: np.ndarray) -> dict[str, int]:
+    """How many labels are of "target" (1) and of "nontarget" trials (0)."""
+    return {"target": int((labels == 1).sum()), "nontarget": int((labels == 0).sum())}
 
-    Arguments
-    ---------
-    path : str or Path
-    trials : iterable of (int, str, str)
-        Label, first and second id without extension.
+
+def check_both_kinds(
+    labels: np.ndarray, where: str, needed: str = ": an EER needs both kinds"
+) -> None:
+    """Check that labels hold target and non-target trials, else it is a RecipeError.
+
+    `where` begins its message and `needed` ends it.
     """
+    targets, nontargets = count_kinds(labels).values()
+    if not targets or not nontargets:
+        raise RecipeError(f"{where}: {targets} target and {nontargets} non-target trials{needed}")
+
+
+def write_trials(path: str | Path, trials: Iterable[tuple[int, str, str]]) -> None:
+    """Write a trial list: label and two ids a trial, which get the ".wav" of the original lists."""
     with atomic_file(path) as fout:
         for label, first, second in trials:
             fout.write(f"{label} {first}.wav {second}.wav\n")
 
 
-def make_trials(utterances, *, num_trials, seed, sex=None):
-    """Draw a balanced trial list: as many target as non-target trials, no trial twice.
+def make_trials(
+    utterances: dict[str, list[str]],
+    *,
+    num_trials: int,
+    seed: int,
+    sex: dict[str, str] | None = None,
+) -> list[tuple[int, str, str]]:
+    """Draw a balanced trial list: as many target as non-target trials, no trial twice, shuffled.
 
-    Arguments
-    ---------
-    utterances : dict of str to list of str
-        The utterance ids ("speaker/session/utterance") of each speaker.
-    num_trials : int
-        Upper bound; the scarcer kind of trial bounds the list as well.
-    seed : int
-    sex : dict of str to str, optional
-        The sex of each speaker. Where given, non-target trials pair speakers of the same sex, as
-        in VoxCeleb1-E/H, unless there is no such pair at all.
-
-    Returns
-    -------
-    list of (int, str, str)
-        Label, first and second id, shuffled.
+    Each trial is a label and two of the utterance ids ("speaker/session/utterance"), which are
+    given by speaker. There are at most `num_trials`; the scarcer kind of trial bounds the list as
+    well. Where the sex of the speakers is given, non-target trials pair speakers of the same sex,
+    as in VoxCeleb1-E/H, unless there is no such pair at all.
 
     Raises
     ------

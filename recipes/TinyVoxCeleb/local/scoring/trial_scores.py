@@ -1,21 +1,20 @@
-"""From embeddings and trials to scores: cosine similarity, as training needs it."""
+"""Score the trials of a list by the embeddings of their utterances."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
 from local.embeddings import Embeddings
 from local.errors import RecipeError
 from local.layout import utterance_key
-from local.scoring import backends
+from local.scoring.backends import Backend
+from local.scoring.trials import TrialList
 
 
-def check_covered(trials, keys):
-    """Check that each utterance of a trial list is there before anything long begins.
+def check_covered(trials: TrialList, keys: Iterable[str]) -> None:
+    """Check that shards hold each utterance of a trial list, before anything long begins.
 
-    Arguments
-    ---------
-    trials : TrialList
-    keys : container of str
-        The utterances that the shards hold.
+    The keys are those of the utterances in the shards.
 
     Raises
     ------
@@ -36,34 +35,26 @@ def check_covered(trials, keys):
         )
 
 
-def cosine_scores(embeddings, trials):
-    """Cosine similarity of the two sides of each trial.
+def score_trials(backend: Backend, embeddings: Embeddings, trials: TrialList) -> np.ndarray:
+    """The backend's score of each trial, float64, shape (trials,), higher for the same speaker."""
+    return backend.score(embeddings.vectors, *(embeddings.rows(side) for side in trials.pairs()))
 
-    Arguments
-    ---------
-    embeddings : dict of str to numpy.ndarray
-        One vector of shape (dim,) an utterance.
-    trials : TrialList
 
-    Returns
-    -------
-    numpy.ndarray
-        Scores in [-1, 1], float64, shape (trials,).
+def cosine_scores(vectors: dict[str, np.ndarray], trials: TrialList) -> np.ndarray:
+    """Cosine of the two sides of each trial, in [-1, 1], from a vector an utterance.
 
     Raises
     ------
     RecipeError
-        An utterance without embedding, or an embedding that is not finite.
+        An utterance without vector, or a vector that is not finite.
 
     Example
     -------
-    >>> from local.scoring.trials import TrialList
     >>> vectors = {"a": np.array([1.0, 0.0]), "b": np.array([3.0, 0.0]), "c": np.array([0.0, 2.0])}
     >>> cosine_scores(vectors, TrialList(np.array([1, 0]), ["a", "a"], ["b", "c"]))
     array([1., 0.])
     """
-    check_covered(trials, embeddings)
-    vectors = np.stack(list(embeddings.values()))
+    check_covered(trials, vectors)
     lengths = np.zeros(len(vectors), dtype=np.int64)  # not asked for
-    table = Embeddings(list(embeddings), vectors, lengths, {}).check(trials.path)
-    return backends.cosine_scores(table.vectors, *(table.rows(side) for side in trials.pairs()))
+    table = Embeddings(list(vectors), np.stack(list(vectors.values())), lengths, {})
+    return score_trials(Backend("cosine"), table.check(trials.path), trials)

@@ -1,13 +1,11 @@
-"""Cosine scores, the score list, and trials without embeddings."""
+"""Scores of trials from embeddings, and trials without them."""
 
 import numpy as np
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
 from local.errors import RecipeError
-from local.metrics import equal_error_rate
-from local.metrics.det import plot_det
-from local.scoring.cosine import check_covered, cosine_scores
+from local.scoring.trial_scores import check_covered, cosine_scores
 from local.scoring.trials import TrialList
 
 
@@ -51,13 +49,3 @@ def test_embeddings_that_are_not_finite():
     embeddings = {**random_embeddings(3), "bad/x/0": np.array([1, np.nan, 0, 0, 0])}
     with pytest.raises(RecipeError, match="1 embeddings are not finite, e.g. bad/x/0"):
         cosine_scores(embeddings, all_pairs(list(embeddings)))
-
-
-@pytest.mark.parametrize("gap", [0.5, 100.0])  # 100: perfect separation, an EER of 0
-def test_det_picture(tmp_path, gap):
-    rng = np.random.default_rng(0)
-    labels = np.repeat([1, 0], 200)
-    scores = rng.normal(size=400) + gap * labels
-    eer = equal_error_rate(scores, labels)
-    plot_det(tmp_path / "det.png", {"dev_trials": (scores, labels, eer)})
-    assert (tmp_path / "det.png").read_bytes().startswith(b"\x89PNG")
