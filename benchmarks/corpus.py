@@ -14,9 +14,9 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import lfilter
 
+from local.corpora.trial_lists import make_trials, write_trials
 from local.layout import SAMPLE_RATE
 from local.metadata import write_meta
-from local.scoring.trials import make_trials, write_trials
 from local.shards import write_shards
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from local.corpora.trial_lists import make_trials, write_trials
 from local.metadata import SpeakerInfo
 from local.metrics import evaluate
 from local.metrics.breakdown import breakdown
-from local.scoring.trials import make_trials, read_trials, write_trials
+from local.scoring.trials import read_trials
 
 LOG = "epoch,lr,train_loss,train_accuracy,valid_loss,valid_accuracy,valid_eer\n"
 

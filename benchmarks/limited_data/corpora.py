@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from benchmarks.limited_data.experiments import ALL
+from local.corpora.trial_lists import make_trials, write_trials
 from local.files import atomic_file, atomic_folder
-from local.scoring.trials import make_trials, write_trials
 from local.shards import write_shards
 
 NUM_TRIALS = 10_000

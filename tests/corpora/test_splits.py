@@ -5,8 +5,8 @@ import random
 import pytest
 
 from local.corpora.splits import split_speakers
+from local.corpora.trial_lists import make_trials
 from local.errors import RecipeError
-from local.scoring.trials import make_trials
 
 
 def sessions_of(counts):

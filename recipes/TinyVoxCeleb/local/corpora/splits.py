@@ -9,10 +9,10 @@ import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from local.corpora.trial_lists import make_trials, write_trials
 from local.errors import RecipeError
 from local.layout import TRIAL_LISTS
 from local.metadata import write_meta
-from local.scoring.trials import make_trials, write_trials
 
 NUM_TRIALS = 10_000  # as in the tiny-voxceleb lists, or as many as the data gives
 ONE_IN = 5  # one speaker in five goes to dev, one session in five of the others to val
