@@ -19,29 +19,26 @@ import torch
 from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import run_on_main
 
-from local.bundle.start_from import start_from
+from local.bundle.start_from import class_speakers, start_from
 from local.bundle.windows import MIN_FRAMES
 from local.bundle.writing import write_inference_bundle
 from local.embeddings import Embedder
 from local.errors import one_line_errors
-from local.experiment import TESTED, Experiment, check_experiment, is_complete, run_folder
-from local.files import write_text
+from local.experiment import Experiment, check_experiment, is_complete, record_test, run_folder
 from local.hparams import load_hparams, parse_arguments
 from local.metrics import equal_error_rate, evaluate, summary
 from local.processes import keep_freed_memory, training_processes
-from local.scoring.trial_scores import check_covered, cosine_scores
-from local.scoring.trials import check_both_kinds, read_trials
+from local.scoring.backends import Backend
+from local.scoring.trial_scores import cosine_scores, read_labelled_trials, score_trials
 from local.training.averaging import RunningAverage
 from local.training.checks import check_finite, check_optimization, dry_run
 from local.training.final_network import centre_embeddings, choose_network, gather_embeddings
-from local.training.loggers import log_epoch
+from local.training.loggers import log_epoch, log_test
 from local.training.resumable_brain import ResumableBrain
 from local.training.schedules import follow_schedules
 from local.training.unfreezing import Unfreezing
 
-logger = sb.utils.logger.get_logger(__name__)
 RECIPE = Path(__file__).resolve().parent
-LOG_CONFIG = RECIPE / "hparams/log_config.yaml"
 
 
 class SpeakerBrain(ResumableBrain):
@@ -115,8 +112,7 @@ class SpeakerBrain(ResumableBrain):
         SpeechBrain's clips the optimiser's first group of parameters only, and drops the norm.
         """
         self.scaler.unscale_(self.optimizer)
-        groups = self.optimizer.param_groups
-        parameters = [parameter for group in groups for parameter in group["params"]]
+        parameters = [one for group in self.optimizer.param_groups for one in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
         if self.skip_nonfinite_grads and not self.scaler.is_enabled():
             self.check_gradients()
@@ -147,16 +143,6 @@ class SpeakerBrain(ResumableBrain):
         return equal_error_rate(cosine_scores(vectors, self.val_trials), self.val_trials.labels)
 
 
-def read_val_and_dev_trials(hparams):
-    """Read both trial lists, and check their labels, and that the shards hold their utterances."""
-    trials = []
-    for split, index in (("val", hparams["data"].val_index), ("dev", hparams["data"].dev_index)):
-        trials.append(read_trials(hparams[f"{split}_trials_path"]))
-        check_covered(trials[-1], [sample.key for sample in index])
-        check_both_kinds(trials[-1].labels, trials[-1].path)
-    return trials
-
-
 def train(hparams, run_opts, val_trials, bundle, experiment):
     """Fit, choose the network, and leave it in the folder `bundle`; says what was chosen."""
     data, pinned = hparams["data"], run_opts.device != "cpu"
@@ -167,10 +153,7 @@ def train(hparams, run_opts, val_trials, bundle, experiment):
     dry_run(brain, hparams["audio_length_num_frames"])
     brain.fit(hparams["epoch_counter"], *loaders, progressbar=False)
     chosen, title = choose_network(brain, *loaders, brain.val_eer)
-    speakers = data.speakers
-    if "augmentation" in brain.modules:
-        speakers = brain.modules.augmentation.labels(speakers)
-    network = [bundle, experiment.text, chosen, speakers, RECIPE / "speaker_models"]
+    network = [bundle, experiment.text, chosen, class_speakers(hparams), RECIPE / "speaker_models"]
     run_on_main(write_inference_bundle, args=network)
     return title
 
@@ -179,15 +162,12 @@ def test(hparams, run_opts, trials, bundle, title):
     """Score the dev trials with the network that was left, as speaker_verification.py does."""
     embedder = Embedder(bundle, device=run_opts.device, precision=run_opts.eval_precision)
     embeddings = embedder.embed(embedder.look_up(hparams["data"].dev_folders))
-    scores = cosine_scores(dict(zip(embeddings.ids, embeddings.vectors, strict=True)), trials)
+    scores = score_trials(Backend("cosine"), embeddings, trials)
     evaluation = evaluate(scores, trials.labels, trials.speakers())
-    epoch = hparams["epoch_counter"].current
-    text = f"{title} {epoch}, dev trials (unseen speakers): {summary(evaluation)}"
-    logger.info(text)
-    for train_logger in hparams["train_loggers"]:
-        stats = {"eer": evaluation["metrics"]["eer"]["value"]}
-        train_logger.log_stats({title: epoch}, test_stats=stats)
-    return text
+    epoch, eer = hparams["epoch_counter"].current, evaluation["metrics"]["eer"]["value"]
+    result = f"{title} {epoch}, dev trials (unseen speakers): {summary(evaluation)}"
+    log_test(hparams["train_loggers"], {title: epoch}, eer, result)
+    return result
 
 
 def main(argv):
@@ -197,7 +177,9 @@ def main(argv):
         hparams, file = load_hparams(hparams_file, overrides, run_opts)
         experiment, folder = Experiment(hparams, file, run_opts), Path(hparams["output_folder"])
         check_experiment(folder, experiment)
-        val_trials, dev_trials = read_val_and_dev_trials(hparams)
+        data = hparams["data"]
+        val_trials = read_labelled_trials(hparams["val_trials_path"], data.utterances("val"))
+        dev_trials = read_labelled_trials(hparams["dev_trials_path"], data.utterances("dev"))
         if is_complete(folder, experiment):
             run_on_main(print, args=[f"{folder}: this run is complete"])
             return
@@ -206,11 +188,11 @@ def main(argv):
         start_from(hparams)
         keep_freed_memory()
         with run_folder(folder, experiment, run_opts.debug) as kept:
-            sb.create_experiment_directory(folder, log_config=LOG_CONFIG)
+            sb.create_experiment_directory(folder, log_config=RECIPE / "hparams/log_config.yaml")
             bundle = kept / "inference"
             title = train(hparams, run_opts, val_trials, bundle, experiment)
             result = test(hparams, run_opts, dev_trials, bundle, title)
-            run_on_main(write_text, args=[kept / TESTED, result])
+            run_on_main(record_test, args=[kept, result])
 
 
 if __name__ == "__main__":

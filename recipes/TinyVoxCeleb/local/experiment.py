@@ -163,6 +163,12 @@ def record_experiment(folder: str | Path, text: str) -> None:
         fout.write(f"# > {shlex.join(['python', *sys.argv])}\n{text}")
 
 
+def record_test(folder: str | Path, result: str) -> None:
+    """Write down how the network of a run did in its test: the run is complete then."""
+    with atomic_file(Path(folder) / TESTED) as fout:
+        fout.write(f"{result}\n")
+
+
 def is_complete(folder: str | Path, experiment: Experiment) -> bool:
     """Whether a run's folder holds the network of this experiment, and how it did in its test."""
     record = Path(folder) / "inference" / RECORD

@@ -50,12 +50,6 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text and a line break to a file, as `atomic_file` does."""
-    with atomic_file(path) as fout:
-        fout.write(f"{text}\n")
-
-
 def _is_running(pid):
     try:
         os.kill(int(pid), 0)  # no signal, only the check

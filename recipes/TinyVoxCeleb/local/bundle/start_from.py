@@ -40,12 +40,17 @@ def start_from(hparams: dict) -> None:
     run, kept = hparams["start_from"], hparams["kept_modules"]
     bundle = _find(run)
     if "classifier" in kept:
-        speakers = hparams["data"].speakers
-        if "augmentation" in hparams["modules"]:
-            speakers = hparams["modules"]["augmentation"].labels(speakers)
-        _check_speakers(run, bundle, speakers)
+        _check_speakers(run, bundle, class_speakers(hparams))
     for name in kept:
         _load(run, name, hparams["modules"][name], bundle / f"{name}.ckpt")
+
+
+def class_speakers(hparams: dict) -> list[str]:
+    """The name of each class: a training speaker's, or one that augmentation makes of a speaker."""
+    speakers = hparams["data"].speakers
+    if "augmentation" in hparams["modules"]:
+        return hparams["modules"]["augmentation"].labels(speakers)
+    return speakers
 
 
 def _find(run):

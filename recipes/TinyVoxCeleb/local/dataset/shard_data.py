@@ -119,6 +119,11 @@ class ShardData:
         """A number for what the training shards hold, however they are cut."""
         return fingerprint(self.train_index)
 
+    def utterances(self, split: str) -> list[str]:
+        """The utterances of the "val" or "dev" shards, as trial lists name them."""
+        index = {"val": self.val_index, "dev": self.dev_index}[split]
+        return [sample.key for sample in index]
+
     @property
     def dev_folders(self) -> list[str]:
         """The local folders that hold the dev shards, or copies of them."""

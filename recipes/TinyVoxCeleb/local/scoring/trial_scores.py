@@ -8,7 +8,7 @@ from local.embeddings import Embeddings
 from local.errors import RecipeError
 from local.layout import utterance_key
 from local.scoring.backends import Backend
-from local.scoring.trials import TrialList
+from local.scoring.trials import TrialList, check_both_kinds, read_trials
 
 
 def check_covered(trials: TrialList, keys: Iterable[str]) -> None:
@@ -33,6 +33,20 @@ def check_covered(trials: TrialList, keys: Iterable[str]) -> None:
             f"{len(missing)} in all, first {', '.join(list(missing)[:5])}; name the shards that "
             "hold them, or mend the list"
         )
+
+
+def read_labelled_trials(path: str, keys: Iterable[str]) -> TrialList:
+    """Read a trial list with labels, all of whose utterances are among the keys.
+
+    Raises
+    ------
+    RecipeError
+        See `read_trials`, `check_both_kinds` and `check_covered`.
+    """
+    trials = read_trials(path)
+    check_covered(trials, keys)
+    check_both_kinds(trials.labels, trials.path)
+    return trials
 
 
 def score_trials(backend: Backend, embeddings: Embeddings, trials: TrialList) -> np.ndarray:

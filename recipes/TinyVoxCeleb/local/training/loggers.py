@@ -55,6 +55,13 @@ def log_epoch(
         train_logger.log_stats(meta, train_stats=train_stats, valid_stats=valid_stats)
 
 
+def log_test(train_loggers: list[TrainLogger], meta: dict, eer: float, result: str) -> None:
+    """Write the EER of the test to all loggers, and its result, a sentence, to the log."""
+    logger.info(result)
+    for train_logger in train_loggers:
+        train_logger.log_stats(meta, test_stats={"eer": eer})
+
+
 class CsvLogger(TrainLogger):
     """A CSV file of one row an epoch, one column a quantity; an epoch run again replaces its row.
 
