@@ -69,7 +69,7 @@ def test_each_experiment_trains_and_its_embeddings_have_no_padding_in_them(
 @pytest.mark.parametrize("kind", SMALL)
 def test_any_network_with_any_pooling(kind, pooling):
     torch.manual_seed(0)
-    network = ByLength(kind(24, embedding_size=16, pooling=pooling, **SMALL[kind]))
+    network = ByLength(kind(n_features=24, embedding_size=16, pooling=pooling, **SMALL[kind]))
     features = random_features(3, 70, 24)
     network(features).square().sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
@@ -83,7 +83,7 @@ def test_any_network_with_any_pooling(kind, pooling):
 
 def test_calls_by_length():
     """One where lengths are equal, and in training, where batch normalisation sees all."""
-    network = ByLength(Xvector(24, **SMALL[Xvector]))
+    network = ByLength(Xvector(n_features=24, **SMALL[Xvector]))
     calls = []
     network.network.register_forward_hook(lambda _, inputs, __: calls.append(inputs[0].shape[:2]))
     features, mixed = random_features(3, 70, 24), torch.tensor([1.0, 0.3, 0.3])
@@ -103,7 +103,7 @@ def test_ecapa_is_that_of_speechbrain():
     torch.manual_seed(0)
     theirs = ECAPA_TDNN(24, lin_neurons=16, **sizes)
     torch.manual_seed(0)
-    ours = EcapaTdnn(24, embedding_size=16, **sizes)
+    ours = EcapaTdnn(n_features=24, embedding_size=16, **sizes)
     state = theirs.state_dict()
     assert state.keys() == ours.state_dict().keys()
     assert all(torch.equal(value, state[key]) for key, value in ours.state_dict().items())
@@ -114,7 +114,7 @@ def test_ecapa_is_that_of_speechbrain():
 
 def test_xvector_in_plain_torch():
     torch.manual_seed(0)
-    network = with_statistics(Xvector(24, **SMALL[Xvector]))
+    network = with_statistics(Xvector(n_features=24, **SMALL[Xvector]))
     features = random_features(2, 40, 24)
     frames = features.transpose(1, 2)
     for layer, context_frames, dilation in zip(
