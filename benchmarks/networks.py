@@ -52,21 +52,10 @@ ROWS = {  # the hparams file, and what is changed of it
 }
 
 
-def load_modules(hparams, changes, n_speakers):
-    """The modules of an hparams file, which has no data here.
+def load_modules(hparams: str, changes: dict, n_speakers: int) -> torch.nn.ModuleDict:
+    """The modules of hparams/<hparams>.yaml with some of its keys changed, for evaluation.
 
-    Arguments
-    ---------
-    hparams : str
-        Its name, without .yaml.
-    changes : dict
-        Values of its keys.
-    n_speakers : int
-
-    Returns
-    -------
-    torch.nn.ModuleDict
-        In evaluation mode.
+    No data is needed.
     """
     given = dict.fromkeys(("shard_folder", "val_trials_path", "dev_trials_path"), "-")
     text = (RECIPE / "hparams" / f"{hparams}.yaml").read_text(encoding="utf-8")
@@ -76,14 +65,17 @@ def load_modules(hparams, changes, n_speakers):
     return torch.nn.ModuleDict(load_hyperpyyaml(chosen.getvalue())).eval()
 
 
-def size(module):
+def size(module: torch.nn.Module) -> int:
     """Number of parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 @torch.inference_mode()
-def measure(modules, repeats):
-    """Parameters, those of the classifier, multiply-adds a second, and real-time factor."""
+def measure(modules: torch.nn.ModuleDict, repeats: int) -> tuple[int, int, float, float]:
+    """Parameters, those of the classifier, multiply-adds a second, and real-time factor.
+
+    The latter is the median of `repeats` timings.
+    """
 
     def features():
         return modules["mean_var_norm"](modules["compute_features"](signals), lengths)

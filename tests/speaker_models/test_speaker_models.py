@@ -16,6 +16,8 @@ from speaker_models.cam_plus_plus import CamPlusPlus, DenseLayer, context
 from speaker_models.ecapa_tdnn import EcapaTdnn
 from speaker_models.pooling import POOLINGS
 from speaker_models.resnet import ResidualBlock, ResNet
+from speaker_models.softmax_cost import SoftmaxCost
+from speaker_models.sub_center_classifier import SubCenterClassifier
 from speaker_models.xvector import Xvector
 
 SMALL = {
@@ -196,6 +198,23 @@ def test_cam_plus_plus_begins_as_the_authors_code_does():
         assert module.weight.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.02)
     (dense, *_) = (layer for layer in network.layers if isinstance(layer, DenseLayer))
     assert not dense.mask[0].bias.any() and not dense.mask[2].bias.any()
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: Xvector(n_features=24, channels=[8, 8]), "one of each for a layer, found 2, 5, 5"),
+        (lambda: CamPlusPlus(n_features=24, blocks=[2]), "blocks [2]: expected the layers of 3 bl"),
+        (
+            lambda: SubCenterClassifier(input_size=8, out_neurons=3, sub_centers=0),
+            "sub_centers 0: expected 1 or more a speaker",
+        ),
+        (lambda: SoftmaxCost(label_smoothing=1.5), "label_smoothing 1.5: expected 0 to 1"),
+    ],
+)
+def test_what_cannot_be_made_says_why(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
 
 
 def edited(hparams, tmp_path, old, new):
