@@ -24,14 +24,15 @@ What has parameters or statistics also stands among the checkpointer's `recovera
 there is padding; None means that there is none. Padding must not change an embedding, nor may the
 other utterances of the batch. Poolings leave padding out; where layers before them would see it,
 the YAML file wraps the network in `by_length.ByLength`, which compares the features with the
-network's attribute `n_features`. Verification tries this out: a network that fails works as well,
-but is given utterances of equal length only, or single ones.
+network's attribute `n_features`, if it has one. Verification tries all this out: a network that
+fails works as well, but is given utterances of equal length only, or single ones.
 
-**A loss** of the scores is `compute_cost(scores, classes)`, with classes of shape (batch, 1), and
-returns the mean over the batch, shape (). It stands in no list and so has no parameters.
-A loss with parameters is an `embedding_cost(embeddings, classes)`, which is added to the first with
-a weight of its own. It stands in `modules`, where the optimiser finds its parameters, and in
-`recoverables`. It compares crops of a speaker: a batch has groups of `crops_per_speaker`.
+**A loss** of the scores is a module or function `compute_cost(scores, classes)`, with classes of
+shape (batch, 1), and returns the mean over the batch, shape (). It is not among `modules`, so it
+has nothing to learn.
+A loss with parameters is an `embedding_cost(embeddings, classes)`, which is added to the first and
+so weights itself. It stands in `modules`, where the optimiser finds its parameters, and in
+`recoverables`. It compares the crops of a speaker: a batch holds groups of `crops_per_speaker`.
 
 **Hooks** that the training looks for by their names:
 

@@ -35,7 +35,7 @@ class Mfcc(torch.nn.Module):
         mel = self.transform.MelSpectrogram
         # An axis of channels, as torchaudio takes the maximum of a (batch, time) input over all.
         spectra = mel.spectrogram(wavs.unsqueeze(1))
-        # torchaudio takes the root of this and squares it again, for a fifth of the time.
+        # torchaudio takes the root of this and squares it again, in a fifth of its time.
         power = spectra.real.square() + spectra.imag.square()
         decibels = self.transform.amplitude_to_DB(mel.mel_scale(power)).squeeze(1)
         return decibels.transpose(1, 2) @ self.transform.dct_mat
