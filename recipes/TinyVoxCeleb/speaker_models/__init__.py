@@ -18,7 +18,7 @@ classifier         embeddings                             scores (batch, 1, clas
 mean_var_norm_emb  embeddings, relative lengths (batch,)  embeddings
 =================  =====================================  ========================================
 
-What has parameters or statistics also stands among the checkpointer's `recoverables`.
+What these modules learn is saved by their keys, without more ado.
 
 **A network** is `forward(features, lengths=None)`. A length is a share of all frames, beyond which
 there is padding; None means that there is none. Padding must not change an embedding, nor may the
@@ -31,8 +31,8 @@ fails works as well, but is given utterances of equal length only, or single one
 shape (batch, 1), and returns the mean over the batch, shape (). It is not among `modules`, so it
 has nothing to learn.
 A loss with parameters is an `embedding_cost(embeddings, classes)`, which is added to the first and
-so weights itself. It stands in `modules`, where the optimiser finds its parameters, and in
-`recoverables`. It compares the crops of a speaker: a batch holds groups of `crops_per_speaker`.
+so weights itself. It stands in `modules`, where the optimiser finds its parameters. It compares the
+crops of a speaker: a batch holds groups of `crops_per_speaker`.
 
 **Hooks** that the training looks for by their names:
 
