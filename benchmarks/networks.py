@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import RECIPE
+from local.hparams import complete_text
 
 SAMPLE_RATE, SECONDS = 16000, 10  # of the speech that is embedded
 MODULES = ("compute_features", "mean_var_norm", "embedding_model", "classifier")
@@ -58,9 +59,10 @@ def load_modules(hparams: str, changes: dict, n_speakers: int) -> torch.nn.Modul
     No data is needed.
     """
     given = dict.fromkeys(("shard_folder", "val_trials_path", "dev_trials_path"), "-")
-    text = (RECIPE / "hparams" / f"{hparams}.yaml").read_text(encoding="utf-8")
+    text = complete_text(RECIPE / "hparams" / f"{hparams}.yaml")
     yaml, chosen = YAML(), io.StringIO()
-    resolved = yaml.load(resolve_references(text, {**given, **changes, "n_speakers": n_speakers}))
+    resolved = yaml.load(resolve_references(text, {**given, **changes}))
+    resolved["classifier"]["out_neurons"] = n_speakers  # the data would tell
     yaml.dump({key: resolved[key] for key in MODULES}, chosen)
     return torch.nn.ModuleDict(load_hyperpyyaml(chosen.getvalue())).eval()
 
