@@ -136,6 +136,8 @@ fi
 cd "$here" # from where a relative VENV_DIR counts
 # shellcheck disable=SC1091
 source "${VENV_DIR:-venv}/bin/activate"
+# Threads of torch that wait sleep: by default they spin, and take busy cores from those that work.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 cd "$recipe"
 
 if [[ $device == cuda* ]]; then # now, not after the corpus and the shards

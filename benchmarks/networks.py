@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import RECIPE
+from local.hparams import complete_text
 
 SAMPLE_RATE, SECONDS = 16000, 10  # of the speech that is embedded
 MODULES = ("compute_features", "mean_var_norm", "embedding_model", "classifier")
@@ -52,38 +53,31 @@ ROWS = {  # the hparams file, and what is changed of it
 }
 
 
-def load_modules(hparams, changes, n_speakers):
-    """The modules of an hparams file, which has no data here.
+def load_modules(hparams: str, changes: dict, n_speakers: int) -> torch.nn.ModuleDict:
+    """The modules of hparams/<hparams>.yaml with some of its keys changed, for evaluation.
 
-    Arguments
-    ---------
-    hparams : str
-        Its name, without .yaml.
-    changes : dict
-        Values of its keys.
-    n_speakers : int
-
-    Returns
-    -------
-    torch.nn.ModuleDict
-        In evaluation mode.
+    No data is needed.
     """
     given = dict.fromkeys(("shard_folder", "val_trials_path", "dev_trials_path"), "-")
-    text = (RECIPE / "hparams" / f"{hparams}.yaml").read_text(encoding="utf-8")
+    text = complete_text(RECIPE / "hparams" / f"{hparams}.yaml")
     yaml, chosen = YAML(), io.StringIO()
-    resolved = yaml.load(resolve_references(text, {**given, **changes, "n_speakers": n_speakers}))
+    resolved = yaml.load(resolve_references(text, {**given, **changes}))
+    resolved["classifier"]["out_neurons"] = n_speakers  # the data would tell
     yaml.dump({key: resolved[key] for key in MODULES}, chosen)
     return torch.nn.ModuleDict(load_hyperpyyaml(chosen.getvalue())).eval()
 
 
-def size(module):
+def size(module: torch.nn.Module) -> int:
     """Number of parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 @torch.inference_mode()
-def measure(modules, repeats):
-    """Parameters, those of the classifier, multiply-adds a second, and real-time factor."""
+def measure(modules: torch.nn.ModuleDict, repeats: int) -> tuple[int, int, float, float]:
+    """Parameters, those of the classifier, multiply-adds a second, and real-time factor.
+
+    The latter is the median of `repeats` timings.
+    """
 
     def features():
         return modules["mean_var_norm"](modules["compute_features"](signals), lengths)

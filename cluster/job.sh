@@ -33,6 +33,8 @@ enter_recipe() {
     source "$venv/bin/activate"
     # The last bit of a sum depends on the number of threads, which otherwise differs between nodes.
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}
+    # Threads that wait sleep: by default they spin, and take busy cores from those that work.
+    export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
     cd recipes/TinyVoxCeleb || die "this is not the project's folder: $PWD."
     echo "$(date '+%F %T') job ${SLURM_JOB_ID:-} on ${SLURM_JOB_NODELIST:-$(uname -n)}," \
         "start $((${SLURM_RESTART_COUNT:-0} + 1))"

@@ -25,7 +25,8 @@ classifier: !new:torch.nn.Identity
 PROTOTYPE = (
     """
 compute_features: !new:speaker_models.mfcc.Mfcc
-mean_var_norm: !new:speaker_models.no_normalization.NoNormalization
+mean_var_norm: !new:speechbrain.nnet.containers.LengthsCapableSequential
+  none: !new:torch.nn.Identity
 embedding_model: !new:speaker_models.prototype.Prototype
   embedding_size: 16
 """

@@ -97,7 +97,7 @@ def other_training(folder):
         "    margin: 0.2\n    scale: 30\n": (
             "compute_cost: !new:speaker_models.softmax_cost.SoftmaxCost\n"
             "  margin: 0.2\n  label_smoothing: 0.1\n"
-            "  make_margin: !name:speaker_models.inter_top_k.InterTopKMargin\n"
+            "  make_margin: !name:speaker_models.softmax_cost.InterTopKMargin\n"
             "    scale: 30\n    top_k: 2\n"
             "embedding_cost: !new:speaker_models.angular_prototypical.AngularPrototypical\n"
             "  weight: 0.5\n"

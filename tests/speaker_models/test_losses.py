@@ -9,8 +9,7 @@ from speechbrain.lobes.models.ECAPA_TDNN import Classifier
 from speechbrain.nnet.losses import AdditiveAngularMargin, AngularMargin, LogSoftmaxWrapper
 
 from speaker_models.angular_prototypical import AngularPrototypical
-from speaker_models.inter_top_k import InterTopKMargin
-from speaker_models.softmax_cost import SoftmaxCost
+from speaker_models.softmax_cost import InterTopKMargin, SoftmaxCost
 from speaker_models.sub_center_classifier import SubCenterClassifier
 
 AM = partial(AngularMargin, scale=30)
@@ -104,7 +103,10 @@ def test_finite_gradients_at_the_edges(make):
 
 def test_one_sub_center_is_speechbrains_classifier():
     torch.manual_seed(0)
-    ours, theirs = SubCenterClassifier(8, 5, sub_centers=1), Classifier(8, out_neurons=5)
+    ours, theirs = (
+        SubCenterClassifier(input_size=8, out_neurons=5, sub_centers=1),
+        Classifier(8, out_neurons=5),
+    )
     theirs.weight.data = ours.weight.data
     embeddings = torch.randn(4, 1, 8)
     torch.testing.assert_close(ours(embeddings), theirs(embeddings))
@@ -112,7 +114,7 @@ def test_one_sub_center_is_speechbrains_classifier():
 
 def test_the_closest_sub_center_counts():
     torch.manual_seed(0)
-    classifier = SubCenterClassifier(8, 5, sub_centers=3)
+    classifier = SubCenterClassifier(input_size=8, out_neurons=5, sub_centers=3)
     embeddings = torch.randn(4, 1, 8)
     scores = classifier(embeddings)
     for row, embedding in enumerate(embeddings[:, 0]):

@@ -16,6 +16,8 @@ from speaker_models.cam_plus_plus import CamPlusPlus, DenseLayer, context
 from speaker_models.ecapa_tdnn import EcapaTdnn
 from speaker_models.pooling import POOLINGS
 from speaker_models.resnet import ResidualBlock, ResNet
+from speaker_models.softmax_cost import SoftmaxCost
+from speaker_models.sub_center_classifier import SubCenterClassifier
 from speaker_models.xvector import Xvector
 
 SMALL = {
@@ -69,7 +71,7 @@ def test_each_experiment_trains_and_its_embeddings_have_no_padding_in_them(
 @pytest.mark.parametrize("kind", SMALL)
 def test_any_network_with_any_pooling(kind, pooling):
     torch.manual_seed(0)
-    network = ByLength(kind(24, embedding_size=16, pooling=pooling, **SMALL[kind]))
+    network = ByLength(kind(n_features=24, embedding_size=16, pooling=pooling, **SMALL[kind]))
     features = random_features(3, 70, 24)
     network(features).square().sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
@@ -83,7 +85,7 @@ def test_any_network_with_any_pooling(kind, pooling):
 
 def test_calls_by_length():
     """One where lengths are equal, and in training, where batch normalisation sees all."""
-    network = ByLength(Xvector(24, **SMALL[Xvector]))
+    network = ByLength(Xvector(n_features=24, **SMALL[Xvector]))
     calls = []
     network.network.register_forward_hook(lambda _, inputs, __: calls.append(inputs[0].shape[:2]))
     features, mixed = random_features(3, 70, 24), torch.tensor([1.0, 0.3, 0.3])
@@ -103,7 +105,7 @@ def test_ecapa_is_that_of_speechbrain():
     torch.manual_seed(0)
     theirs = ECAPA_TDNN(24, lin_neurons=16, **sizes)
     torch.manual_seed(0)
-    ours = EcapaTdnn(24, embedding_size=16, **sizes)
+    ours = EcapaTdnn(n_features=24, embedding_size=16, **sizes)
     state = theirs.state_dict()
     assert state.keys() == ours.state_dict().keys()
     assert all(torch.equal(value, state[key]) for key, value in ours.state_dict().items())
@@ -114,7 +116,7 @@ def test_ecapa_is_that_of_speechbrain():
 
 def test_xvector_in_plain_torch():
     torch.manual_seed(0)
-    network = with_statistics(Xvector(24, **SMALL[Xvector]))
+    network = with_statistics(Xvector(n_features=24, **SMALL[Xvector]))
     features = random_features(2, 40, 24)
     frames = features.transpose(1, 2)
     for layer, context_frames, dilation in zip(
@@ -196,6 +198,23 @@ def test_cam_plus_plus_begins_as_the_authors_code_does():
         assert module.weight.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.02)
     (dense, *_) = (layer for layer in network.layers if isinstance(layer, DenseLayer))
     assert not dense.mask[0].bias.any() and not dense.mask[2].bias.any()
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: Xvector(n_features=24, channels=[8, 8]), "one of each for a layer, found 2, 5, 5"),
+        (lambda: CamPlusPlus(n_features=24, blocks=[2]), "blocks [2]: expected the layers of 3 bl"),
+        (
+            lambda: SubCenterClassifier(input_size=8, out_neurons=3, sub_centers=0),
+            "sub_centers 0: expected 1 or more a speaker",
+        ),
+        (lambda: SoftmaxCost(label_smoothing=1.5), "label_smoothing 1.5: expected 0 to 1"),
+    ],
+)
+def test_what_cannot_be_made_says_why(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
 
 
 def edited(hparams, tmp_path, old, new):

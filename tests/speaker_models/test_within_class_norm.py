@@ -8,6 +8,7 @@ from running import make_brain
 
 from conftest import RECIPE
 from local.metrics import equal_error_rate
+from local.training.final_network import fit_norm
 from speaker_models.within_class_norm import WithinClassNorm
 
 BEST = str(RECIPE / "hparams/best.yaml")
@@ -78,8 +79,8 @@ def test_speakers_have_to_differ():
 
 def test_a_brain_fits_it_to_its_augmented_crops(small, tmp_path):
     brain = make_brain(small, tmp_path, *TINY, hparams=BEST)
-    network, classifier = brain.modules.embedding_model, brain.modules.classifier
-    brain.fit_norm(network)
+    classifier = brain.modules.classifier
+    fit_norm(brain, brain.train_set)
     brain.train_set.set_epoch(brain.hparams.epochs + 1, start=0)
     embeddings, classes = [], []
     with torch.no_grad():

@@ -1,7 +1,8 @@
 """Angular prototypical loss: a crop is to be closest to the other crops of its speaker."""
 
 import torch
-from torch.nn.functional import cosine_similarity, cross_entropy
+from torch import Tensor
+from torch.nn.functional import cosine_similarity, cross_entropy, one_hot
 
 
 class AngularPrototypical(torch.nn.Module):
@@ -10,14 +11,8 @@ class AngularPrototypical(torch.nn.Module):
     Of a speaker's crops in the batch the first is the query, and the mean of the others the
     prototype. Chung et al., "In defence of metric learning for speaker recognition", Interspeech
     2020, section 2.3 (https://arxiv.org/abs/2003.11982). Their bias is left out: the softmax takes
-    it away again.
-
-    Arguments
-    ---------
-    scale : float
-        Of the cosines, at the start; it is learnt.
-    weight : float
-        Of this loss beside that of the classes.
+    it away again. The cosines' `scale` is learnt, from the given one on; `weight` is that of this
+    loss beside the loss of the classes.
 
     Example
     -------
@@ -28,25 +23,15 @@ class AngularPrototypical(torch.nn.Module):
     4.54e-05
     """
 
-    def __init__(self, scale=10.0, weight=1.0):
+    def __init__(self, *, scale: float = 10.0, weight: float = 1.0):
         super().__init__()
         self.scale = torch.nn.Parameter(torch.tensor([scale]))
         self.weight = weight
 
-    def forward(self, embeddings, classes):
-        """Mean loss of the speakers of a batch.
+    def forward(self, embeddings: Tensor, classes: Tensor) -> Tensor:
+        """Mean loss of the speakers of a batch: embeddings (batch, 1, size), classes (batch, 1).
 
-        Arguments
-        ---------
-        embeddings : torch.Tensor
-            Shape (batch, 1, size).
-        classes : torch.Tensor
-            Shape (batch, 1). A speaker who comes once has neither query nor prototype.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape ().
+        A speaker who comes once has neither query nor prototype and is left out.
 
         Raises
         ------
@@ -58,7 +43,7 @@ class AngularPrototypical(torch.nn.Module):
         if not several.any():
             raise ValueError("expected several crops of a speaker in a batch: crops_per_speaker")
         queries = numbers.argsort(stable=True)[counts.cumsum(0) - counts]
-        members = torch.nn.functional.one_hot(numbers, len(counts)).T.float()  # (speakers, batch)
+        members = one_hot(numbers, len(counts)).T.float()  # (speakers, batch)
         members[torch.arange(len(counts), device=members.device), queries] = 0
         with torch.autocast(embeddings.device.type, enabled=False):
             vectors = embeddings.squeeze(1).float()

@@ -1,28 +1,23 @@
 """Batches of utterances of different lengths, for networks that have no masks."""
 
 import torch
+from torch import Tensor
 
 
 class ByLength(torch.nn.Module):
     """A network to which utterances of different lengths in one batch go by groups of equal length.
 
     Convolutions see the padding behind an utterance: no mask in the pooling mends that. Here each
-    utterance is cut to its own length, so that embeddings do not depend on the company in the
-    batch, exactly. Where all lengths are equal it is one call.
+    utterance is cut to its own length, so that its embedding does not depend on the other
+    utterances of the batch, exactly. Where all lengths are equal it is one call.
 
-    In training mode it always is: batch normalisation is to see the whole batch, and crops are
-    equally long.
-
-    Arguments
-    ---------
-    network : torch.nn.Module
-        From features (batch, frames, n_features) and relative lengths (batch,) to embeddings
-        (batch, 1, embedding_size). If it has an attribute `n_features`, features are checked.
+    In training mode it always is one call: batch normalisation is to see the whole batch, and crops
+    are equally long.
 
     Example
     -------
     >>> from speaker_models.xvector import Xvector
-    >>> network = ByLength(Xvector(80, channels=[8] * 5, embedding_size=16)).eval()
+    >>> network = ByLength(Xvector(n_features=80, channels=[8] * 5, embedding_size=16)).eval()
     >>> features, lengths = torch.rand(2, 100, 80), torch.tensor([1.0, 0.6])
     >>> embeddings = network(features, lengths)
     >>> embeddings.shape
@@ -31,29 +26,17 @@ class ByLength(torch.nn.Module):
     True
     """
 
-    def __init__(self, network):
+    def __init__(self, network: torch.nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, features, lengths=None):
-        """Embed utterances.
-
-        Arguments
-        ---------
-        features : torch.Tensor
-            Shape (batch, frames, n_features).
-        lengths : torch.Tensor, optional
-            Relative lengths, shape (batch,): frames behind an utterance's end are left out.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape (batch, 1, embedding_size).
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Embed utterances; see the package for the shapes.
 
         Raises
         ------
         ValueError
-            The network is made for another number of features a frame.
+            The features of a frame are not as many as the `n_features` of the network.
         """
         expected = getattr(self.network, "n_features", features.shape[2])
         if features.shape[2] != expected:
@@ -70,9 +53,7 @@ class ByLength(torch.nn.Module):
         embeddings = [None] * len(features)
         for number in different:
             rows = (counts == number).nonzero().flatten().tolist()
-            group = features[rows, :number]
-            for row, embedding in zip(
-                rows, self.network(group, lengths.new_ones(len(rows))), strict=True
-            ):
+            group = self.network(features[rows, :number], lengths.new_ones(len(rows)))
+            for row, embedding in zip(rows, group, strict=True):
                 embeddings[row] = embedding
         return torch.stack(embeddings)

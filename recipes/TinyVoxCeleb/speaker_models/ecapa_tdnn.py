@@ -9,26 +9,26 @@ from speaker_models.pooling import make_pooling
 class EcapaTdnn(ECAPA_TDNN):
     """B. Desplanques et al., "ECAPA-TDNN", Interspeech 2020 (arXiv 2005.07143).
 
-    Arguments
-    ---------
-    n_features : int
-        Number of features a frame.
-    embedding_size : int
-    pooling : str
-        A key of `speaker_models.pooling.POOLINGS`. Attentive statistics, with the
-        `attention_channels` among `sizes`, are those of SpeechBrain's network, which then is what
-        this is, weight for weight.
-    **sizes
-        See SpeechBrain's ECAPA_TDNN.
+    Features (batch, frames, n_features) become embeddings (batch, 1, embedding_size). `pooling` is
+    a key of `speaker_models.pooling.POOLINGS`. Attentive statistics are those of SpeechBrain's
+    network, with the `attention_channels` among `sizes`, which are its arguments: then this network
+    is the same, weight for weight.
 
     Example
     -------
-    >>> network = EcapaTdnn(80, embedding_size=16, pooling="mean", channels=[16] * 5)
-    >>> network(torch.rand(2, 100, 80)).shape
+    >>> sizes = {"embedding_size": 16, "channels": [16] * 5}
+    >>> EcapaTdnn(n_features=80, pooling="mean", **sizes)(torch.rand(2, 100, 80)).shape
     torch.Size([2, 1, 16])
     """
 
-    def __init__(self, n_features, embedding_size=192, pooling="attentive_statistics", **sizes):
+    def __init__(
+        self,
+        *,
+        n_features: int,
+        embedding_size: int = 192,
+        pooling: str = "attentive_statistics",
+        **sizes,
+    ):
         super().__init__(n_features, lin_neurons=embedding_size, **sizes)
         self.n_features = n_features
         if pooling != "attentive_statistics":

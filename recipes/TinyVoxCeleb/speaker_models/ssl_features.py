@@ -3,6 +3,7 @@
 import os
 
 import torch
+from torch import Tensor
 
 
 class SslFeatures(torch.nn.Module):
@@ -21,24 +22,12 @@ class SslFeatures(torch.nn.Module):
         Probability with which a transformer layer is left out in training: its output is its input
         (Fan et al. 2020, "Reducing Transformer Depth on Demand", arXiv:1909.11556). The drop of
         Hugging Face's models is off: they would give fewer layers than there are weights.
-
-    Example
-    -------
-    >>> import transformers
-    >>> folder = str(getfixture("tmp_path"))
-    >>> config = transformers.WavLMConfig(
-    ...     hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-    ...     conv_dim=[8, 8], conv_kernel=[10, 32], conv_stride=[10, 32], num_feat_extract_layers=2,
-    ...     num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
-    ... )
-    >>> config.save_pretrained(folder)
-    >>> _ = transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
-    >>> SslFeatures(folder).eval()(torch.randn(3, 16000)).shape
-    torch.Size([3, 50, 16])
     """
 
-    def __init__(self, source, layer_drop=0.0):
+    def __init__(self, source: str, *, layer_drop: float = 0.0):
         super().__init__()
+        if not 0 <= layer_drop <= 1:
+            raise ValueError(f"layer_drop {layer_drop}: expected a probability, from 0 to 1")
         self.ssl = _load(source)
         self.ssl.model.config.layerdrop = 0.0
         self.layer_drop = layer_drop
@@ -46,18 +35,10 @@ class SslFeatures(torch.nn.Module):
             layer.register_forward_hook(self._drop)
         self.layer_weights = torch.nn.Parameter(torch.zeros(self.ssl.config.num_hidden_layers + 1))
 
-    def forward(self, signals):
-        """Features of signals of one length.
+    def forward(self, signals: Tensor) -> Tensor:
+        """From signals of one length (batch, time), 16 kHz, to (batch, frames, hidden size).
 
-        Arguments
-        ---------
-        signals : torch.Tensor
-            Shape (batch, time), 16 kHz.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape (batch, frames, hidden size), 50 frames a second.
+        A second has 50 frames.
         """
         layers = self.ssl(signals)  # (layers, batch, frames, hidden size)
         return torch.einsum("l,lbtd->btd", self.layer_weights.softmax(dim=0), layers)

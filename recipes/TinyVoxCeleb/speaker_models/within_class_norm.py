@@ -1,6 +1,7 @@
 """Within-class covariance normalisation, as the last layer of an embedding network."""
 
 import torch
+from torch import Tensor
 from torch.nn.functional import normalize
 
 
@@ -11,22 +12,14 @@ class WithinClassNorm(torch.nn.Module):
     recognition", Interspeech 2006; N. Dehak et al., IEEE TASLP 19(4), 2011, have it before cosine
     scoring. Fitted to embeddings of augmented crops, it shortens what channels change.
 
-    Until it is fitted, embeddings are divided by their length, and no more.
-
-    Arguments
-    ---------
-    network : torch.nn.Module
-        From features (batch, frames, n_features) and relative lengths (batch,) to embeddings
-        (batch, 1, embedding_size).
-    embedding_size : int
-    shrinkage : float
-        From 0 to 1: the share of a multiple of the identity in the covariance. With 1 embeddings
-        are only centred.
+    Until it is fitted, embeddings are divided by their length, and no more. `shrinkage`, from 0 to
+    1, is the share of a multiple of the identity in the covariance; with 1, embeddings are only
+    centred.
 
     Example
     -------
     >>> from speaker_models.xvector import Xvector
-    >>> xvector = Xvector(80, channels=[8] * 5, embedding_size=16)
+    >>> xvector = Xvector(n_features=80, channels=[8] * 5, embedding_size=16)
     >>> network = WithinClassNorm(xvector, embedding_size=16).eval()
     >>> features, speakers = torch.rand(30, 100, 80), torch.arange(30) % 5
     >>> network.fit_norm(network(features).squeeze(1).detach(), speakers, 5).shape
@@ -35,7 +28,7 @@ class WithinClassNorm(torch.nn.Module):
     torch.Size([30, 1, 16])
     """
 
-    def __init__(self, network, embedding_size, shrinkage=0.7):
+    def __init__(self, network: torch.nn.Module, *, embedding_size: int, shrinkage: float = 0.7):
         super().__init__()
         if not 0 < shrinkage <= 1:
             raise ValueError(f"shrinkage {shrinkage}: expected more than 0, at most 1")
@@ -44,36 +37,25 @@ class WithinClassNorm(torch.nn.Module):
         self.register_buffer("mean", torch.zeros(embedding_size))
         self.register_buffer("projection", torch.eye(embedding_size))
 
-    def reset_norm(self):
+    def reset_norm(self) -> None:
         """Forget what the layer was fitted to."""
         self.mean.zero_()
         self.projection.copy_(torch.eye(len(self.mean)))
 
-    def forward(self, features, lengths=None):
-        """Embed utterances, see the network."""
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Embed utterances; see the package for the shapes."""
         return self._normalised(self.network(features, lengths))
 
     def _normalised(self, embeddings):
         return normalize(normalize(embeddings, dim=-1) - self.mean, dim=-1) @ self.projection
 
     @torch.no_grad()
-    def fit_norm(self, embeddings, classes, count):
-        """Fit the layer to the embeddings that come out while it is not fitted.
+    def fit_norm(self, embeddings: Tensor, classes: Tensor, count: int) -> Tensor:
+        """Fit the layer to embeddings (crops, embedding_size) from before it was fitted.
 
-        Arguments
-        ---------
-        embeddings : torch.Tensor
-            Shape (crops, embedding_size).
-        classes : torch.Tensor
-            Of each crop, shape (crops,).
-        count : int
-            Of classes.
-
-        Returns
-        -------
-        torch.Tensor
-            The mean of what the embeddings of each class become, shape (count, embedding_size); 0
-            for a class without crops.
+        There are `count` classes; those of the crops have the shape (crops,). Returns the mean of
+        what the embeddings of each class become, (count, embedding_size); 0 for a class without
+        crops.
 
         Raises
         ------

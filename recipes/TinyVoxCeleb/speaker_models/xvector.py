@@ -1,7 +1,10 @@
 """The x-vector network: layers of dilated convolutions over time, pooled."""
 
+from collections.abc import Sequence
+
 import torch
 from speechbrain.lobes.models.ECAPA_TDNN import TDNNBlock
+from torch import Tensor
 
 from speaker_models.pooling import make_pooling
 
@@ -9,17 +12,12 @@ from speaker_models.pooling import make_pooling
 class Xvector(torch.nn.Module):
     """D. Snyder et al., "X-vectors: robust DNN embeddings for speaker recognition", ICASSP 2018.
 
-    Of SpeechBrain's blocks. Its own Xvector has one pooling only, which adds noise.
+    Made of SpeechBrain's blocks. Its own Xvector has one pooling only, which adds noise.
 
     Arguments
     ---------
-    n_features : int
-        Number of features a frame.
-    channels : list of int
-        Of each layer; the defaults are the published sizes.
-    kernel_sizes, dilations : list of int
-        Of each layer, in frames.
-    embedding_size : int
+    channels, kernel_sizes, dilations : list of int
+        One of each for a layer, the latter two in frames; the defaults are the published sizes.
     pooling : str
         A key of `speaker_models.pooling.POOLINGS`.
 
@@ -31,14 +29,21 @@ class Xvector(torch.nn.Module):
 
     def __init__(
         self,
-        n_features,
-        channels=(512, 512, 512, 512, 1500),
-        kernel_sizes=(5, 3, 3, 1, 1),
-        dilations=(1, 2, 3, 1, 1),
-        embedding_size=512,
-        pooling="statistics",
+        *,
+        n_features: int,
+        channels: Sequence[int] = (512, 512, 512, 512, 1500),
+        kernel_sizes: Sequence[int] = (5, 3, 3, 1, 1),
+        dilations: Sequence[int] = (1, 2, 3, 1, 1),
+        embedding_size: int = 512,
+        pooling: str = "statistics",
     ):
         super().__init__()
+        counts = len(channels), len(kernel_sizes), len(dilations)
+        if len(set(counts)) > 1:
+            raise ValueError(
+                "channels, kernel_sizes, dilations: expected one of each for a layer, found "
+                f"{', '.join(map(str, counts))}"
+            )
         self.n_features = n_features
         inputs = (n_features, *channels[:-1])
         layers = zip(inputs, channels, kernel_sizes, dilations, strict=True)
@@ -46,21 +51,10 @@ class Xvector(torch.nn.Module):
         self.pooling = make_pooling(pooling, channels[-1])
         self.linear = torch.nn.Linear(self.pooling.output_size, embedding_size)
 
-    def forward(self, features, lengths=None):
-        """Embed utterances.
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Embed utterances; see the package for the shapes.
 
-        Arguments
-        ---------
-        features : torch.Tensor
-            Shape (batch, frames, n_features).
-        lengths : torch.Tensor, optional
-            Relative lengths, shape (batch,), for the pooling; the layers see the padding, from
-            which `ByLength` keeps them.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape (batch, 1, embedding_size).
+        The layers see the padding, from which `ByLength` keeps them; the pooling does not.
         """
         frames = self.layers(features.transpose(1, 2)).transpose(1, 2)
         return self.linear(self.pooling(frames, lengths))

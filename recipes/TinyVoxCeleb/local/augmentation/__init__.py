@@ -1,15 +1,15 @@
-"""Augmentation of crops on the device where the network is."""
+"""Augmentation of crops on the device where the network is.
 
-from local.augmentation.augmentation import Augmentation, CropAugmentation, Part
-from local.augmentation.bank import Bank
+A `Part` changes some of the crops; an `Augmentation` is a list of parts, which YAML files hold.
+"""
+
+from local.augmentation.augmentation import Augmentation, CropAugmentation, OneOf, Part
 from local.augmentation.channel import BandLimit, Equalizer, FrequencyDrop
-from local.augmentation.choice import OneOf
-from local.augmentation.codec import Companding, SpectralHoles
-from local.augmentation.level import ChunkDrop, Clipping, Gain
+from local.augmentation.distortion import Clipping, Companding, Gain, SpectralHoles
+from local.augmentation.masks import ChunkDrop, FrequencyMask, TimeMask
 from local.augmentation.noise import Babble, ColouredNoise, RecordedNoise
-from local.augmentation.recordings import find_recordings
+from local.augmentation.recordings import Bank, find_recordings
 from local.augmentation.reverb import Reverb, recorded_rooms, simulated_rooms
-from local.augmentation.spectrogram import FrequencyMask, TimeMask
 from local.augmentation.speed import SpeedPerturbation, count_classes, frames_to_read
 
 __all__ = [

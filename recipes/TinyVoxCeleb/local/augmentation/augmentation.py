@@ -2,55 +2,42 @@
 
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from speechbrain.utils.autocast import fwd_default_precision
+from torch import Tensor
 
+from local.augmentation.speed import SpeedPerturbation
+from local.dataset import Batch
 from local.errors import RecipeError
 
 
 class Part(torch.nn.Module):
-    """One way of changing signals or features, each with a probability of its own.
+    """One way of changing signals or features; `probability` is the share of crops it changes.
 
-    A subclass has `draw(rng)`, which gives the random numbers of one crop as a tuple of floats or
-    arrays, and `change(chosen, others, *drawn)`, which gets what to change, of shape (chosen, ...),
-    the batch as it came in, with which of it is of other speakers, of shape (chosen, batch), and
-    what was drawn, of shape (chosen, ...).
-
-    Arguments
-    ---------
-    probability : float
-        Share of the crops that are changed, from 0 to 1.
+    A subclass has two methods. `draw(rng)` returns the random numbers of one crop, a tuple of
+    floats or arrays. `change(chosen, others, *drawn)` returns the changed crops: `chosen` are those
+    to change, of shape (chosen, ...), and what was drawn for them has the shape (chosen, ...) too.
+    `others` is a pair: the whole batch before the change, and a tensor (chosen, batch) that tells
+    for each crop to change which crops of the batch are of other speakers.
 
     Raises
     ------
     RecipeError
-        It is not a probability.
+        A probability outside of 0 to 1.
     """
 
-    def __init__(self, probability):
+    def __init__(self, probability: float):
         super().__init__()
-        self.probability = checked_probability(probability, self)
+        self.probability = _checked_probability(probability, self)
 
-    def forward(self, batch, generators, speakers):
-        """Change some of a batch.
-
-        Arguments
-        ---------
-        batch : torch.Tensor
-            Shape (batch, ...).
-        generators : list of numpy.random.Generator
-            One a crop.
-        speakers : torch.Tensor
-            Whose crops they are, shape (batch,).
-
-        Returns
-        -------
-        torch.Tensor
-            Of the same shape.
-        """
+    def forward(
+        self, batch: Tensor, generators: list[np.random.Generator], speakers: Tensor
+    ) -> Tensor:
+        """Change some of a batch (batch, ...), with the generator and the speaker of each crop."""
         rows = [row for row, rng in enumerate(generators) if rng.random() < self.probability]
         if not rows:
             return batch
@@ -62,8 +49,36 @@ class Part(torch.nn.Module):
         return batch.index_copy(0, chosen, self.change(batch[chosen], others, *drawn))
 
 
+class OneOf(Part):
+    """Change each crop by one of several parts, each as often as the others.
+
+    So SpeechBrain's VoxCeleb recipe trains, with its Augmenter's `parallel_augment`: on a batch as
+    it is, beside copies of it of which each is changed in one way. Here a crop is one of these.
+    With `keep`, the crop as it is counts as one more way. The parts have their own probabilities,
+    1 as a rule.
+    """
+
+    def __init__(self, parts: list[Part], *, keep: bool = True):
+        super().__init__(probability=1.0)
+        self.parts = torch.nn.ModuleList(parts)
+        self.keep = keep
+
+    def forward(
+        self, batch: Tensor, generators: list[np.random.Generator], speakers: Tensor
+    ) -> Tensor:
+        """As of `Part`."""
+        numbers = [rng.integers(len(self.parts) + self.keep) for rng in generators]
+        for number, part in enumerate(self.parts):
+            rows = [row for row, drawn in enumerate(numbers) if drawn == number]
+            if rows:
+                chosen = torch.tensor(rows, device=batch.device)
+                changed = part(batch[chosen], [generators[row] for row in rows], speakers[chosen])
+                batch = batch.index_copy(0, chosen, changed)
+        return batch
+
+
 class Augmentation(torch.nn.Module):
-    """Parts one after another.
+    """Parts one after another; `probability` is the share of crops that any part changes.
 
     All that is random about a crop follows from its seed, so from (seed, epoch, utterance, number
     of the crop), and from the part: not from the batch it is in, from other parts, or from the
@@ -71,25 +86,19 @@ class Augmentation(torch.nn.Module):
     often the same for all of a batch. (Babble is made of the crops beside it; several processes
     share a batch, so theirs differs. SpeedPerturbation may play neighbours alike.)
 
-    Arguments
-    ---------
-    parts : list of Part
-    probability : float
-        Share of the crops that any part changes: the others stay as they are recorded.
-
     Example
     -------
-    >>> from local.augmentation.level import Clipping
+    >>> from local.augmentation import Clipping
     >>> augmentation = Augmentation([Clipping(probability=1.0)])
     >>> signals = torch.randn(2, 16000)
     >>> augmentation(signals, [1, 2]).shape
     torch.Size([2, 16000])
     """
 
-    def __init__(self, parts, probability=1.0):
+    def __init__(self, parts: list[Part], probability: float = 1.0):
         super().__init__()
         self.parts = torch.nn.ModuleList(parts)
-        self.probability = checked_probability(probability, self)
+        self.probability = _checked_probability(probability, self)
         kinds, self.names = Counter(), []
         for part in self.parts:
             kind = type(part).__name__
@@ -98,26 +107,15 @@ class Augmentation(torch.nn.Module):
 
     @fwd_default_precision
     @torch.no_grad()
-    def forward(self, batch, seeds, speakers=None):
-        """Change a batch.
+    def forward(
+        self, batch: Tensor, seeds: Sequence[int], speakers: Tensor | None = None
+    ) -> Tensor:
+        """Change waveforms (batch, time) or features (batch, frames, n_features).
 
-        Arguments
-        ---------
-        batch : torch.Tensor
-            Waveforms (batch, time), or features (batch, frames, n_features).
-        seeds : list of int
-            One a crop, from 0 on.
-        speakers : torch.Tensor, optional
-            Whose crops they are, shape (batch,); each of another one, if not given.
-
-        Returns
-        -------
-        torch.Tensor
-            Of the same shape.
+        Each crop has a seed, from 0 on. Without `speakers` (batch,), each is of another speaker.
         """
-        rows = [
-            row for row, rng in enumerate(_of_each(seeds, "any")) if rng.random() < self.probability
-        ]
+        generators = enumerate(_generators(seeds, "any"))
+        rows = [row for row, rng in generators if rng.random() < self.probability]
         if not rows:
             return batch
         if speakers is None:
@@ -125,42 +123,41 @@ class Augmentation(torch.nn.Module):
         chosen = torch.tensor(rows, device=batch.device)
         changed, speakers = batch[chosen], speakers[chosen]
         for name, part in zip(self.names, self.parts, strict=True):
-            changed = part(changed, _of_each([seeds[row] for row in rows], name), speakers)
+            changed = part(changed, _generators([seeds[row] for row in rows], name), speakers)
         return batch.index_copy(0, chosen, changed)
 
 
 class CropAugmentation(Augmentation):
-    """Speeds, which make speakers, and then parts, for the crops that a training loader reads.
+    """The augmentation of training crops: first their speeds, if there are any, then the parts.
 
-    Arguments
-    ---------
-    parts : list of Part
-    probability : float
-        Share of the crops that any part changes; speeds are apart from it.
-    speed_perturbation : SpeedPerturbation, optional
+    Speeds make new classes and apply to all crops; `probability` is about the parts alone.
     """
 
-    def __init__(self, parts, probability=1.0, speed_perturbation=None):
+    def __init__(
+        self,
+        parts: list[Part],
+        probability: float = 1.0,
+        speed_perturbation: SpeedPerturbation | None = None,
+    ):
         super().__init__(parts, probability)
         self.speed_perturbation = speed_perturbation
 
-    def forward(self, batch):
-        """Change a Batch; its classes change with the speeds."""
+    def forward(self, batch: Batch) -> Batch:
+        """Change the signals, and the classes with the speeds."""
         signals, classes = batch.signals, batch.classes
         if self.speed_perturbation is not None:
             signals, classes = self.speed_perturbation(signals, classes, batch.seeds)
         signals = super().forward(signals, batch.seeds, batch.classes)
         return replace(batch, signals=signals, classes=classes)
 
-    def labels(self, speakers):
+    def labels(self, speakers: list[str]) -> list[str]:
         """Names of the classes, from the names of the speakers."""
         if self.speed_perturbation is None:
             return speakers
         return self.speed_perturbation.labels(speakers)
 
 
-def checked_probability(probability, owner):
-    """A probability, or a RecipeError."""
+def _checked_probability(probability, owner):
     if not 0 <= probability <= 1:
         raise RecipeError(
             f"augmentation {type(owner).__name__}: probability {probability}: expected 0 to 1"
@@ -168,7 +165,7 @@ def checked_probability(probability, owner):
     return probability
 
 
-def _of_each(seeds, name):
-    """The random generator of each crop for a part."""
+def _generators(seeds, name):
+    """The random generator of each crop for the part of that name."""
     number = zlib.crc32(name.encode())
     return [np.random.default_rng([seed, number]) for seed in seeds]

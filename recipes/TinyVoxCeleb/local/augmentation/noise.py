@@ -1,11 +1,15 @@
-"""Additive noise: coloured, of other speakers of the batch, or recorded."""
+"""Additive noise: coloured, of other speakers of the batch, or recorded.
+
+`snr` is the range of the signal-to-noise ratio, in dB.
+"""
 
 import numpy as np
 import torch
 
 from local.augmentation.augmentation import Part
-from local.augmentation.bank import Bank
+from local.augmentation.recordings import Bank, Recordings
 from local.augmentation.spectrum import filtered, frequencies, level, mixed
+from local.layout import SAMPLE_RATE
 
 BANK_SECONDS = 60
 
@@ -13,28 +17,22 @@ BANK_SECONDS = 60
 class ColouredNoise(Part):
     """Stationary noise of random colour, from rumble to hiss.
 
-    Arguments
-    ---------
-    probability : float
-    snr : (float, float)
-        Signal-to-noise ratio, dB.
-    slope : (float, float)
-        Exponent of the frequency in the noise's magnitude: 0 is white, -0.5 pink, -1 brown.
-    sample_rate : int
-        Hz.
+    `slope` is the range of the frequency's exponent in the noise's magnitude: 0 is white, -0.5
+    pink, -1 brown.
     """
 
-    def __init__(self, *, probability, snr=(0, 20), slope=(-1.2, 0.6), sample_rate=16000):
+    def __init__(
+        self,
+        *,
+        probability: float,
+        snr: tuple[float, float] = (0, 20),
+        slope: tuple[float, float] = (-1.2, 0.6),
+    ):
         super().__init__(probability)
         self.snr = snr
         self.slope = slope
-        self.sample_rate = sample_rate
         # Each crop takes a place of its own of one minute: cheaper than noise of its own.
-        self.white = Bank(self._white)
-
-    def _white(self):
-        count = BANK_SECONDS * self.sample_rate
-        return torch.from_numpy(np.random.default_rng(0).standard_normal(count, np.float32))
+        self.white = Bank(_white_noise)
 
     def draw(self, rng):
         """Where in the minute; slope; ratio in dB."""
@@ -44,24 +42,29 @@ class ColouredNoise(Part):
         """Add the noise."""
         time = torch.arange(chosen.shape[1], device=chosen.device)
         noise = self.white.on(chosen.device)[(start[:, None] + time) % len(self.white)]
-        hertz = frequencies(chosen.shape[1], self.sample_rate, chosen.device)
+        hertz = frequencies(chosen.shape[1], chosen.device)
         gains = ((hertz + 50) / 1000) ** slope[:, None]
         return mixed(chosen, filtered(noise, gains), snr)
 
 
-class Babble(Part):
-    """Other speakers of the batch, talking at the same time.
+def _white_noise():
+    count = BANK_SECONDS * SAMPLE_RATE
+    return torch.from_numpy(np.random.default_rng(0).standard_normal(count, np.float32))
 
-    Arguments
-    ---------
-    probability : float
-    snr : (float, float)
-        Signal-to-noise ratio, dB.
-    talkers : (int, int)
-        Least and largest number of them, equally loud.
+
+class Babble(Part):
+    """Other speakers of the batch, talking at the same time, each equally loud.
+
+    `talkers` is the least and the largest number of them.
     """
 
-    def __init__(self, *, probability, snr=(3, 20), talkers=(1, 6)):
+    def __init__(
+        self,
+        *,
+        probability: float,
+        snr: tuple[float, float] = (3, 20),
+        talkers: tuple[int, int] = (1, 6),
+    ):
         super().__init__(probability)
         self.snr = snr
         self.talkers = talkers
@@ -86,17 +89,15 @@ class Babble(Part):
 
 
 class RecordedNoise(Part):
-    """Noise from recordings.
+    """Noise from recordings; one that is shorter than a crop is repeated."""
 
-    Arguments
-    ---------
-    recordings : Recordings
-    probability : float
-    snr : (float, float)
-        Signal-to-noise ratio, dB.
-    """
-
-    def __init__(self, recordings, *, probability, snr=(0, 15)):
+    def __init__(
+        self,
+        recordings: Recordings,
+        *,
+        probability: float,
+        snr: tuple[float, float] = (0, 15),
+    ):
         super().__init__(probability)
         self.recordings = recordings
         self.snr = snr

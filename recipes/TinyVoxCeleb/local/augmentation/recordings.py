@@ -1,9 +1,12 @@
-"""Noise or room responses that lie in a folder of audio files or in shards."""
+"""Material for many crops: noise or room responses in a folder of audio files or in shards."""
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
+import torch
 
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
@@ -13,7 +16,66 @@ from local.shards.audio import FULL_SCALE, repeat_to
 SUFFIXES = (".wav", ".flac")
 
 
-def find_recordings(source, index_folder, *, name="noise", shard_cache=""):
+class Bank:
+    """A tensor of which crops take a part each: made when first needed, kept on their device.
+
+    `make` returns it, with what is chosen from along its first dimension. It is no buffer of a
+    module: those are moved and, before each validation, shared between processes, which here all
+    make the same.
+
+    Example
+    -------
+    >>> bank = Bank(lambda: torch.ones(3, 8))
+    >>> len(bank), bank.on("cpu").shape
+    (3, torch.Size([3, 8]))
+    """
+
+    def __init__(self, make: Callable[[], torch.Tensor]):
+        self.make = make
+
+    @cached_property
+    def _tensor(self):
+        return self.make()
+
+    def __len__(self):
+        return len(self._tensor)
+
+    def on(self, device: torch.device | str) -> torch.Tensor:
+        """The tensor on a device."""
+        self._tensor = self._tensor.to(device)
+        return self._tensor
+
+
+class Recordings:
+    """Recordings by number; `lengths` are in audio samples, and a subclass has `read`."""
+
+    def __init__(self, lengths: list[int]):
+        self.lengths = lengths
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def read(self, number: int, start: int, num_frames: int) -> np.ndarray:
+        """Samples of a recording from the place `start` on, float32 of shape (num_frames,)."""
+        raise NotImplementedError
+
+    def whole(self, number: int) -> np.ndarray:
+        """A recording, float32 of shape (time,)."""
+        return self.read(number, 0, self.lengths[number])
+
+    def piece(self, number: int, place: float, num_frames: int) -> np.ndarray:
+        """A part of a recording, float32 of shape (num_frames,); a shorter one is repeated.
+
+        It begins at the first place that is possible, 0, or at the last, 1, or in between.
+        """
+        start = int(place * max(self.lengths[number] - num_frames, 0))
+        part = self.read(number, start, min(num_frames, self.lengths[number]))
+        return repeat_to(part, num_frames)
+
+
+def find_recordings(
+    source: str | Path, index_folder: str | Path, *, name: str = "noise", shard_cache: str = ""
+) -> Recordings:
     """Recordings to add to speech, or to convolve it with.
 
     Arguments
@@ -22,15 +84,9 @@ def find_recordings(source, index_folder, *, name="noise", shard_cache=""):
         A folder of wav and flac files of 16 kHz, with folders in it such as MUSAN's; or shards,
         see `list_shards`, of which a slow disk reads little.
     index_folder : str or Path
-        Keeps the index of shards as <name>.npz.
-    name : str
-        For the index and for messages.
+        Keeps the index of shards as <name>.npz; the name also is for messages.
     shard_cache : str
         A folder for copies of remote shards.
-
-    Returns
-    -------
-    Recordings
 
     Raises
     ------
@@ -44,80 +100,31 @@ def find_recordings(source, index_folder, *, name="noise", shard_cache=""):
     return ShardedAudio(index)
 
 
-class Recordings:
-    """Recordings by number; a subclass has their lengths and reads them.
-
-    Arguments
-    ---------
-    lengths : list of int
-        In audio samples.
-    """
-
-    def __init__(self, lengths):
-        self.lengths = lengths
-
-    def __len__(self):
-        return len(self.lengths)
-
-    def whole(self, number):
-        """A recording, float32 of shape (time,)."""
-        return self.read(number, 0, self.lengths[number])
-
-    def piece(self, number, place, num_frames):
-        """A part of a recording; one that is shorter is repeated.
-
-        Arguments
-        ---------
-        number : int
-        place : float
-            Where it begins: 0 for the first place that is possible, 1 for the last.
-        num_frames : int
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, shape (num_frames,).
-        """
-        start = int(place * max(self.lengths[number] - num_frames, 0))
-        part = self.read(number, start, min(num_frames, self.lengths[number]))
-        return repeat_to(part, num_frames)
-
-
 class AudioFolder(Recordings):
-    """The audio files of a folder, of which the first channel is read.
+    """The audio files below a folder, of which the first channel is read."""
 
-    Arguments
-    ---------
-    folder : Path
-    """
-
-    def __init__(self, folder):
+    def __init__(self, folder: Path):
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not paths:
             raise RecipeError(f"{folder}: no wav or flac files in it: expected some recordings")
         self.paths = paths
         super().__init__([_length(path) for path in paths])
 
-    def read(self, number, start, num_frames):
-        """Samples of a recording, float32."""
+    def read(self, number: int, start: int, num_frames: int) -> np.ndarray:
+        """See `Recordings`."""
         part, _ = sf.read(self.paths[number], num_frames, start, dtype="float32", always_2d=True)
         return np.ascontiguousarray(part[:, 0])
 
 
 class ShardedAudio(Recordings):
-    """The utterances of shards.
-
-    Arguments
-    ---------
-    index : ShardIndex
-    """
+    """The utterances of the shards that a ShardIndex lists."""
 
     def __init__(self, index):
         self.shards = MappedShards(index)
         super().__init__(index.num_frames.tolist())
 
-    def read(self, number, start, num_frames):
-        """Samples of a recording, float32."""
+    def read(self, number: int, start: int, num_frames: int) -> np.ndarray:
+        """See `Recordings`."""
         return self.shards.samples(number, start, num_frames).astype(np.float32) / FULL_SCALE
 
 

@@ -1,4 +1,8 @@
-"""Reverberation by impulse responses of rooms: recorded, or simulated."""
+"""Reverberation by impulse responses of rooms: recorded, or simulated.
+
+Both are a Bank of shape (rooms, taps), float32, in which the direct sound comes first. A response
+is cut after some `seconds`, counted from its loudest sample.
+"""
 
 from functools import partial
 from importlib.util import find_spec
@@ -7,24 +11,18 @@ import numpy as np
 import torch
 
 from local.augmentation.augmentation import Part
-from local.augmentation.bank import Bank
+from local.augmentation.recordings import Bank, Recordings
 from local.augmentation.spectrum import at_level_of, convolved
 from local.errors import RecipeError
+from local.layout import SAMPLE_RATE
 
 MAX_REFLECTIONS = 20  # of each sound ray: enough for the first 25 dB of the decay in 0.6 s
 
 
 class Reverb(Part):
-    """Put each crop into a room.
+    """Put each crop into one of the rooms, from `simulated_rooms` or `recorded_rooms`."""
 
-    Arguments
-    ---------
-    rooms : Bank
-        Impulse responses, shape (rooms, taps), from `simulated_rooms` or `recorded_rooms`.
-    probability : float
-    """
-
-    def __init__(self, rooms, *, probability):
+    def __init__(self, rooms: Bank, *, probability: float):
         super().__init__(probability)
         self.rooms = rooms
 
@@ -38,38 +36,25 @@ class Reverb(Part):
 
 
 def simulated_rooms(
-    number,
+    number: int,
     *,
-    seed,
-    reverberation=(0.15, 0.6),
-    distance=(0.3, 4.0),
-    seconds=0.5,
-    sample_rate=16000,
-):
+    seed: int,
+    reverberation: tuple[float, float] = (0.15, 0.6),
+    distance: tuple[float, float] = (0.3, 4.0),
+    seconds: float = 0.5,
+) -> Bank:
     """Impulse responses of random shoebox rooms, by pyroomacoustics' image sources.
 
     Source: J. Allen, D. Berkley, "Image method for efficiently simulating small-room acoustics",
-    1979; R. Scheibler et al., "Pyroomacoustics", 2018.
+    1979; R. Scheibler et al., "Pyroomacoustics", 2018. A hundred rooms take about a second.
 
     Arguments
     ---------
-    number : int
-        Rooms to simulate; a hundred take about a second.
-    seed : int
     reverberation : (float, float)
         Range of the time in which sound falls by 60 dB, in s, by Sabine's formula. Above 0.6 s
         rooms come out drier than that: sound is followed over MAX_REFLECTIONS walls only.
     distance : (float, float)
         Range of the distance from speaker to microphone, in m.
-    seconds : float
-        Length of a response: what comes later is cut.
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    Bank
-        Of shape (number, taps), float32; the direct sound comes first.
 
     Raises
     ------
@@ -81,20 +66,20 @@ def simulated_rooms(
             "reverberation: simulated rooms need pyroomacoustics, which is not installed: run "
             "scripts/setup_virtual_environment.sh, or give a folder of recorded responses"
         )
-    return Bank(partial(_simulated, number, seed, reverberation, distance, seconds, sample_rate))
+    return Bank(partial(_simulated, number, seed, reverberation, distance, seconds))
 
 
-def _simulated(number, seed, reverberation, distance, seconds, sample_rate):
+def _simulated(number, seed, reverberation, distance, seconds):
     import pyroomacoustics  # takes a while
 
     rng = np.random.default_rng(seed)
-    responses = np.zeros((number, round(seconds * sample_rate)), np.float32)
+    responses = np.zeros((number, round(seconds * SAMPLE_RATE)), np.float32)
     for response in responses:
         size = rng.uniform([2.5, 2.5, 2.2], [10, 8, 4])  # m
         absorption, order = _walls(pyroomacoustics, rng.uniform(*reverberation), size)
         room = pyroomacoustics.ShoeBox(
             size,
-            fs=sample_rate,
+            fs=SAMPLE_RATE,
             materials=pyroomacoustics.Material(absorption),
             max_order=min(order, MAX_REFLECTIONS),
         )
@@ -104,8 +89,7 @@ def _simulated(number, seed, reverberation, distance, seconds, sample_rate):
         room.add_source(speaker)
         room.add_microphone(np.clip(speaker + away, 0.2, size - 0.2))
         room.compute_rir()
-        taps = room.rir[0][0]
-        taps = taps[np.argmax(np.abs(taps)) :][: len(response)]
+        taps = _from_direct_sound(room.rir[0][0], len(response))
         response[: len(taps)] = taps / np.abs(taps).max()
     return torch.from_numpy(responses)
 
@@ -118,29 +102,18 @@ def _walls(pyroomacoustics, reverberation, size):
         return 0.99, 1
 
 
-def recorded_rooms(recordings, *, seconds=0.5, sample_rate=16000):
-    """Impulse responses from recordings, such as those of OpenSLR 28.
-
-    Arguments
-    ---------
-    recordings : Recordings
-    seconds : float
-        Length of a response behind its loudest sample: what comes later is cut.
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    Bank
-        Of shape (rooms, taps), float32; the direct sound comes first.
-    """
-    return Bank(partial(_recorded, recordings, seconds, sample_rate))
+def recorded_rooms(recordings: Recordings, *, seconds: float = 0.5) -> Bank:
+    """Impulse responses from recordings, such as those of OpenSLR 28."""
+    return Bank(partial(_recorded, recordings, seconds))
 
 
-def _recorded(recordings, seconds, sample_rate):
-    responses = np.zeros((len(recordings), round(seconds * sample_rate)), np.float32)
+def _recorded(recordings, seconds):
+    responses = np.zeros((len(recordings), round(seconds * SAMPLE_RATE)), np.float32)
     for number, response in enumerate(responses):
-        taps = recordings.whole(number)
-        taps = taps[np.argmax(np.abs(taps)) :][: len(response)]
+        taps = _from_direct_sound(recordings.whole(number), len(response))
         response[: len(taps)] = taps / max(np.abs(taps).max(), 1e-9)
     return torch.from_numpy(responses)
+
+
+def _from_direct_sound(taps, length):
+    return taps[np.argmax(np.abs(taps)) :][:length]

@@ -1,43 +1,24 @@
 """Speed perturbation that makes new speakers."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torchaudio
 from speechbrain.utils.autocast import fwd_default_precision
+from torch import Tensor
 
 from local.errors import RecipeError
 
 
-def frames_to_read(crop_frames, speeds):
-    """Audio samples that a crop must have before it is played at any of several speeds.
-
-    Arguments
-    ---------
-    crop_frames : int
-        Length when it has been played.
-    speeds : list of float
-
-    Returns
-    -------
-    int
-    """
+def frames_to_read(crop_frames: int, speeds: list[float]) -> int:
+    """Audio samples that a crop of `crop_frames` needs before it is played at any of the speeds."""
     return math.ceil(crop_frames * max(speeds, default=1))
 
 
-def count_classes(n_speakers, speeds):
-    """Classes of speakers who speak at several speeds.
-
-    Arguments
-    ---------
-    n_speakers : int
-    speeds : list of float
-
-    Returns
-    -------
-    int
-    """
+def count_classes(n_speakers: int, speeds: list[float]) -> int:
+    """Number of classes where each speaker at each speed is one."""
     return n_speakers * len(speeds)
 
 
@@ -52,8 +33,7 @@ class SpeedPerturbation(torch.nn.Module):
     Arguments
     ---------
     speeds : list of float
-        The first is 1.0.
-    n_speakers : int
+        The first is 1.0; the others are hundredths between 0.5 and 2.
     crop_frames : int
         Length of a crop in audio samples, when it has been played.
     together : int
@@ -63,8 +43,7 @@ class SpeedPerturbation(torch.nn.Module):
     Raises
     ------
     RecipeError
-        The first speed is another; a speed twice; one that is not between 0.5 and 2, or has
-        more than two decimals.
+        Other speeds, or one of them twice.
 
     Example
     -------
@@ -76,7 +55,9 @@ class SpeedPerturbation(torch.nn.Module):
     torch.Size([2, 48000])
     """
 
-    def __init__(self, speeds, *, n_speakers, crop_frames, together=1):
+    def __init__(
+        self, speeds: list[float], *, n_speakers: int, crop_frames: int, together: int = 1
+    ):
         super().__init__()
         if speeds[:1] != [1.0] or len(set(speeds)) < len(speeds):
             raise RecipeError(f"speeds {speeds}: expected 1.0 first, and each speed once")
@@ -89,29 +70,19 @@ class SpeedPerturbation(torch.nn.Module):
         self.crop_frames = crop_frames
         self.together = together
 
-    def labels(self, speakers):
+    def labels(self, speakers: list[str]) -> list[str]:
         """Names of all classes, from the names of the speakers."""
         played = [f" at speed {speed}" if speed != 1 else "" for speed in self.speeds]
         return [speaker + speed for speed in played for speaker in speakers]
 
     @fwd_default_precision
     @torch.no_grad()
-    def forward(self, signals, classes, seeds):
-        """Play a batch.
+    def forward(
+        self, signals: Tensor, classes: Tensor, seeds: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Play signals (batch, frames_to_read) of classes (batch,), each crop by its seed.
 
-        Arguments
-        ---------
-        signals : torch.Tensor
-            Shape (batch, frames_to_read).
-        classes : torch.Tensor
-            Class indices, shape (batch,).
-        seeds : list of int
-            One a crop.
-
-        Returns
-        -------
-        (torch.Tensor, torch.Tensor)
-            Signals of shape (batch, crop_frames), and classes of shape (batch,).
+        Returns signals (batch, crop_frames) and classes (batch,).
         """
         rngs = [np.random.default_rng([seed, 0]) for seed in seeds[:: self.together]]
         numbers = np.repeat([rng.integers(len(self.speeds)) for rng in rngs], self.together)

@@ -1,4 +1,4 @@
-"""What coding for a line or a file leaves of speech.
+"""Loudness, overload, and what coding for a line or a file leaves of speech.
 
 SpeechBrain's CodecAugment goes through ffmpeg by torchaudio, which has no longer either.
 """
@@ -10,19 +10,53 @@ import torch
 from local.augmentation.augmentation import Part
 
 
+class Gain(Part):
+    """Louder or softer, in the range `decibels`.
+
+    A network behind normalised log features hardly hears it.
+    """
+
+    def __init__(self, *, probability: float, decibels: tuple[float, float] = (-20, 6)):
+        super().__init__(probability)
+        self.decibels = decibels
+
+    def draw(self, rng):
+        """Gain in dB."""
+        return (rng.uniform(*self.decibels),)
+
+    def change(self, chosen, others, decibels):
+        """Multiply."""
+        return chosen * 10 ** (decibels[:, None] / 20)
+
+
+class Clipping(Part):
+    """Cut the peaks off, as an overloaded microphone does.
+
+    `threshold` is the range of the highest level that is left, as a share of the peak.
+    """
+
+    def __init__(self, *, probability: float, threshold: tuple[float, float] = (0.15, 0.7)):
+        super().__init__(probability)
+        self.threshold = threshold
+
+    def draw(self, rng):
+        """Share of the peak."""
+        return (rng.uniform(*self.threshold),)
+
+    def change(self, chosen, others, threshold):
+        """Clip."""
+        bound = chosen.abs().amax(dim=1, keepdim=True) * threshold[:, None]
+        return chosen.clamp(-bound, bound)
+
+
 class Companding(Part):
     """Few bits on a logarithmic scale, as telephone lines have them (ITU-T G.711, mu-law).
 
-    Arguments
-    ---------
-    probability : float
-    bits : (float, float)
-        Range of the bits a sample, the sign among them; 8 on a telephone line.
-    mu : int
-        Of the scale.
+    `bits` is the range of the bits a sample, the sign among them, 8 on a telephone line; `mu` is
+    the one of the mu-law.
     """
 
-    def __init__(self, *, probability, bits=(5, 9), mu=255):
+    def __init__(self, *, probability: float, bits: tuple[float, float] = (5, 9), mu: int = 255):
         super().__init__(probability)
         self.bits = bits
         self.mu = mu
@@ -45,7 +79,6 @@ class SpectralHoles(Part):
 
     Arguments
     ---------
-    probability : float
     depth : (float, float)
         Range, in dB, of how far below its surroundings (of 17 lines, 0.5 kHz) a line is dropped,
         and 20 dB further below the loudest line of the crop.
@@ -53,7 +86,9 @@ class SpectralHoles(Part):
         Audio samples of a frame.
     """
 
-    def __init__(self, *, probability, depth=(5, 30), window=512):
+    def __init__(
+        self, *, probability: float, depth: tuple[float, float] = (5, 30), window: int = 512
+    ):
         super().__init__(probability)
         self.depth = depth
         self.register_buffer("window", torch.hann_window(window), persistent=False)
