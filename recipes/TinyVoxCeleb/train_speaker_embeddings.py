@@ -91,7 +91,7 @@ class SpeakerBrain(ResumableBrain):
     def compute_objectives(self, predictions, batch, stage):
         """The classification loss; in validation, the embeddings are kept for the trials."""
         embeddings, scores, classes = predictions
-        loss = self.hparams.compute_cost(scores, classes)
+        loss = getattr(self.modules, "compute_cost", self.hparams.compute_cost)(scores, classes)
         if stage == sb.Stage.TRAIN and "embedding_cost" in self.modules:
             loss = loss + self.modules.embedding_cost(embeddings, classes)
         correct = (scores.argmax(dim=-1) == classes).sum()

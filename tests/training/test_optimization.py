@@ -194,3 +194,29 @@ def test_a_learning_rate_is_found(small, tmp_path, capsys):
     assert (run / "lr_finder/lr_finder.png").read_bytes().startswith(b"\x89PNG")
     after = {path: path.stat().st_mtime_ns for path in before}
     assert after == before
+
+
+class LearntScale(torch.nn.Module):
+    """Cross-entropy of scores times a factor that is learnt."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, scores, classes):
+        return torch.nn.functional.cross_entropy(self.factor * scores[:, 0], classes[:, 0])
+
+
+def test_a_loss_with_parameters_is_trained_and_saved(small, tmp_path, capsys):
+    text = (RECIPE / "hparams/prototype.yaml").read_text()
+    old = "compute_cost: !name:speechbrain.nnet.losses.nll_loss"
+    text = text.replace(old, "compute_cost: !new:test_optimization.LearntScale")
+    (tmp_path / "scale.yaml").write_text(text)
+    with pytest.raises(SystemExit):
+        train(small, tmp_path / "run", hparams=str(tmp_path / "scale.yaml"))
+    assert "compute_cost has parameters, which are trained and saved" in capsys.readouterr().err
+    text = text.replace("\nmodules:\n", "\nmodules:\n  compute_cost: !ref <compute_cost>\n")
+    (tmp_path / "scale.yaml").write_text(text)
+    run = train(small, tmp_path / "run", "--epochs", "1", hparams=str(tmp_path / "scale.yaml"))
+    (checkpoint,) = (run / "save").glob("CKPT+*")
+    assert torch.load(checkpoint / "compute_cost.ckpt")["factor"] != 1

@@ -28,11 +28,10 @@ network's attribute `n_features`, if it has one. Verification tries all this out
 fails works as well, but is given utterances of equal length only, or single ones.
 
 **A loss** of the scores is a module or function `compute_cost(scores, classes)`, with classes of
-shape (batch, 1), and returns the mean over the batch, shape (). It is not among `modules`, so it
-has nothing to learn.
-A loss with parameters is an `embedding_cost(embeddings, classes)`, which is added to the first and
-so weights itself. It stands in `modules`, where the optimiser finds its parameters. It compares the
-crops of a speaker: a batch holds groups of `crops_per_speaker`.
+shape (batch, 1), and returns the mean over the batch, shape (). One with parameters is listed in
+`modules` as well, where the optimiser and the checkpoints find them.
+A loss that compares embeddings is an `embedding_cost(embeddings, classes)` in `modules`. It is
+added to the first, and so weights itself. A batch then holds groups of `crops_per_speaker`.
 
 **Hooks** that the training looks for by their names:
 

@@ -52,7 +52,14 @@ def check_optimization(hparams, modules: torch.nn.ModuleDict) -> None:
             "embedding_model is a WithinClassNorm, which gives the classifier the means of its "
             f"classes as weight: {type(modules.classifier).__name__} has no weight"
         )
-    movable = getattr(getattr(hparams, "compute_cost", None), "make_margin", None) is not None
+    cost = getattr(hparams, "compute_cost", None)
+    learns = isinstance(cost, torch.nn.Module) and any(True for _ in cost.parameters())
+    if learns and "compute_cost" not in modules:
+        raise RecipeError(
+            "compute_cost has parameters, which are trained and saved only if it is listed in "
+            "modules: add compute_cost: !ref <compute_cost> there"
+        )
+    movable = getattr(cost, "make_margin", None) is not None
     if hasattr(hparams, "margin_schedule") and not movable:
         raise RecipeError(
             "margin_schedule: the margin of compute_cost is fixed; make it a "
