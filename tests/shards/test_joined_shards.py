@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from http_server import HttpServer
 from running import PROTOTYPE, QUICK, data_options
 from test_errors import one_line
 
@@ -72,6 +73,17 @@ def test_joined_is_as_if_written_together(folders, streamed):
         )
         assert {shard.parent.name for shard in staged.shards} == {"train"}
         assert batches(staged) == batches(together)
+
+
+@pytest.mark.parametrize("option", ["", "stage_shards_to", "shard_cache"])
+def test_each_source_is_listed_once(folders, option):
+    with HttpServer(folders) as server:
+        source = f"{server.url}/one,{server.url}/two"
+        options = {option: str(folders / "near")} if option else {}
+        index = prepare_split(source, "train", folders / "index", **options)
+        asked = [path for method, path, _ in server.requests if method == "GET"]
+        assert [asked.count(f"/{name}/") for name in ("one", "two")] == [1, 1]
+        assert len(speakers_by_class(index)) == 5
 
 
 def test_a_name_in_two_corpora(folders):
