@@ -17,7 +17,7 @@ from local.errors import RecipeError
 from local.shards import list_shards, open_shard, prepare_split, remote
 from local.shards.addresses import can_be_mapped
 from local.shards.copies import plan_copies
-from local.shards.sources import stamp, stamps
+from local.shards.sources import stamp_of, stamps_of
 from shard_writing import original_layout
 
 NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]
@@ -125,12 +125,12 @@ def test_packed_shards(data, ending):
 
 def test_a_local_stamp_tells_a_change(data):
     shard = data / "train" / NAMES[0]
-    before = stamp(shard)
-    assert stamp(shard) == before
+    before = stamp_of(shard)
+    assert stamp_of(shard) == before
     os.utime(shard, ns=(1, 1))
-    assert stamp(shard) != before
+    assert stamp_of(shard) != before
     with pytest.raises(RecipeError, match="nowhere.tar: cannot be read"):
-        stamp(data / "nowhere.tar")
+        stamp_of(data / "nowhere.tar")
 
 
 def test_http_folder_and_list(data, server):
@@ -153,12 +153,12 @@ def test_packed_shards_over_http_and_through_tarfile(data, server):
 
 def test_http_stamps_tell_a_change(data, server):
     shards = list_shards(f"{server.url}/train")
-    before = stamps(shards)
-    assert stamps(shards) == before == [stamp(shard) for shard in shards]
+    before = stamps_of(shards)
+    assert stamps_of(shards) == before == [stamp_of(shard) for shard in shards]
     os.utime(data / "train" / NAMES[1], ns=(1, 1))
-    assert stamps(shards)[0] == before[0] and stamps(shards)[1] != before[1]
+    assert stamps_of(shards)[0] == before[0] and stamps_of(shards)[1] != before[1]
     server.fail("shard", 405, times=99, method="HEAD")  # e.g. an address signed for GET only
-    assert stamp(shards[0]) == before[0]
+    assert stamp_of(shards[0]) == before[0]
 
 
 @pytest.mark.parametrize("kind", ["server", "plain_server"])
@@ -257,7 +257,7 @@ def test_a_password_from_netrc(data, tmp_path, monkeypatch):
             list_shards(f"{server.url}/train")
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
         shards = list_shards(f"{server.url}/train")
-        assert read(shards[0], stamp=stamp(shards[0])) == expected(data)
+        assert read(shards[0], stamp=stamp_of(shards[0])) == expected(data)
         with_password = server.url.replace("http://", "http://me:secret@")
         assert read(f"{with_password}/train/{NAMES[1]}") == expected(data, NAMES[1])
 
@@ -268,11 +268,11 @@ def test_s3(data, s3, kind):
     shards = list_shards(f"{s3}/train{names}")
     assert shards == [f"{s3}/train/{name}" for name in NAMES]
     assert [read(shard) for shard in shards] == [expected(data, name) for name in NAMES]
-    before = stamp(shards[0])
-    assert stamp(shards[0]) == before
+    before = stamp_of(shards[0])
+    assert stamp_of(shards[0]) == before
     content = expected(data)
     (data / "train" / NAMES[0]).write_bytes(b"x" + content[1:])
-    assert stamp(shards[0]) != before
+    assert stamp_of(shards[0]) != before
 
 
 def test_s3_errors(data, s3, monkeypatch):
@@ -307,7 +307,7 @@ def test_commands(data):
     assert shards == [f"pipe:cat {train}/{name}" for name in NAMES]
     assert [read(shard) for shard in shards] == [expected(data, name) for name in NAMES]
     assert read(f"pipe:gzip -c {train}/{NAMES[0]}") == expected(data)
-    assert stamp(shards[0]) == "" and not can_be_mapped(shards[0])
+    assert stamp_of(shards[0]) == "" and not can_be_mapped(shards[0])
     with open_shard(shards[0]) as file:  # and not to its end
         assert file.read(10) == expected(data)[:10]
     with pytest.raises(RecipeError, match=r"pipe:.*: the command has failed with exit code 3"):
@@ -392,7 +392,7 @@ def test_a_fetch_that_is_killed(data, server, tmp_path):
 def test_no_other_version_than_the_one_that_is_meant(data, server, s3, kind):
     shard = {"local": data, "http": server.url, "s3": s3}[kind]
     shard = list_shards(f"{shard}/train")[0]
-    meant = stamp(shard)
+    meant = stamp_of(shard)
     assert read(shard, stamp=meant) == expected(data)
     with open(data / "train" / NAMES[0], "ab") as file:
         file.write(bytes(512))

@@ -21,7 +21,7 @@ from conftest import RECIPE
 from local.errors import RecipeError
 from local.shards import (
     MappedShards,
-    copies,
+    copying,
     index_shards,
     list_shards,
     prepare_split,
@@ -260,7 +260,7 @@ def test_copies_are_used_while_the_server_is_down(data, tmp_path, option, names,
     assert len(said) == len(folders)
     assert all(f" in {folder} are used" in "".join(said) for folder in folders)
     with pytest.raises(RecipeError, match="train_shards: .*: cannot be read, after"):
-        prepare(f"{server.url}/other,{server.url}/train{names}")  # not what was copied
+        prepare(f"{source},{server.url}/val")  # which was not copied
     after.shards[0].unlink()
     with pytest.raises(RecipeError, match="train_shards: .*: cannot be read, after"):
         prepare(source)
@@ -322,7 +322,7 @@ def test_a_disk_that_does_not_hold_what_was_written(data, scratch, tmp_path):
 
     source = data / "train" / NAMES[0]
     with open(source, "rb") as file, pytest.raises(RecipeError, match="holds another content"):
-        copies.copy_verified(file, target, spoil)
+        copying.copy_verified(file, target, spoil)
     assert not target.exists()
 
 

@@ -35,16 +35,8 @@ def decode(
 ) -> np.ndarray:
     """Decode a wav or flac file, or a part of it, to samples of shape (time,).
 
-    Arguments
-    ---------
-    sample
-        What its shard tells of it: the expected length, and the name for messages.
-    start
-        First audio sample to decode.
-    num_frames
-        How many to decode; -1 for all.
-    dtype
-        "float32" for samples in [-1, 1], or "int16": then audio of more than 16 bits is rounded.
+    The part is `num_frames` audio samples from `start` on, -1 for all. They are "float32" in
+    [-1, 1] or "int16", to which audio of more bits is rounded. `sample` is what the shard tells.
 
     Raises
     ------

@@ -61,12 +61,9 @@ def fingerprint(index: ShardIndex) -> str:
 
 
 def check_classes(index: ShardIndex, speakers: list[str]) -> None:
-    """Check that the classes of validation shards are those of the training speakers.
+    """Check that the classes of validation shards are those of `speakers_by_class`.
 
-    Raises
-    ------
-    RecipeError
-        A class_idx beyond those of `speakers_by_class`, missing, or of another speaker.
+    A class_idx that is beyond these, missing, or of another speaker is a RecipeError.
     """
     for sample in index:
         idx = sample.class_idx
@@ -87,13 +84,8 @@ def separate_classes(index: ShardIndex, sources: list[str | Path], counts: list[
     """Let the classes of each source follow those of the source before, as each begins with 0.
 
     The index is that of the shards of all sources, one source after the other; `counts` has the
-    number of shards of each.
-
-    Raises
-    ------
-    RecipeError
-        A speaker of one source has the name of one of another: whether they are one person, nobody
-        knows.
+    number of shards of each. A speaker with the name of one of another source is a RecipeError:
+    whether they are one person, nobody knows.
     """
     if len(sources) == 1:
         return index

@@ -1,35 +1,28 @@
-"""Copies of shards in a folder: whole, verified, and each with a note of what it is a copy of.
+"""Copies of shards in a folder, each with a note of what it is a copy of.
 
 Beside the folder stands what its sources were found to hold, so that copies that are complete can
 be used while the server that they came from does not answer.
 """
 
-import errno
 import hashlib
 import itertools
 import json
 import logging
-import os
 import re
 import shutil
 import sys
-import tarfile
 import time
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from tqdm import tqdm
 
 from local.errors import RecipeError
 from local.files import atomic_file, exclusive
 from local.shards.addresses import ARCHIVES, is_pipe, public, shard_name, split_sources
+from local.shards.copying import Copy, note_of
 from local.shards.remote import NotReached
-from local.shards.sources import list_shards, open_shard, open_stored, stamp, stamps
-
-READ_AT_ONCE = 1 << 20  # bytes
+from local.shards.sources import list_shards, stamps_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,19 +40,16 @@ def plan_copies(
     """See what sources hold and which copies of it a folder is to get.
 
     Each source is asked once. Where a server does not answer, they are taken to hold what they
-    held when the folder was last filled, if that was these sources and all copies are there.
+    held when the folder was last filled, if that was with them and all copies are there.
 
-    Arguments
-    ---------
-    unpacked
-        A packed shard is unpacked, and the output of a command copied anew. Otherwise shards are
-        copied as they are, and the output of a command is kept.
+    With `unpacked`, a packed shard is unpacked, and the output of a command is copied anew.
+    Otherwise shards are copied as they are, and the output of a command is kept.
     """
     folder = Path(folder)
     try:
         found = [list_shards(source) for source in sources]
         shards = [*itertools.chain(*found)]
-        versions = stamps(shards)
+        versions = stamps_of(shards)
     except NotReached as failure:
         return _find_copies(sources, folder, failure)
     if unpacked:  # nobody knows whether a command gives the same again
@@ -67,7 +57,7 @@ def plan_copies(
     copies = zip(shards, _names(shards, unpacked), versions, strict=True)
     return Copies(
         folder,
-        [_Copy(shard, folder / name, version) for shard, name, version in copies],
+        [Copy(shard, folder / name, version) for shard, name, version in copies],
         [len(of_source) for of_source in found],
         sources,
         unpacked,
@@ -89,7 +79,7 @@ def _names(shards, unpacked):
 def _find_copies(sources, folder, failure):
     try:
         note = json.loads(_beside(folder, "json").read_text(encoding="utf-8"))
-        copies = [_Copy(None, folder / name, version) for name, version in note["copies"]]
+        copies = [Copy(None, folder / name, version) for name, version in note["copies"]]
         known = note["sources"] == _digest(sources) and all(copy.is_complete() for copy in copies)
         date, counts = note["date"], note["counts"]
     except (OSError, ValueError, KeyError):
@@ -110,58 +100,15 @@ def _digest(sources):
 
 
 @dataclass(frozen=True)
-class _Copy:
-    """A shard to be copied, where to, and the version that is meant: None for whichever."""
-
-    shard: Path | str | None
-    place: Path
-    version: str | None
-
-    @property
-    def note(self):
-        return self.place.with_name(f".{self.place.name}.json")
-
-    def is_complete(self):
-        """Whether the copy is there, of this version, and as it was written."""
-        try:
-            note = json.loads(self.note.read_text(encoding="utf-8"))
-            found = (note["version"], note["copy"])
-            return self.version is not None and found == (self.version, stamp(self.place))
-        except (OSError, ValueError, KeyError, RecipeError):
-            return False
-
-    def write_note(self, digest=None):
-        """Tell that a copy comes here; once it is there, tell its SHA-256."""
-        copy = stamp(self.place) if digest else None
-        source = public(self.shard)
-        values = {"source": source, "version": self.version, "copy": copy, "sha256": digest}
-        with atomic_file(self.note) as fout:
-            json.dump(values, fout)
-
-    def size(self):
-        """Bytes that are to be read, as far as that is known: None."""
-        size = (self.version or "").partition(" ")[0]
-        return int(size) if size.isdigit() else None
-
-
-@dataclass(frozen=True)
 class Copies:
-    """What a folder holds of some sources, or is to hold, in their order.
-
-    Attributes
-    ----------
-    counts : list of int
-        The number of shards of each source.
-    failure : NotReached, optional
-        Why nothing can be copied now.
-    """
+    """What a folder holds of some sources, or is to hold, in their order."""
 
     folder: Path
-    copies: list[_Copy]
-    counts: list[int]
+    copies: list[Copy]
+    counts: list[int]  # of the shards of each source
     sources: list[str | Path]
     unpacked: bool = True
-    failure: NotReached | None = None
+    failure: NotReached | None = None  # why nothing can be copied now
 
     @property
     def shards(self) -> list[Path]:
@@ -210,7 +157,7 @@ class Copies:
     def _remove_old(self):
         places, origins = set(self.shards), {_origin(copy.shard) for copy in self.copies}
         for found in self.folder.glob("shard-*"):
-            note = found.with_name(f".{found.name}.json")
+            note = note_of(found)
             # The note comes before the copy. Copies of other data may be in use by a training.
             if not note.exists() or _origin(json.loads(note.read_text())["source"]) not in origins:
                 source = ",".join(map(public, self.sources))
@@ -225,25 +172,15 @@ class Copies:
     def _copy(self, missing):
         if not missing:
             return
-        sizes = [copy.size() for copy in missing]
+        sizes = [copy.size for copy in missing]
         # What will be replaced makes room only after its successor is complete. Packed shards need
         # more than is known here.
         _check_space(self.folder, sum(size or 0 for size in sizes))
         total = None if None in sizes else sum(sizes)
-        open_source = open_shard if self.unpacked else open_stored
         with _progress_bar(total, f"copying {len(missing)} shards to {self.folder}") as bar:
             for copy, size in zip(missing, sizes, strict=True):
                 before = bar.n
-                copy.write_note()
-                with open_source(copy.shard, copy.version) as source:
-                    digest = copy_verified(source, copy.place, bar.update)
-                _check_archive(copy)
-                if stamp(copy.shard) != (copy.version or ""):
-                    copy.place.unlink()
-                    raise RecipeError(
-                        f"{public(copy.shard)}: changed while it was copied; run the command again"
-                    )
-                copy.write_note(digest)
+                copy.make(bar.update, unpacked=self.unpacked)
                 if size is not None:  # a packed one has given more
                     bar.update(before + size - bar.n)
         tqdm.write(f"{self.folder}: copied {len(missing)} shards")
@@ -277,53 +214,4 @@ def _progress_bar(total, label):
         leave=False,
         delay=1,  # seconds: what is done before then needs no bar
         mininterval=0.1 if sys.stderr.isatty() else 30,
-    )
-
-
-def copy_verified(source: BinaryIO, target: Path, progress: Callable[[int], object]) -> str:
-    """Write what a file gives and read it back; it appears under its name only if both agree.
-
-    Returns its SHA-256 in hexadecimal. `progress` gets the number of bytes after each piece.
-    """
-    digest, size = hashlib.sha256(), 0
-    try:
-        with atomic_file(target, "wb") as fout:
-            while chunk := source.read(READ_AT_ONCE):
-                fout.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-                progress(len(chunk))
-            fout.flush()
-            os.fsync(fout.fileno())
-            # From the disk: not from the memory that the system keeps it in.
-            os.posix_fadvise(fout.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            with open(fout.name, "rb") as file:
-                written = hashlib.file_digest(file, "sha256").hexdigest()
-            if written != digest.hexdigest():
-                raise RecipeError(
-                    f"{target}: the disk holds another content than was written (SHA-256 "
-                    f"{written[:12]}… instead of {digest.hexdigest()[:12]}…); use another disk"
-                )
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RecipeError(
-                f"{target}: the disk is full after {size:,} bytes of it; make room, or choose "
-                "another folder"
-            ) from None
-        raise RecipeError(f"{target}: cannot be written ({error.strerror or error})") from None
-    return written
-
-
-def _check_archive(copy):
-    """Check that a copy is a whole archive, while it is known of which shard; else remove it."""
-    try:
-        with tarfile.open(copy.place, "r:*") as archive:
-            for _ in archive:
-                archive.members = []  # which tarfile would keep
-        return
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        reason = error
-    copy.place.unlink(missing_ok=True)
-    raise RecipeError(
-        f"{public(copy.shard)}: truncated or damaged archive ({reason}); mend it there"
     )

@@ -19,7 +19,7 @@ from local.errors import RecipeError
 from local.files import atomic_file
 from local.shards.addresses import can_be_mapped, public
 from local.shards.headers import Sample, read_headers
-from local.shards.sources import list_shards, open_shard, stamps
+from local.shards.sources import list_shards, open_shard, stamps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ def index_shards(
         field; a sample rate other than 16 kHz; empty audio; the same sample_id twice.
     """
     shards = source if isinstance(source, list) else list_shards(source)
-    found = stamps(shards)
+    found = stamps_of(shards)
     state = [*map(str, shards), *found]
     if not all(found):
         index_file = None  # nobody knows whether a command gives the same again

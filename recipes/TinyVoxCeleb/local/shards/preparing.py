@@ -10,7 +10,7 @@ from local.shards.addresses import can_be_mapped, is_local, split_sources
 from local.shards.classes import separate_classes
 from local.shards.copies import Copies, plan_copies
 from local.shards.index import ShardIndex, index_shards
-from local.shards.sources import list_shards, stamps
+from local.shards.sources import list_shards, stamps_of
 
 
 def prepare_split(
@@ -56,7 +56,7 @@ def prepare_split(
         index = on_main(index_shards, shards, Path(index_folder) / f"{split}.npz", split)
         if any(isinstance(group, Copies) for group in groups):
             # Each machine has copies of its own, which were written at another time.
-            index = dataclasses.replace(index, stamps=stamps(shards))
+            index = dataclasses.replace(index, stamps=stamps_of(shards))
         return separate_classes(index, sources, counts)
     except RecipeError as error:
         raise RecipeError(f"{split}_shards: {error}") from None

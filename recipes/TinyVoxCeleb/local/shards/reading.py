@@ -16,7 +16,7 @@ from local.shards.addresses import public
 from local.shards.audio import read_samples
 from local.shards.headers import AUDIO_TYPES, Sample, parse_sample, split_key
 from local.shards.index import ShardIndex
-from local.shards.sources import open_shard, read_to_the_end, stamp
+from local.shards.sources import open_shard, read_to_the_end, stamp_of
 
 SKIPPED_AT_ONCE = 1 << 20  # bytes
 
@@ -25,12 +25,7 @@ class MappedShards:
     """The audio of the utterances of an index, without reading what stands beside it.
 
     A process opens each shard once, when it first reads from it. Of the disk it reads the pages
-    that are asked for, and none ahead.
-
-    Raises
-    ------
-    RecipeError
-        A shard that is compressed or elsewhere.
+    that are asked for, and none ahead. A shard that is compressed or elsewhere is a RecipeError.
     """
 
     def __init__(self, index: ShardIndex):
@@ -52,12 +47,8 @@ class MappedShards:
     def audio(self, row: int, begin: int = 0, length: int | None = None) -> memoryview:
         """The audio file of the utterance of this number in the index.
 
-        The disk is asked for the bytes of it that will be read: all by default.
-
-        Raises
-        ------
-        RecipeError
-            The shard has changed since it was indexed, or cannot be read.
+        The disk is asked for the bytes of it that will be read: all by default. A shard that has
+        changed since it was indexed is a RecipeError.
         """
         number = self.index.shard.item(row)
         with self._lock:
@@ -78,7 +69,7 @@ class MappedShards:
 
     def _map(self, number):
         shard = self.index.shards[number]
-        if stamp(shard) != self.index.stamps[number]:
+        if stamp_of(shard) != self.index.stamps[number]:
             raise RecipeError(f"{shard}: has changed since it was indexed; run the command again")
         with open(shard, "rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -91,12 +82,8 @@ def stream_audio(index: ShardIndex, rows: list[int]) -> Iterator[tuple[int, memo
     """Give the audio files of utterances of one shard, which is read once, from start to end.
 
     The index tells where each lies, so the archive has not to be taken apart. Rows, in the order
-    of the index, come with their audio file; the next one takes its place in memory.
-
-    Raises
-    ------
-    RecipeError
-        The shard cannot be read, or has changed since it was indexed.
+    of the index, come with their audio file; the next one takes its place in memory. A shard that
+    cannot be read, or has changed since it was indexed, is a RecipeError.
     """
     number = index.shard.item(rows[0])
     shard = index.shards[number]

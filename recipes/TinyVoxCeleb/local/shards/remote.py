@@ -46,37 +46,35 @@ class NotReached(RecipeError):  # noqa: N818 - of the server
 
 def remote_stamp(url: str) -> str:
     """The size of a file ("?" if unknown) and, after a blank, a tag that changes with the file."""
-
-    def ask():
-        with _translated(url):
-            system, path = _locate(url)
-            info = system.info(path)
-        size = info.get("size")
-        return f"{'?' if size is None else size} {_tag(info)}"
-
-    return _with_retries(url, ask)
+    info = _ask(url, lambda system, path: system.info(path))
+    size = info.get("size")
+    return f"{'?' if size is None else size} {_tag(info)}"
 
 
 def list_links(url: str) -> list[str]:
     """The URLs of what lies in a folder, or of what its listing on a web server links to."""
-    folder = f"{url.rstrip('/')}/" if _is_web(url) else url
 
-    def ask():
-        with _translated(folder):
-            system, path = _locate(folder)
-            names = system.ls(path, detail=False)
-            return [html.unescape(system.unstrip_protocol(name)) for name in names]
+    def ask(system, path):
+        return [system.unstrip_protocol(name) for name in system.ls(path, detail=False)]
 
-    return _with_retries(url, ask)
+    ending = "/" if _is_web(url) and not url.endswith("/") else ""
+    return list(map(html.unescape, _ask(url, ask, ending)))
 
 
 def open_remote(url: str, stamp: str | None = None) -> io.BufferedReader:
     """Open a file to read it from its start to its end.
 
-    Its reads raise a RecipeError in one line where no attempt helps, or where the file is not, or
-    no longer, of the version with this `remote_stamp`.
+    It is a RecipeError if it is not, or no longer, of the version with this `remote_stamp`.
     """
     return io.BufferedReader(_Stream(url, stamp), READ_AT_ONCE)
+
+
+def _ask(url, question, ending=""):
+    def attempt():
+        with _translated(url + ending):
+            return question(*_locate(url + ending))
+
+    return _with_retries(url, attempt)
 
 
 def _with_retries(url, action):

@@ -32,12 +32,8 @@ def list_shards(source: str | Path) -> list[Path | str]:
     A source is a folder that holds shard-*.tar (or .tar.gz, .tgz), here or at a URL that can be
     listed; a file or a URL with such an ending; or ``pipe:command``. Braces stand for several of
     them: ``https://host/train/shard-{000000..000003}.tar``; so do commas, see `split_sources`.
-    What lies in a local folder is given as Path, all others as str.
-
-    Raises
-    ------
-    RecipeError
-        There are none, or they cannot be listed.
+    What lies in a local folder is given as Path, all others as str. That there are none, or that
+    they cannot be listed, is a RecipeError.
 
     Example
     -------
@@ -81,16 +77,11 @@ def _list_url(url):
     return shards
 
 
-def stamp(shard: Path | str) -> str:
+def stamp_of(shard: Path | str) -> str:
     """A text that differs once a shard has changed, found without reading it.
 
     It begins with the size in bytes, where that is known. Of a command, whose output nobody
-    knows, it is "".
-
-    Raises
-    ------
-    RecipeError
-        The shard is not there, or may not be read.
+    knows, it is "". A shard that is not there, or may not be read, is a RecipeError.
     """
     if is_pipe(shard):
         return ""
@@ -103,10 +94,10 @@ def stamp(shard: Path | str) -> str:
     return f"{state.st_size} {state.st_mtime_ns}"
 
 
-def stamps(shards: Iterable[Path | str]) -> list[str]:
-    """The `stamp` of each shard; a server is asked for several at a time."""
+def stamps_of(shards: Iterable[Path | str]) -> list[str]:
+    """The stamp of each shard, see `stamp_of`; a server is asked for several at a time."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(stamp, shards))
+        return list(pool.map(stamp_of, shards))
 
 
 def open_shard(shard: Path | str, stamp: str | None = None) -> BinaryIO:
@@ -130,22 +121,18 @@ def open_stored(shard: Path | str, stamp: str | None = None) -> io.BufferedReade
         return io.BufferedReader(_Output(shard), 1 << 20)
     if isinstance(shard, str):
         return open_remote(shard, stamp)
-    return _open_local(shard, stamp)
+    if stamp is not None and stamp_of(shard) != stamp:
+        raise RecipeError(f"{shard}: has changed meanwhile; run the command again")
+    try:
+        return open(shard, "rb")
+    except OSError as error:
+        raise RecipeError(f"{shard}: cannot be read ({error.strerror})") from None
 
 
 def read_to_the_end(file: BinaryIO) -> None:
     """Read what is left of a stream, at whose end stand a checksum or a command's exit code."""
     while file.read(1 << 20):
         pass
-
-
-def _open_local(path, expected):
-    if expected is not None and stamp(path) != expected:
-        raise RecipeError(f"{path}: has changed meanwhile; run the command again")
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 class _Unpacked(gzip.GzipFile):
