@@ -7,7 +7,7 @@ A shard is a tar archive whose members come in pairs, audio first::
 """
 
 from local.shards.addresses import split_sources
-from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class
+from local.shards.classes import check_classes, fingerprint, speakers_by_class
 from local.shards.copies import stage_shards
 from local.shards.headers import Sample
 from local.shards.index import ShardIndex, index_shards
@@ -21,7 +21,6 @@ __all__ = [
     "Sample",
     "ShardIndex",
     "check_classes",
-    "count_speakers",
     "fingerprint",
     "index_shards",
     "list_shards",

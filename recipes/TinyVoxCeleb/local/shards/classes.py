@@ -48,11 +48,6 @@ def speakers_by_class(index: ShardIndex) -> list[str]:
     return [speakers[idx] for idx in range(len(speakers))]
 
 
-def count_speakers(index: ShardIndex) -> int:
-    """The number of training speakers, see `speakers_by_class`."""
-    return len(speakers_by_class(index))
-
-
 def fingerprint(index: ShardIndex) -> str:
     """A text for what shards hold, however they are cut: ids, lengths and classes, not audio."""
     lines = sorted(f"{s.sample_id} {s.num_frames} {s.class_idx}" for s in index)
