@@ -6,6 +6,7 @@ Usage
 """
 
 import argparse
+import base64
 import functools
 import os
 import sys
@@ -27,12 +28,15 @@ class HttpServer:
         Honour Range headers; python -m http.server does not.
     listing : bool
         List folders, otherwise answer 404.
+    login : str
+        "name:password" that it wants; "" for none.
     """
 
-    def __init__(self, folder, latency=0.0, ranges=True, listing=True):
+    def __init__(self, folder, latency=0.0, ranges=True, listing=True, login=""):
         self.latency = latency
         self.ranges = ranges
         self.listing = listing
+        self.login = f"Basic {base64.b64encode(login.encode()).decode()}" if login else None
         self.requests = []  # (method, path, Range header or "")
         self.faults = []
         handler = functools.partial(_Handler, self, directory=str(folder))
@@ -94,6 +98,8 @@ class _Handler(SimpleHTTPRequestHandler):
         path = self.translate_path(self.path)
         if "status" in fault:
             self.send_error(fault["status"])
+        elif self.owner.login not in (None, self.headers.get("Authorization")):
+            self.send_error(HTTPStatus.UNAUTHORIZED)
         elif os.path.isdir(path) and self.owner.listing:
             getattr(super(), f"do_{method}")()
         elif not os.path.isfile(path):

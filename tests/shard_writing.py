@@ -45,14 +45,14 @@ def write_tar(path, members):
             archive.addfile(info, io.BytesIO(content))
 
 
-def original_layout(folder, counts=(5, 2)):
+def original_layout(folder, counts=(5, 2), speaker="id1000"):
     """Shards as the original data has them: the last, shorter one is called partial."""
     ids = []
     for shard, count in enumerate(counts):
         members = []
         for number in range(count):
             # YouTube ids hold '-' and '_'; a dot must not cut a key either.
-            sample_id = f"id1000{number % 3}/-A_x{shard}.v-{number}_/0000{number}"
+            sample_id = f"{speaker}{number % 3}/-A_x{shard}.v-{number}_/0000{number}"
             members += member_pair(number, sample_id, number % 3, 16000 + 100 * number)
             ids.append(sample_id)
         partial = ".partial" if len(counts) > 1 and shard == len(counts) - 1 else ""

@@ -4,7 +4,7 @@ from benchmarks.peers import BATCH, CROP
 from local.dataset import CropOrder, make_crops
 from local.dataset.loading import BatchLoader
 from local.dataset.streamed import StreamedCrops
-from local.shards import index_shards
+from local.shards import index_shards, prepare_split
 
 SEED = 1337
 
@@ -41,11 +41,12 @@ class Streamed:
     cached = False
 
     def __init__(self, corpus):
-        index = index_shards(corpus.source, corpus.csv.with_suffix(".npz"))
+        folder = corpus.csv.parent
+        cache = folder / "shard_cache" if self.cached else ""
+        index = prepare_split(corpus.source, corpus.csv.stem, folder, shard_cache=cache)
         vars(index)["mapped"] = False  # also those that lie on this disk
         self.order = CropOrder(index, batch_size=BATCH, seed=SEED)
-        cache = corpus.csv.with_name("shard_cache") if self.cached else None
-        self.data = StreamedCrops(self.order, crop_frames=CROP, seed=SEED, shard_cache=cache)
+        self.data = StreamedCrops(self.order, crop_frames=CROP, seed=SEED)
 
     def crops(self, epoch):
         """Batch by batch, as it makes them."""
@@ -61,6 +62,6 @@ class Streamed:
 
 
 class Cached(Streamed):
-    """The same with copies on this disk, which the first epoch makes: as training does."""
+    """The same with copies on this disk, which are made before: as training does."""
 
     cached = True

@@ -13,7 +13,7 @@ from s3_server import environment, serve_s3
 
 from local.dataset import BatchLoader, CropOrder, IndexedCrops, StreamedCrops
 from local.errors import RecipeError
-from local.shards import index_shards, retrying
+from local.shards import index_shards, prepare_split, remote
 from shard_writing import member_pair, wav_bytes, write_tar
 
 UTTERANCES = 23
@@ -22,7 +22,7 @@ OPTIONS = {"crop_frames": 4000, "seed": 5}
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(retrying, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(remote, "FIRST_DELAY", 0.01)
 
 
 def write(folder, num_shards, ending=".tar"):
@@ -119,16 +119,16 @@ def test_each_utterance_once_and_crops_of_their_own(packed):
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_http(tmp_path, cached):
-    cache = tmp_path / "cache" if cached else None
-    with HttpServer(write(tmp_path / "served", 3)) as server:
+    cache = str(tmp_path / "cache") if cached else ""
+    with HttpServer(write(tmp_path / "served", 3, ".tar.gz" if cached else ".tar")) as server:
         for name, after in itertools.product("012", (600, 70_000)):
             server.drop(f"shard-00000{name}", after=after)
-        index = index_shards(server.url)
+        index = prepare_split(server.url, "train", tmp_path / "index", shard_cache=cache)
         order = make_order(index)
-        assert streamed(order, shard_cache=cache) == indexed(order, tmp_path, 3)
+        assert streamed(order) == indexed(order, tmp_path, 3)
         opened = len(server.gets("shard"))
         server.drop("shard-000001", after=70_000)
-        assert streamed(order, num_workers=2, shard_cache=cache) == indexed(order, tmp_path, 3)
+        assert streamed(order, num_workers=2) == indexed(order, tmp_path, 3)
         # Without a cache each worker opens each shard once, and once more where it was dropped.
         assert len(server.gets("shard")) - opened == (0 if cached else 2 * 3 + 1)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from http_server import HttpServer
 from running import PROTOTYPE, QUICK, data_options
 from test_errors import one_line
 
@@ -74,6 +75,17 @@ def test_joined_is_as_if_written_together(folders, streamed):
         assert batches(staged) == batches(together)
 
 
+@pytest.mark.parametrize("option", ["", "stage_shards_to", "shard_cache"])
+def test_each_source_is_listed_once(folders, option):
+    with HttpServer(folders) as server:
+        source = f"{server.url}/one,{server.url}/two"
+        options = {option: str(folders / "near")} if option else {}
+        index = prepare_split(source, "train", folders / "index", **options)
+        asked = [path for method, path, _ in server.requests if method == "GET"]
+        assert [asked.count(f"/{name}/") for name in ("one", "two")] == [1, 1]
+        assert len(speakers_by_class(index)) == 5
+
+
 def test_a_name_in_two_corpora(folders):
     write(folders / "three", ["f", "a"], session="y")
     with pytest.raises(RecipeError, match=f"{folders}/three: speaker a is in {folders}/one too"):
@@ -93,7 +105,7 @@ def test_training_on_two_corpora(small, tmp_path, capsys):
     both = f"{small.shards}/train,{other}"
     run = tmp_path / "run"
     train_speaker_embeddings.main([*argv, "--train_shards", both, "--output_folder", str(run)])
-    assert training_shards(run) == both
+    assert training_shards(run) == both.split(",")
     assert (run / "inference/label_encoder.ckpt").read_text().count("=>") >= 8  # 6 and 2 speakers
     # The val shards are those of the first folder: those of another would have other classes.
     swapped = f"{other},{small.shards}/train"

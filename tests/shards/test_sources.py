@@ -14,16 +14,10 @@ from http_server import HttpServer
 from s3_server import environment, serve_s3
 
 from local.errors import RecipeError
-from local.shards import (
-    bring_near,
-    can_be_mapped,
-    list_shards,
-    open_shard,
-    over_http,
-    retrying,
-    stamp,
-    stamps,
-)
+from local.shards import list_shards, open_shard, prepare_split, remote
+from local.shards.addresses import can_be_mapped
+from local.shards.copies import plan_copies
+from local.shards.sources import stamp_of, stamps_of
 from shard_writing import original_layout
 
 NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]
@@ -67,12 +61,19 @@ def forget_connections():
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(retrying, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(remote, "FIRST_DELAY", 0.01)
 
 
 def read(shard, **options):
     with open_shard(shard, **options) as file:
         return file.read()
+
+
+def fetch(shard, cache):
+    """The copy of a shard as `shard_cache` has it."""
+    copies = plan_copies([shard], cache, unpacked=False)
+    copies.complete()
+    return copies.shards[0]
 
 
 def expected(data, name=NAMES[0]):
@@ -124,12 +125,12 @@ def test_packed_shards(data, ending):
 
 def test_a_local_stamp_tells_a_change(data):
     shard = data / "train" / NAMES[0]
-    before = stamp(shard)
-    assert stamp(shard) == before
+    before = stamp_of(shard)
+    assert stamp_of(shard) == before
     os.utime(shard, ns=(1, 1))
-    assert stamp(shard) != before
+    assert stamp_of(shard) != before
     with pytest.raises(RecipeError, match="nowhere.tar: cannot be read"):
-        stamp(data / "nowhere.tar")
+        stamp_of(data / "nowhere.tar")
 
 
 def test_http_folder_and_list(data, server):
@@ -152,12 +153,12 @@ def test_packed_shards_over_http_and_through_tarfile(data, server):
 
 def test_http_stamps_tell_a_change(data, server):
     shards = list_shards(f"{server.url}/train")
-    before = stamps(shards)
-    assert stamps(shards) == before == [stamp(shard) for shard in shards]
+    before = stamps_of(shards)
+    assert stamps_of(shards) == before == [stamp_of(shard) for shard in shards]
     os.utime(data / "train" / NAMES[1], ns=(1, 1))
-    assert stamps(shards)[0] == before[0] and stamps(shards)[1] != before[1]
+    assert stamps_of(shards)[0] == before[0] and stamps_of(shards)[1] != before[1]
     server.fail("shard", 405, times=99, method="HEAD")  # e.g. an address signed for GET only
-    assert stamp(shards[0]) == before[0]
+    assert stamp_of(shards[0]) == before[0]
 
 
 @pytest.mark.parametrize("kind", ["server", "plain_server"])
@@ -173,12 +174,12 @@ def test_dropped_connections(data, kind, request, caplog):
 
 
 def test_more_drops_than_attempts_as_long_as_it_goes_on(data, server):
-    server.drop("shard-000000", after=100_000, times=retrying.ATTEMPTS + 3)
+    server.drop("shard-000000", after=100_000, times=remote.ATTEMPTS + 3)
     assert read(f"{server.url}/train/{NAMES[0]}") == expected(data)
 
 
 def test_a_server_that_stops_sending(data, server, monkeypatch):
-    monkeypatch.setattr(over_http, "TIMEOUT", (5, 0.2))
+    monkeypatch.setattr(remote, "TIMEOUT", (5, 0.2))
     server.stall("shard-000000", after=1000, seconds=2)
     assert read(f"{server.url}/train/{NAMES[0]}") == expected(data)
 
@@ -196,13 +197,13 @@ def test_trouble_that_stays(data, server, caplog):
     url = f"{server.url}/train/{NAMES[0]}"
     with pytest.raises(RecipeError) as error:
         read(url)
-    attempts = retrying.ATTEMPTS
+    attempts = remote.ATTEMPTS
     assert str(error.value) == (
         f"{url}: cannot be read, after {attempts} attempts: the server answers 500 Internal "
         "Server Error; check the address and the server, then run the same command again"
     )
     assert len(server.gets("shard")) == attempts
-    said = [record for record in caplog.records if record.name == retrying.__name__]
+    said = [record for record in caplog.records if record.name == remote.__name__]
     assert len(said) == attempts - 1  # the last one is the error
 
 
@@ -249,17 +250,29 @@ def test_messages_show_no_secrets(server):
     assert "secret" not in str(error.value) and f"{server.url}/no/shard-0.tar:" in str(error.value)
 
 
+def test_a_password_from_netrc(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with HttpServer(data, login="me:secret") as server:
+        with pytest.raises(RecipeError, match="answers 401 .*a line in ~/.netrc"):
+            list_shards(f"{server.url}/train")
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+        shards = list_shards(f"{server.url}/train")
+        assert read(shards[0], stamp=stamp_of(shards[0])) == expected(data)
+        with_password = server.url.replace("http://", "http://me:secret@")
+        assert read(f"{with_password}/train/{NAMES[1]}") == expected(data, NAMES[1])
+
+
 @pytest.mark.parametrize("kind", ["folder", "list"])
 def test_s3(data, s3, kind):
     names = "" if kind == "folder" else "/shard-{000000,000001.partial}.tar"
     shards = list_shards(f"{s3}/train{names}")
     assert shards == [f"{s3}/train/{name}" for name in NAMES]
     assert [read(shard) for shard in shards] == [expected(data, name) for name in NAMES]
-    before = stamp(shards[0])
-    assert stamp(shards[0]) == before
+    before = stamp_of(shards[0])
+    assert stamp_of(shards[0]) == before
     content = expected(data)
     (data / "train" / NAMES[0]).write_bytes(b"x" + content[1:])
-    assert stamp(shards[0]) != before
+    assert stamp_of(shards[0]) != before
 
 
 def test_s3_errors(data, s3, monkeypatch):
@@ -294,7 +307,7 @@ def test_commands(data):
     assert shards == [f"pipe:cat {train}/{name}" for name in NAMES]
     assert [read(shard) for shard in shards] == [expected(data, name) for name in NAMES]
     assert read(f"pipe:gzip -c {train}/{NAMES[0]}") == expected(data)
-    assert stamp(shards[0]) == "" and not can_be_mapped(shards[0])
+    assert stamp_of(shards[0]) == "" and not can_be_mapped(shards[0])
     with open_shard(shards[0]) as file:  # and not to its end
         assert file.read(10) == expected(data)[:10]
     with pytest.raises(RecipeError, match=r"pipe:.*: the command has failed with exit code 3"):
@@ -304,32 +317,35 @@ def test_commands(data):
 def test_cache_is_filled_once(data, server, tmp_path):
     shard, cache = f"{server.url}/train/{NAMES[0]}", tmp_path / "cache"
     server.drop("shard-000000", after=300_000)
-    assert read(shard, cache=cache) == expected(data)
+    assert read(fetch(shard, cache)) == expected(data)
     made = len(server.gets())
-    assert read(shard, cache=cache) == expected(data)
+    assert read(fetch(shard, cache)) == expected(data)
     assert len(server.gets()) == made  # but one question whether it has changed
-    known, asked = stamp(shard), len(server.requests)
-    assert read(shard, cache=cache, stamp=known) == expected(data)
+    copies = plan_copies([shard], cache, unpacked=False)
+    asked = len(server.requests)
+    copies.complete()
     assert len(server.requests) == asked
 
 
 def test_cache_of_a_shard_that_has_changed(data, server, tmp_path):
     shard, cache = f"{server.url}/train/{NAMES[0]}", tmp_path / "cache"
-    old = stamp(shard)
-    read(shard, cache=cache)
+    old = plan_copies([shard], cache, unpacked=False)
+    fetch(shard, cache)
     shutil.copy(data / "train" / NAMES[1], data / "train" / NAMES[0])
-    assert read(shard, cache=cache) == expected(data, NAMES[1])
+    assert read(fetch(shard, cache)) == expected(data, NAMES[1])
     assert len([path for path in cache.iterdir() if path.suffix == ".tar"]) == 1
     with pytest.raises(RecipeError, match="shard-000000.tar: changed while it was read"):
-        read(shard, cache=cache, stamp=old)
+        old.complete()
 
 
 def test_cache_of_s3_and_of_a_command(data, s3, tmp_path):
-    cache = tmp_path / "cache"
-    for shard in (f"{s3}/train/{NAMES[0]}", f"pipe:cat {data}/train/{NAMES[0]}"):
+    runs = tmp_path / "runs"
+    command = f"pipe:echo >> {runs}; cat {data}/train/{NAMES[0]}"
+    for name, shard in (("s3", f"{s3}/train/{NAMES[0]}"), ("pipe", command)):
         for _ in range(2):
-            assert read(shard, cache=cache) == expected(data)
-    assert len([path for path in cache.iterdir() if path.suffix != ".lock"]) == 2
+            assert read(fetch(shard, tmp_path / name)) == expected(data)
+        assert len(list((tmp_path / name).glob("shard-*"))) == 1
+    assert runs.read_text() == "\n"  # the output of a command is kept
 
 
 def test_an_interrupted_fetch_leaves_nothing(data, server, tmp_path):
@@ -337,13 +353,13 @@ def test_an_interrupted_fetch_leaves_nothing(data, server, tmp_path):
     server.drop("shard-000000", after=300_000)
     server.fail("shard-000000", 404, method="GET")
     with pytest.raises(RecipeError, match="404"):
-        read(shard, cache=cache)
-    assert not [path for path in cache.iterdir() if not path.name.endswith(".lock")]
-    assert read(shard, cache=cache) == expected(data)
+        fetch(shard, cache)
+    assert [path.name for path in cache.iterdir()] == [".shard-000000.tar.json"]
+    assert read(fetch(shard, cache)) == expected(data)
 
 
 def start_fetch(shard, cache):
-    process = multiprocessing.get_context("fork").Process(target=bring_near, args=(shard, cache))
+    process = multiprocessing.get_context("fork").Process(target=fetch, args=(shard, cache))
     process.start()
     return process
 
@@ -356,7 +372,7 @@ def test_two_processes_fetch_once(data, server, tmp_path):
         process.join()
     assert [process.exitcode for process in both] == [0, 0]
     assert [made[2][:6] for made in server.gets()] == ["", "bytes="]  # one read, in two parts
-    assert read(shard, cache=cache) == expected(data)
+    assert read(fetch(shard, cache)) == expected(data)
 
 
 def test_a_fetch_that_is_killed(data, server, tmp_path):
@@ -368,7 +384,7 @@ def test_a_fetch_that_is_killed(data, server, tmp_path):
     process.kill()
     process.join()
     assert not list(cache.glob("*.tar"))
-    assert read(shard, cache=cache) == expected(data)
+    assert read(fetch(shard, cache)) == expected(data)
     assert not list(cache.glob(".*.partial"))
 
 
@@ -376,7 +392,7 @@ def test_a_fetch_that_is_killed(data, server, tmp_path):
 def test_no_other_version_than_the_one_that_is_meant(data, server, s3, kind):
     shard = {"local": data, "http": server.url, "s3": s3}[kind]
     shard = list_shards(f"{shard}/train")[0]
-    meant = stamp(shard)
+    meant = stamp_of(shard)
     assert read(shard, stamp=meant) == expected(data)
     with open(data / "train" / NAMES[0], "ab") as file:
         file.write(bytes(512))
@@ -386,21 +402,20 @@ def test_no_other_version_than_the_one_that_is_meant(data, server, s3, kind):
 
 def test_copies_can_be_mapped(data, server, tmp_path):
     url = f"{server.url}/train/{NAMES[0]}"
-    assert bring_near(url) == url
-    assert can_be_mapped(bring_near(url, tmp_path))
+    assert prepare_split(url, "train", tmp_path / "index").shards == [url]
+    assert can_be_mapped(fetch(url, tmp_path / "0"))
     pack(data / "train")
-    assert not can_be_mapped(bring_near(f"{server.url}/train/shard-000000.tar.gz", tmp_path))
-    assert not can_be_mapped(bring_near(f"pipe:cat {data}/train/*0.tar.gz", tmp_path))
+    assert not can_be_mapped(fetch(f"{server.url}/train/shard-000000.tar.gz", tmp_path / "1"))
+    assert not can_be_mapped(fetch(f"pipe:cat {data}/train/*0.tar.gz", tmp_path / "2"))
 
 
 def test_a_cache_that_cannot_be_written(server, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(RecipeError, match="file: shards cannot be kept there"):
-        read(f"{server.url}/train/{NAMES[0]}", cache=tmp_path / "file")
+    with pytest.raises(RecipeError, match="file: shards cannot be copied there"):
+        fetch(f"{server.url}/train/{NAMES[0]}", tmp_path / "file")
 
 
 def test_the_copy_is_what_was_sent(data, server, tmp_path):
-    read(f"{server.url}/train/{NAMES[0]}", cache=tmp_path)
-    (copy,) = tmp_path.glob("*.tar")
+    copy = fetch(f"{server.url}/train/{NAMES[0]}", tmp_path / "cache")
     digests = [hashlib.sha256(path.read_bytes()) for path in (copy, data / "train" / NAMES[0])]
     assert digests[0].digest() == digests[1].digest()

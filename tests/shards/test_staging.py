@@ -1,6 +1,7 @@
 """Shards on a scratch disk: complete, checked, copied once, and nothing else beside them."""
 
 import contextlib
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -18,8 +19,18 @@ from s3_server import environment, serve_s3
 
 from conftest import RECIPE
 from local.errors import RecipeError
-from local.shards import can_be_mapped, copying, index_shards, list_shards, retrying
-from local.shards.staging import stage_shards
+from local.shards import (
+    MappedShards,
+    copying,
+    index_shards,
+    list_shards,
+    prepare_split,
+    preparing,
+    remote,
+    speakers_by_class,
+    stage_shards,
+)
+from local.shards.addresses import can_be_mapped
 from shard_writing import original_layout
 
 NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]
@@ -39,7 +50,7 @@ def scratch(tmp_path):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(retrying, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(remote, "FIRST_DELAY", 0.01)
 
 
 def content(folder):
@@ -51,12 +62,11 @@ def times(folder):
 
 
 def test_splits_and_their_index(data, scratch):
-    sources = {split: str(data / split) for split in ("train", "val")}
-    staged = stage_shards(sources, scratch)
-    assert staged == {split: scratch / split for split in sources}
-    for split in sources:
-        assert content(staged[split]) == content(data / split)
-    index = index_shards(staged["train"])
+    for split in ("train", "val"):
+        staged = stage_shards(str(data / split), scratch / split)
+        assert staged == list_shards(scratch / split)
+        assert content(scratch / split) == content(data / split)
+    index = index_shards(scratch / "train")
     assert index.mapped and len(index) == 13
 
 
@@ -67,15 +77,16 @@ def test_packed_shards_are_unpacked(data, scratch, ending):
         packed = gzip.compress(path.read_bytes())
         path.with_name(path.name.removesuffix(".tar") + ending).write_bytes(packed)
         path.unlink()
-    assert content(stage_shards({"train": data / "train"}, scratch)["train"]) == expected
+    stage_shards(data / "train", scratch / "train")
+    assert content(scratch / "train") == expected
 
 
 def test_from_a_web_server_over_dropped_connections(data, scratch):
     with HttpServer(data) as server:
         server.drop("shard-000000", after=5000, times=3)
-        stage_shards({"train": f"{server.url}/train"}, scratch)
+        stage_shards(f"{server.url}/train", scratch / "train")
         made = len(server.gets("shard"))
-        stage_shards({"train": f"{server.url}/train"}, scratch)
+        stage_shards(f"{server.url}/train", scratch / "train")
         assert len(server.gets("shard")) == made
     assert content(scratch / "train") == content(data / "train")
 
@@ -87,7 +98,7 @@ def test_from_s3(data, scratch, monkeypatch):
         import s3fs
 
         s3fs.S3FileSystem.clear_instance_cache()
-        stage_shards({"train": "s3://data/train"}, scratch)
+        stage_shards("s3://data/train", scratch / "train")
     assert content(scratch / "train") == content(data / "train")
 
 
@@ -95,35 +106,32 @@ def test_commands_and_other_names_are_numbered(data, scratch):
     for number, name in enumerate(NAMES):
         (data / "train" / name).rename(data / "train" / f"part-{number}.tar")
     parts = [(data / "train" / f"part-{number}.tar").read_bytes() for number in (0, 1)]
-    sources = {
-        "a": f"{data}/train/part-{{1,0}}.tar",
-        "b": f"pipe:cat {data}/train/part-{{1,0}}.tar",
-    }
-    for _ in range(2):
-        for folder in stage_shards(sources, scratch).values():
-            shards = list_shards(folder)
+    for name, command in (("a", ""), ("b", "pipe:cat ")):
+        for _ in range(2):
+            shards = stage_shards(f"{command}{data}/train/part-{{1,0}}.tar", scratch / name)
+            assert shards == list_shards(scratch / name)
             assert [shard.name for shard in shards] == ["shard-000000.tar", "shard-000001.tar"]
             assert [shard.read_bytes() for shard in shards] == parts[::-1]
             assert all(map(can_be_mapped, shards))
 
 
 def test_what_is_unchanged_is_not_copied_again(data, scratch):
-    stage_shards({"train": data / "train"}, scratch)
+    stage_shards(data / "train", scratch / "train")
     before = times(scratch / "train")
-    stage_shards({"train": data / "train"}, scratch)
+    stage_shards(data / "train", scratch / "train")
     assert times(scratch / "train") == before
     os.utime(data / "train" / NAMES[0], ns=(1, 1))  # the source has changed
     (scratch / "train" / NAMES[1]).write_bytes(b"spoilt")  # and so has a copy
-    stage_shards({"train": data / "train"}, scratch)
+    stage_shards(data / "train", scratch / "train")
     after = times(scratch / "train")
     assert all(after[name] != before[name] for name in NAMES)
     assert content(scratch / "train") == content(data / "train")
 
 
 def test_shards_that_are_gone_are_removed(data, scratch):
-    stage_shards({"train": data / "train"}, scratch)
+    stage_shards(data / "train", scratch / "train")
     (data / "train" / NAMES[1]).unlink()
-    stage_shards({"train": data / "train"}, scratch)
+    stage_shards(data / "train", scratch / "train")
     assert list(content(scratch / "train")) == NAMES[:1]
     assert len(list((scratch / "train").iterdir())) == 2  # the shard and its note
 
@@ -133,19 +141,19 @@ def test_shards_of_somebody_else_are_left(data, scratch):
     foreign.parent.mkdir(parents=True)
     foreign.write_bytes(b"precious")
     with pytest.raises(RecipeError, match=rf"{foreign}: was not copied there"):
-        stage_shards({"train": data / "train"}, scratch)
+        stage_shards(data / "train", scratch / "train")
     assert foreign.read_bytes() == b"precious"
     with pytest.raises(RecipeError, match="was not copied there"):
-        stage_shards({"train": data / "train"}, data)  # onto itself
+        stage_shards(data / "train", data / "train")  # onto itself
     assert len(index_shards(data / "train")) == 13
 
 
 def test_copies_of_other_data_are_left(data, scratch, tmp_path):
-    stage_shards({"train": data / "train"}, scratch)
+    stage_shards(data / "train", scratch / "train")
     before = {path.name: path.read_bytes() for path in (scratch / "train").glob("shard-*")}
     other = shutil.copytree(data / "train", tmp_path / "other")
     with pytest.raises(RecipeError, match=r"shard-\S*tar: was not copied there from .*other"):
-        stage_shards({"train": other}, scratch)
+        stage_shards(other, scratch / "train")
     assert {p.name: p.read_bytes() for p in (scratch / "train").glob("shard-*")} == before
 
 
@@ -155,13 +163,13 @@ def test_a_truncated_source_is_named(data, scratch, keep):
     content = shard.read_bytes()
     shard.write_bytes(content[: int(keep * len(content))])
     with pytest.raises(RecipeError, match=f"train/{NAMES[1]}: truncated or damaged") as error:
-        stage_shards({"train": data / "train"}, scratch)
+        stage_shards(data / "train", scratch / "train")
     assert str(scratch) not in str(error.value)
     assert not (scratch / "train" / NAMES[1]).exists()
 
 
 def test_the_note_holds_the_checksum(data, scratch):
-    stage_shards({"train": data / "train"}, scratch)
+    stage_shards(data / "train", scratch / "train")
     note = json.loads((scratch / "train" / f".{NAMES[0]}.json").read_text())
     assert note["sha256"] == hashlib.sha256((data / "train" / NAMES[0]).read_bytes()).hexdigest()
     assert note["source"] == str(data / "train" / NAMES[0])
@@ -178,7 +186,7 @@ def test_a_source_that_changes_under_the_copy(data, scratch):
         changing = threading.Thread(target=change)
         changing.start()
         with pytest.raises(RecipeError, match=r"shard-000000.tar: changed while it was"):
-            stage_shards({"train": f"{server.url}/train"}, scratch)
+            stage_shards(f"{server.url}/train", scratch / "train")
         changing.join()
     assert not content(scratch / "train")
 
@@ -189,13 +197,13 @@ def test_a_truncated_source(data, scratch):
     packed.write_bytes(gzip.compress(shard.read_bytes())[:-100])
     shard.unlink()
     with pytest.raises(RecipeError, match=rf"{packed}: truncated or damaged archive"):
-        stage_shards({"train": data / "train"}, scratch)
+        stage_shards(data / "train", scratch / "train")
     assert not content(scratch / "train")
     assert not list(scratch.rglob("*.partial"))
 
 
 def stage_in_a_process(source, folder):
-    arguments = ({"train": source}, folder)
+    arguments = (source, folder / "train")
     process = multiprocessing.get_context("fork").Process(target=stage_shards, args=arguments)
     process.start()
     return process
@@ -222,10 +230,60 @@ def test_killed_and_started_again(data, scratch):
         process.join()
         assert list(content(scratch / "train")) == NAMES[:1]
         first = len(server.gets("shard-000000"))
-        stage_shards({"train": f"{server.url}/train"}, scratch)
+        stage_shards(f"{server.url}/train", scratch / "train")
         assert len(server.gets("shard-000000")) == first
     assert content(scratch / "train") == content(data / "train")
     assert not list(scratch.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("option", ["stage_shards_to", "shard_cache"], ids=["staged", "cached"])
+@pytest.mark.parametrize(
+    "names", ["", "/shard-{000000,000001.partial}.tar"], ids=["folder", "list"]
+)
+def test_copies_are_used_while_the_server_is_down(data, tmp_path, option, names, caplog):
+    near = tmp_path / "near"
+    original_layout(data / "other", counts=(5,), speaker="id2000")
+
+    def prepare(source):
+        return prepare_split(source, "train", tmp_path / "index", **{option: near})
+
+    with HttpServer(data) as server:
+        source = f"{server.url}/train{names},{server.url}/other"
+        before = prepare(source)
+    caplog.clear()
+    after = prepare(source)
+    assert after.shards == before.shards and after.stamps == before.stamps
+    assert speakers_by_class(after) == speakers_by_class(before)
+    assert MappedShards(after).samples(0).size == 16000
+    said = [record.message for record in caplog.records if "the copies of 20" in record.message]
+    folders = {shard.parent for shard in after.shards}
+    assert len(said) == len(folders)
+    assert all(f" in {folder} are used" in "".join(said) for folder in folders)
+    with pytest.raises(RecipeError, match="train_shards: .*: cannot be read, after"):
+        prepare(f"{source},{server.url}/val")  # which was not copied
+    after.shards[0].unlink()
+    with pytest.raises(RecipeError, match="train_shards: .*: cannot be read, after"):
+        prepare(source)
+
+
+def test_an_answer_that_there_is_nothing_is_not_a_server_that_is_down(data, scratch):
+    with HttpServer(data) as server:
+        stage_shards(f"{server.url}/train", scratch / "train")
+        shutil.rmtree(data / "train")
+        with pytest.raises(RecipeError, match="answers 404"):
+            stage_shards(f"{server.url}/train", scratch / "train")
+
+
+def test_each_machine_has_copies_of_its_own(data, tmp_path, monkeypatch):
+    def on_another_machine(function, *arguments):
+        found = function(*arguments)
+        if function is index_shards:
+            found = dataclasses.replace(found, stamps=["1 1" for _ in found.stamps])
+        return found
+
+    monkeypatch.setattr(preparing, "on_main", on_another_machine)
+    index = prepare_split(data / "train", "train", tmp_path, stage_shards_to=tmp_path / "disk")
+    assert MappedShards(index).samples(0).size == 16000
 
 
 @contextlib.contextmanager
@@ -246,11 +304,11 @@ def test_a_disk_that_is_too_small(data, tmp_path):
     shard = data / "train" / NAMES[0]
     with small_disk(tmp_path / "disk", 200 << 10) as disk:
         with pytest.raises(RecipeError, match=r"disk/train: [\d,]+ bytes are to be copied"):
-            stage_shards({"train": data / "train"}, disk)
+            stage_shards(data / "train", disk / "train")
         assert not list(disk.glob("train/*"))
         # Of a command nobody knows how much it will be.
         with pytest.raises(RecipeError, match=r"shard-000000.tar: the disk is full after [\d,]+"):
-            stage_shards({"train": f"pipe:cat {shard}"}, disk)
+            stage_shards(f"pipe:cat {shard}", disk / "train")
         assert not [path for path in disk.glob("train/*") if path.suffix != ".json"]
 
 
@@ -271,7 +329,7 @@ def test_a_disk_that_does_not_hold_what_was_written(data, scratch, tmp_path):
 def test_a_folder_that_cannot_be_made(data, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RecipeError, match="file: shards cannot be copied there"):
-        stage_shards({"train": data / "train"}, tmp_path / "file")
+        stage_shards(data / "train", tmp_path / "file")
 
 
 def test_command_line(data, scratch):

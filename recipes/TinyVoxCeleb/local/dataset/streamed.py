@@ -3,7 +3,6 @@
 import collections
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from local.dataset.crops import check_crop_frames, cut_crop
 from local.dataset.order import CropOrder
 from local.errors import RecipeError
 from local.shards.audio import read_samples
-from local.shards.streaming import stream_audio
+from local.shards.reading import stream_audio
 
 
 class StreamedCrops(torch.utils.data.IterableDataset):
@@ -28,9 +27,6 @@ class StreamedCrops(torch.utils.data.IterableDataset):
     ---------
     crop_frames :
         Length of a crop in audio samples; shorter utterances are repeated.
-    shard_cache :
-        Folder for copies of shards that are elsewhere. Without it they are read over the network
-        by every worker in every epoch.
 
     Raises
     ------
@@ -39,20 +35,12 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         changed since. A worker process gives it in the place of a batch.
     """
 
-    def __init__(
-        self,
-        order: CropOrder,
-        *,
-        crop_frames: int,
-        seed: int,
-        shard_cache: str | Path | None = None,
-    ):
+    def __init__(self, order: CropOrder, *, crop_frames: int, seed: int):
         check_crop_frames(crop_frames)
         self.order = order
         self.index = order.index
         self.crop_frames = crop_frames
         self.seed = seed
-        self.shard_cache = shard_cache
 
     def __len__(self):
         return len(self.order)
@@ -105,5 +93,4 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         for number in self.order.shards():
             here = rows[shards == number].tolist()
             if here:  # otherwise the shard is not even opened
-                stamp, cache = self.index.stamps[number], self.shard_cache
-                yield from stream_audio(self.index, here, shard_cache=cache, stamp=stamp)
+                yield from stream_audio(self.index, here)

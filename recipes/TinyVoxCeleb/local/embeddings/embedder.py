@@ -19,7 +19,7 @@ from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.processes import add_up, choose_device, on_main, rank, world_size
 from local.shards import ShardIndex, index_shards
-from local.shards.retrying import public
+from local.shards.addresses import public
 
 
 class LookedUp(NamedTuple):
@@ -104,7 +104,7 @@ class Embedder:
         for folder in shard_folders:
             if "://" in str(folder):
                 raise RecipeError(
-                    f"{public(str(folder))}: only local shards can be embedded: copy them with "
+                    f"{public(folder)}: only local shards can be embedded: copy them with "
                     "python -m local.shards.stage"
                 )
         paths = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)

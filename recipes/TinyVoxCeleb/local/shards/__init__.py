@@ -6,24 +6,21 @@ A shard is a tar archive whose members come in pairs, audio first::
     0017/id10012/0AXjxNXiEzo/00001.json
 """
 
-from local.shards.classes import check_classes, count_speakers, fingerprint, speakers_by_class
+from local.shards.addresses import split_sources
+from local.shards.classes import check_classes, fingerprint, speakers_by_class
+from local.shards.copies import stage_shards
+from local.shards.headers import Sample
 from local.shards.index import ShardIndex, index_shards
-from local.shards.listing import list_shards
-from local.shards.mapping import MappedShards
-from local.shards.opening import bring_near, can_be_mapped, open_shard, stamp, stamps
 from local.shards.preparing import prepare_split
-from local.shards.reading import read_shards
-from local.shards.schema import Sample
+from local.shards.reading import MappedShards, read_shards
+from local.shards.sources import list_shards, open_shard
 from local.shards.writing import write_shards
 
 __all__ = [
     "MappedShards",
     "Sample",
     "ShardIndex",
-    "bring_near",
-    "can_be_mapped",
     "check_classes",
-    "count_speakers",
     "fingerprint",
     "index_shards",
     "list_shards",
@@ -31,7 +28,7 @@ __all__ = [
     "prepare_split",
     "read_shards",
     "speakers_by_class",
-    "stamp",
-    "stamps",
+    "split_sources",
+    "stage_shards",
     "write_shards",
 ]

@@ -7,60 +7,36 @@ import soundfile as sf
 
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
+from local.shards.headers import Sample
 
 FULL_SCALE = 32768  # what 1.0 is in 16-bit samples
 
 
-def read_samples(encoded, sample, pcm=-1, *, start=0, num_frames=-1):
-    """Read an utterance, or a part of it, as 16-bit samples.
+def read_samples(
+    encoded: bytes | memoryview, sample: Sample, pcm: int, *, start: int, num_frames: int
+) -> np.ndarray:
+    """Read a part of a wav or flac file as 16-bit samples of shape (time,).
 
-    Arguments
-    ---------
-    encoded : bytes or memoryview
-        A wav or flac file.
-    sample : Sample
-        See `decode`.
-    pcm : int
-        Where in the file its 16-bit PCM begins, in bytes; -1 where it has to be decoded.
-    start, num_frames : int
-        The part, in audio samples; -1 for all that follows.
-
-    Returns
-    -------
-    numpy.ndarray
-        int16, shape (time,). Of PCM it is a view of `encoded`, so nothing has been read yet.
-
-    Raises
-    ------
-    RecipeError
-        See `decode`.
+    `pcm` is where in the file its 16-bit PCM begins, in bytes, or -1 where it has to be decoded,
+    see `decode`. Of PCM a view of `encoded` is returned, so nothing has been read yet.
     """
     if pcm < 0:
         return decode(encoded, sample, start=start, num_frames=num_frames, dtype="int16")
-    count = num_frames if num_frames >= 0 else sample.num_frames - start
-    return np.frombuffer(encoded, "<i2", count, pcm + 2 * start)
+    return np.frombuffer(encoded, "<i2", num_frames, pcm + 2 * start)
 
 
-def decode(encoded, sample, *, start=0, num_frames=-1, dtype="float32"):
-    """Decode an utterance, or a part of it.
+def decode(
+    encoded: bytes | memoryview,
+    sample: Sample,
+    *,
+    start: int = 0,
+    num_frames: int = -1,
+    dtype: str = "float32",
+) -> np.ndarray:
+    """Decode a wav or flac file, or a part of it, to samples of shape (time,).
 
-    Arguments
-    ---------
-    encoded : bytes or memoryview
-        A wav or flac file, of which only the part that is needed is read.
-    sample : Sample
-        What its shard tells of it: the expected sample rate, and the name for messages.
-    start : int
-        First audio sample to decode.
-    num_frames : int
-        How many to decode; -1 for all.
-    dtype : str
-        "float32", or "int16": then audio of more than 16 bits is rounded.
-
-    Returns
-    -------
-    numpy.ndarray
-        Samples in [-1, 1], or of 16 bits, shape (time,).
+    The part is `num_frames` audio samples from `start` on, -1 for all. They are "float32" in
+    [-1, 1] or "int16", to which audio of more bits is rounded. `sample` is what the shard tells.
 
     Raises
     ------
@@ -127,18 +103,8 @@ class _View(io.RawIOBase):
         return len(part)
 
 
-def repeat_to(signal, num_frames):
-    """Repeat a signal until it has at least `num_frames` samples, and cut what is over.
-
-    Arguments
-    ---------
-    signal : numpy.ndarray
-        Shape (time,), returned as it is when long enough.
-    num_frames : int
-
-    Returns
-    -------
-    numpy.ndarray
+def repeat_to(signal: np.ndarray, num_frames: int) -> np.ndarray:
+    """Repeat a signal to `num_frames` samples; one that has as many is returned as it is.
 
     Example
     -------

@@ -1,22 +1,18 @@
-"""Classes and speakers: what the training shards tell of them, checked."""
+"""The classes of speakers, as shards tell them: checked, and those of several sources joined."""
 
+import dataclasses
 import zlib
+from pathlib import Path
+
+import numpy as np
 
 from local.errors import RecipeError
+from local.shards.addresses import public
+from local.shards.index import ShardIndex
 
 
-def speakers_by_class(index):
-    """The speaker of each class, as the training shards tell.
-
-    Arguments
-    ---------
-    index : ShardIndex
-        Of the training shards.
-
-    Returns
-    -------
-    list of str
-        The speaker id of class 0, 1, ...
+def speakers_by_class(index: ShardIndex) -> list[str]:
+    """The speaker ids of the classes 0, 1, ..., as the training shards tell.
 
     Raises
     ------
@@ -52,51 +48,17 @@ def speakers_by_class(index):
     return [speakers[idx] for idx in range(len(speakers))]
 
 
-def count_speakers(index):
-    """The number of training speakers, see `speakers_by_class`.
-
-    Arguments
-    ---------
-    index : ShardIndex
-        Of the training shards.
-
-    Returns
-    -------
-    int
-    """
-    return len(speakers_by_class(index))
-
-
-def fingerprint(index):
-    """A number for what shards hold, however they are cut: ids, lengths and classes, not audio.
-
-    Arguments
-    ---------
-    index : ShardIndex
-
-    Returns
-    -------
-    str
-    """
+def fingerprint(index: ShardIndex) -> str:
+    """A text for what shards hold, however they are cut: ids, lengths and classes, not audio."""
     lines = sorted(f"{s.sample_id} {s.num_frames} {s.class_idx}" for s in index)
     order = "" if index.mapped else ", streamed"  # in an order of their own
     return f"{len(lines)} utterances, crc {zlib.crc32(chr(10).join(lines).encode()):08x}{order}"
 
 
-def check_classes(index, speakers):
-    """Check that labelled samples outside the training set name a training speaker.
+def check_classes(index: ShardIndex, speakers: list[str]) -> None:
+    """Check that the classes of validation shards are those of `speakers_by_class`.
 
-    Arguments
-    ---------
-    index : ShardIndex
-        Of the validation shards.
-    speakers : list of str
-        From `speakers_by_class`.
-
-    Raises
-    ------
-    RecipeError
-        A class_idx beyond the count of classes, missing, or of another speaker.
+    A class_idx that is beyond these, missing, or of another speaker is a RecipeError.
     """
     for sample in index:
         idx = sample.class_idx
@@ -111,3 +73,31 @@ def check_classes(index, speakers):
                 f"{speakers[idx]} in the training shards (of several, the first is to be that of "
                 "the validation shards)"
             )
+
+
+def separate_classes(index: ShardIndex, sources: list[str | Path], counts: list[int]) -> ShardIndex:
+    """Let the classes of each source follow those of the source before, as each begins with 0.
+
+    The index is that of the shards of all sources, one source after the other; `counts` has the
+    number of shards of each. A speaker with the name of one of another source is a RecipeError:
+    whether they are one person, nobody knows.
+    """
+    if len(sources) == 1:
+        return index
+    source_of_row = np.repeat(np.arange(len(sources)), counts)[index.shard]
+    class_idx, seen, classes = index.class_idx.copy(), {}, 0
+    for number, source in enumerate(sources):
+        rows = np.flatnonzero(source_of_row == number)
+        for speaker in {key.split(b"/")[0] for key in index.sample_ids[rows]}:
+            if speaker in seen:
+                name, first = speaker.decode(), public(seen[speaker])
+                raise RecipeError(
+                    f"{public(source)}: speaker {name} is in {first} too; write the shards "
+                    "of one of them anew under other names, or, if they are one person, one set of "
+                    "shards of both"
+                )
+            seen[speaker] = source
+        own = class_idx[rows]
+        class_idx[rows] = np.where(own < 0, -1, own + classes)
+        classes += own.max(initial=-1) + 1
+    return dataclasses.replace(index, class_idx=class_idx)

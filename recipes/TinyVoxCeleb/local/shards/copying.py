@@ -1,48 +1,97 @@
-"""Copy a shard to a disk, and make sure that the disk holds what was read."""
+"""One shard copied to a disk: read back, checked, and noted what it is a copy of."""
 
 import errno
 import hashlib
+import json
 import os
-import shutil
-import sys
 import tarfile
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-
-from tqdm import tqdm
+from typing import BinaryIO
 
 from local.errors import RecipeError
 from local.files import atomic_file
-from local.shards.retrying import public
+from local.shards.addresses import public
+from local.shards.sources import open_shard, open_stored, stamp_of
 
-CHUNK = 1 << 20  # bytes
+READ_AT_ONCE = 1 << 20  # bytes
 
 
-def copy_verified(source, target, progress):
+def note_of(copy: Path) -> Path:
+    """The file beside a copy that tells what it is a copy of."""
+    return copy.with_name(f".{copy.name}.json")
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The copy of a shard, and a note beside it of what it is a copy of."""
+
+    shard: Path | str | None  # None where only a note of the folder tells of it
+    place: Path
+    version: str | None  # the stamp of the shard that is meant; None for whichever
+
+    def is_complete(self) -> bool:
+        """Whether the copy is there, of this version, and as it was written."""
+        try:
+            note = json.loads(note_of(self.place).read_text(encoding="utf-8"))
+            found = (note["version"], note["copy"])
+            return self.version is not None and found == (self.version, stamp_of(self.place))
+        except (OSError, ValueError, KeyError, RecipeError):
+            return False
+
+    def _write_note(self, digest=None):
+        """Tell that a copy comes here; once it is there, tell its SHA-256."""
+        copy = stamp_of(self.place) if digest else None
+        source = public(self.shard)
+        values = {"source": source, "version": self.version, "copy": copy, "sha256": digest}
+        with atomic_file(note_of(self.place)) as fout:
+            json.dump(values, fout)
+
+    @property
+    def size(self) -> int | None:
+        """The bytes that are to be read, where that is known."""
+        size = (self.version or "").partition(" ")[0]
+        return int(size) if size.isdigit() else None
+
+    def make(self, progress: Callable[[int], object], *, unpacked: bool) -> None:
+        """Copy the shard, check that the copy is a whole archive, and write the note."""
+        self._write_note()
+        open_source = open_shard if unpacked else open_stored
+        with open_source(self.shard, self.version) as source:
+            digest = copy_verified(source, self.place, progress)
+        try:
+            self._check_archive()
+            if stamp_of(self.shard) != (self.version or ""):
+                raise RecipeError(
+                    f"{public(self.shard)}: changed while it was copied; run the command again"
+                )
+        except RecipeError:
+            self.place.unlink(missing_ok=True)
+            raise
+        self._write_note(digest)
+
+    def _check_archive(self):
+        try:
+            with tarfile.open(self.place, "r:*") as archive:
+                for _ in archive:
+                    archive.members = []  # which tarfile would keep
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            raise RecipeError(
+                f"{public(self.shard)}: truncated or damaged archive ({error}); mend it there"
+            ) from None
+
+
+def copy_verified(source: BinaryIO, target: Path, progress: Callable[[int], object]) -> str:
     """Write what a file gives and read it back; it appears under its name only if both agree.
 
-    Arguments
-    ---------
-    source : file object
-        Read to its end.
-    target : str or Path
-    progress : callable
-        Gets the number of bytes after each piece.
-
-    Returns
-    -------
-    (int, str)
-        Bytes copied, and their SHA-256 in hexadecimal.
-
-    Raises
-    ------
-    RecipeError
-        The disk is full or may not be written to; what was read back differs.
+    Returns its SHA-256 in hexadecimal. `progress` gets the number of bytes after each piece.
     """
     digest, size = hashlib.sha256(), 0
     try:
         with atomic_file(target, "wb") as fout:
-            while chunk := source.read(CHUNK):
+            while chunk := source.read(READ_AT_ONCE):
                 fout.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
@@ -51,7 +100,8 @@ def copy_verified(source, target, progress):
             os.fsync(fout.fileno())
             # From the disk: not from the memory that the system keeps it in.
             os.posix_fadvise(fout.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            written = file_digest(fout.name)
+            with open(fout.name, "rb") as file:
+                written = hashlib.file_digest(file, "sha256").hexdigest()
             if written != digest.hexdigest():
                 raise RecipeError(
                     f"{target}: the disk holds another content than was written (SHA-256 "
@@ -64,97 +114,4 @@ def copy_verified(source, target, progress):
                 "another folder"
             ) from None
         raise RecipeError(f"{target}: cannot be written ({error.strerror or error})") from None
-    return size, digest.hexdigest()
-
-
-def file_digest(path):
-    """The SHA-256 of a file, in hexadecimal.
-
-    Arguments
-    ---------
-    path : str or Path
-
-    Returns
-    -------
-    str
-    """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_space(folder, needed):
-    """Check that a disk has room, before anything is copied to it.
-
-    Arguments
-    ---------
-    folder : str or Path
-        It, or one above it, exists.
-    needed : int
-        Bytes.
-
-    Raises
-    ------
-    RecipeError
-    """
-    place = Path(folder).absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if needed > free:
-        raise RecipeError(
-            f"{folder}: {needed:,} bytes are to be copied there, and {free:,} are free; make room, "
-            "or choose another folder"
-        )
-
-
-def progress_bar(total, label):
-    """A bar that counts bytes; in a log file, where it cannot move, a line now and then.
-
-    Arguments
-    ---------
-    total : int or None
-        Bytes to come, where that is known.
-    label : str
-
-    Returns
-    -------
-    tqdm.tqdm
-    """
-    seen = sys.stderr.isatty()
-    return tqdm(
-        total=total,
-        desc=label,
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        delay=1,  # seconds: what is done before then needs no bar
-        mininterval=0.1 if seen else 30,
-    )
-
-
-def check_archive(copy, source):
-    """Check that a copy is a whole archive, while it is known where it came from; else remove it.
-
-    Arguments
-    ---------
-    copy : Path
-        A tar archive, packed or not.
-    source : Path or str
-        For the message.
-
-    Raises
-    ------
-    RecipeError
-        The archive is damaged, or its end is missing.
-    """
-    try:
-        with tarfile.open(copy, "r:*") as archive:
-            for _ in archive:
-                archive.members = []  # which tarfile would keep
-        return
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        reason = error
-    copy.unlink(missing_ok=True)
-    raise RecipeError(
-        f"{public(str(source))}: truncated or damaged archive ({reason}); mend it there"
-    )
+    return written

@@ -1,36 +1,62 @@
-"""The headers of a shard: what each pair of audio and JSON holds, and where it begins."""
+"""What a shard holds: pairs of audio and JSON, what each tells, and where in it they begin."""
 
 import io
 import itertools
 import json
 import tarfile
 import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 from local.errors import RecipeError
-from local.layout import SAMPLE_RATE
-from local.shards.opening import read_to_the_end
-from local.shards.retrying import public
-from local.shards.schema import Sample, split_key
+from local.layout import SAMPLE_RATE, utterance_key
+from local.shards.addresses import public
+from local.shards.sources import read_to_the_end
 
+AUDIO_TYPES = ("wav", "flac")
 HEAD = 4096  # bytes of an audio file in which its PCM has begun
 
 
-def read_headers(file, shard, streamed=False):
-    """Go through one archive and check its pairs.
+@dataclass(frozen=True)
+class Sample:
+    """What a shard tells of one utterance."""
 
-    Arguments
-    ---------
-    file : file object
-        The archive, open for reading.
-    shard : Path or str
-        Its name, for messages.
-    streamed : bool
-        Whether the file can only be read on, and may be compressed.
+    sample_id: str  # "speaker/session/utterance"; "eval/wav/<hash>" for evaluation files
+    num_frames: int  # audio samples, of 16 kHz always
+    class_idx: int | None  # of a training speaker; None for dev and eval
 
-    Yields
-    ------
-    (str, int, int, int, int, int)
-        sample_id, offset, size, pcm, num_frames and class_idx, see `ShardIndex`.
+    @property
+    def speaker_id(self) -> str:
+        """The first part of the sample_id."""
+        return self.sample_id.split("/")[0]
+
+    @property
+    def key(self) -> str:
+        """The id by which trial and score lists name this utterance."""
+        return utterance_key(self.sample_id)
+
+
+def split_key(name: str) -> tuple[str, str]:
+    """Split a member's name at its last extension: ids may hold '.', '-' and '_'.
+
+    Example
+    -------
+    >>> split_key("0017/id10012/0AX-_jx.v2/00001.wav")
+    ('0017/id10012/0AX-_jx.v2/00001', 'wav')
+    """
+    key, _, suffix = name.rpartition(".")
+    return (key, suffix.lower()) if key and "/" not in suffix else (name, "")
+
+
+def read_headers(
+    file: BinaryIO, shard: Path | str, streamed: bool = False
+) -> Iterator[tuple[str, int, int, int, int, int]]:
+    """Go through an archive and check its pairs.
+
+    Yields the sample_id, offset, size, pcm, num_frames and class_idx of each, see `ShardIndex`.
+    `streamed` tells that the file can only be read on, and may be compressed.
 
     Raises
     ------
@@ -38,7 +64,7 @@ def read_headers(file, shard, streamed=False):
         A truncated archive; a JSON without audio or the reverse, or without one of its fields; a
         sample rate other than 16 kHz; empty audio.
     """
-    shard = public(str(shard))
+    shard = public(shard)
     try:
         with tarfile.open(fileobj=file, mode="r|*" if streamed else "r:") as archive:
             members = (member for member in _members(archive) if member.isreg())
@@ -83,24 +109,8 @@ def _read_pair(archive, key, group, shard):
     return sample.sample_id, audio.offset_data, audio.size, pcm, sample.num_frames, class_idx
 
 
-def parse_sample(text, where):
-    """Read and check the JSON of a sample.
-
-    Arguments
-    ---------
-    text : bytes
-    where : str
-        Shard and member, for messages.
-
-    Returns
-    -------
-    Sample
-
-    Raises
-    ------
-    RecipeError
-        See `read_headers`.
-    """
+def parse_sample(text: bytes, where: str) -> Sample:
+    """Read and check the JSON of a sample, which messages name as `where`."""
     try:
         values = json.loads(text)
         sample = Sample(values["sample_id"], values["num_frames"], values["class_idx"])
@@ -135,23 +145,11 @@ def parse_sample(text, where):
     return sample
 
 
-def find_pcm(head, size, num_frames):
-    """Where the 16-bit mono PCM of a wav file begins.
+def find_pcm(head: bytes, size: int, num_frames: int) -> int:
+    """Where in a wav file its 16-bit mono PCM begins, in bytes.
 
-    Arguments
-    ---------
-    head : bytes
-        The beginning of an audio file.
-    size : int
-        Of the whole file, in bytes.
-    num_frames : int
-        Audio samples that it is to hold.
-
-    Returns
-    -------
-    int
-        In bytes; -1 where it is no such file, or not as long: then it has to be decoded, with all
-        the checks of `decode`.
+    It is -1 where the file is none, or holds another number of audio samples: then it has to be
+    decoded, with all the checks of `decode`. `head` is the beginning of its `size` bytes.
     """
     file = io.BytesIO(head)
     try:

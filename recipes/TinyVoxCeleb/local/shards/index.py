@@ -10,52 +10,34 @@ import functools
 import json
 import zipfile
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from local.errors import RecipeError
 from local.files import atomic_file
-from local.shards.headers import read_headers
-from local.shards.listing import list_shards
-from local.shards.opening import can_be_mapped, open_shard, stamps
-from local.shards.retrying import public
-from local.shards.schema import Sample
+from local.shards.addresses import can_be_mapped, public
+from local.shards.headers import Sample, read_headers
+from local.shards.sources import list_shards, open_shard, stamps_of
 
 
 @dataclass(frozen=True, eq=False)
 class ShardIndex(collections.abc.Sequence):
     """The utterances of one split, in the order of the shards; a sequence of Sample.
 
-    Arguments
-    ---------
-    shards : list of Path or str
-        Local archives as Path, others as URL.
-    stamps : list of str
-        By which it is seen that a shard has changed since, see `stamp`.
-    sample_ids : numpy.ndarray
-        "speaker/session/utterance" in UTF-8, dtype S, shape (utterances,) as all that follow.
-    shard : numpy.ndarray
-        Number of the shard that holds an utterance.
-    offset, size : numpy.ndarray
-        Where in the archive the audio file begins, and its length, in bytes.
-    pcm : numpy.ndarray
-        Where in the audio file its 16-bit PCM begins, in bytes; -1 where it has to be decoded.
-    num_frames : numpy.ndarray
-        Length in audio samples.
-    class_idx : numpy.ndarray
-        Class of a training speaker; -1 for those without.
+    The arrays are of shape (utterances,).
     """
 
-    shards: list
-    stamps: list
-    sample_ids: np.ndarray
-    shard: np.ndarray
-    offset: np.ndarray
-    size: np.ndarray
-    pcm: np.ndarray
-    num_frames: np.ndarray
-    class_idx: np.ndarray
+    shards: list[Path | str]
+    stamps: list[str]  # by which it is seen that a shard has changed since
+    sample_ids: np.ndarray  # "speaker/session/utterance" in UTF-8, dtype S
+    shard: np.ndarray  # number of the shard that holds an utterance
+    offset: np.ndarray  # where in the archive the audio file begins, in bytes
+    size: np.ndarray  # of the audio file, in bytes
+    pcm: np.ndarray  # where in that file its 16-bit PCM begins; -1 where it has to be decoded
+    num_frames: np.ndarray  # audio samples
+    class_idx: np.ndarray  # of a training speaker; -1 for those without
 
     def __len__(self):
         return len(self.sample_ids)
@@ -66,35 +48,28 @@ class ShardIndex(collections.abc.Sequence):
         return Sample(sample_id, int(self.num_frames[row]), None if class_idx < 0 else class_idx)
 
     @functools.cached_property
-    def mapped(self):
+    def mapped(self) -> bool:
         """Whether all shards can be mapped into memory."""
         return all(can_be_mapped(shard) for shard in self.shards)
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Where the shards lie, for messages."""
-        folders = (public(str(shard)).rpartition("/")[0] for shard in self.shards)
+        folders = (public(shard).rpartition("/")[0] for shard in self.shards)
         return ",".join(dict.fromkeys(folders))
 
 
 COLUMNS = [field.name for field in fields(ShardIndex) if field.name not in ("shards", "stamps")]
 
 
-def index_shards(source, index_file=None, name=""):
+def index_shards(
+    source: str | Path | list[Path | str], index_file: str | Path | None = None, name: str = ""
+) -> ShardIndex:
     """Read and check what the shards of one split hold, without decoding any audio.
 
-    Arguments
-    ---------
-    source : str, Path or list
-        A folder that holds shard-*.tar, what else `list_shards` takes, or what it gives.
-    index_file : str or Path, optional
-        Where the index is kept; it is read from there while the shards are as they were.
-    name : str
-        Of the split, for the progress bar.
-
-    Returns
-    -------
-    ShardIndex
+    The source is one that `list_shards` takes, or the list that it gives. The index is kept in
+    `index_file`, and read from there while the shards are as they were. `name` is that of the
+    split, for the progress bar.
 
     Raises
     ------
@@ -103,7 +78,7 @@ def index_shards(source, index_file=None, name=""):
         field; a sample rate other than 16 kHz; empty audio; the same sample_id twice.
     """
     shards = source if isinstance(source, list) else list_shards(source)
-    found = stamps(shards)
+    found = stamps_of(shards)
     state = [*map(str, shards), *found]
     if not all(found):
         index_file = None  # nobody knows whether a command gives the same again
@@ -114,7 +89,7 @@ def index_shards(source, index_file=None, name=""):
             with atomic_file(index_file, "wb") as fout:
                 np.savez(fout, state=np.array(json.dumps(state)), **columns)
     if not len(columns["sample_ids"]):
-        raise RecipeError(f"{public(str(shards[0]))}: the shards hold no samples")
+        raise RecipeError(f"{public(shards[0])}: the shards hold no samples")
     return ShardIndex(shards, found, **columns)
 
 
@@ -124,14 +99,8 @@ def _read(index_file, state):
         with np.load(index_file, allow_pickle=False) as kept:
             if json.loads(str(kept["state"])) == state:
                 return {name: kept[name] for name in COLUMNS}
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        zipfile.BadZipFile,
-    ):  # absent, or of another version
-        pass
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        pass  # absent, or of another version
     return None
 
 
@@ -156,7 +125,7 @@ def _check_distinct(columns, shards):
     ids = columns["sample_ids"][order]
     twice = np.flatnonzero(ids[1:] == ids[:-1])
     if len(twice):
-        first, second = (public(str(shards[columns["shard"][order[twice[0] + n]]])) for n in (0, 1))
+        first, second = (public(shards[columns["shard"][order[twice[0] + n]]]) for n in (0, 1))
         raise RecipeError(
             f"{second}: duplicate sample_id {ids[twice[0]].decode()}, already in {first}; write "
             "the shards anew"

@@ -1,37 +1,142 @@
-"""From shards to a stream of samples with their audio."""
+"""The audio of utterances: at any place of mapped shards, or as it comes by in others."""
 
 import contextlib
+import gzip
+import mmap
 import tarfile
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+import numpy as np
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from local.errors import RecipeError
-from local.shards.headers import parse_sample
-from local.shards.opening import open_shard
-from local.shards.schema import AUDIO_TYPES, split_key
+from local.shards.addresses import public
+from local.shards.audio import read_samples
+from local.shards.headers import AUDIO_TYPES, Sample, parse_sample, split_key
+from local.shards.index import ShardIndex
+from local.shards.sources import open_shard, read_to_the_end, stamp_of
+
+SKIPPED_AT_ONCE = 1 << 20  # bytes
 
 
-def read_shards(shards, shard_cache=None):
-    """Stream samples with their encoded audio, shard after shard.
+class MappedShards:
+    """The audio of the utterances of an index, without reading what stands beside it.
 
-    Arguments
-    ---------
-    shards : iterable of Path or str
-    shard_cache : str or Path, optional
-        See `open_shard`.
-
-    Yields
-    ------
-    (Sample, bytes)
-        What the JSON tells, and the content of the wav or flac file.
-
-    Raises
-    ------
-    RecipeError
-        A truncated archive.
+    A process opens each shard once, when it first reads from it. Of the disk it reads the pages
+    that are asked for, and none ahead. A shard that is compressed or elsewhere is a RecipeError.
     """
+
+    def __init__(self, index: ShardIndex):
+        if not index.mapped:
+            raise RecipeError(
+                f"{index.name}: compressed or remote shards cannot be read at any place: copy "
+                "them to a disk with python -m local.shards.stage"
+            )
+        self.index = index
+        self._maps = {}
+        self._lock = threading.Lock()
+
+    def __getstate__(self):
+        return self.index  # another process opens its own
+
+    def __setstate__(self, index):
+        self.__init__(index)
+
+    def audio(self, row: int, begin: int = 0, length: int | None = None) -> memoryview:
+        """The audio file of the utterance of this number in the index.
+
+        The disk is asked for the bytes of it that will be read: all by default. A shard that has
+        changed since it was indexed is a RecipeError.
+        """
+        number = self.index.shard.item(row)
+        with self._lock:
+            mapped = self._maps.get(number) or self._map(number)
+        offset, size = self.index.offset.item(row), self.index.size.item(row)
+        length = size if length is None else length
+        page = (offset + begin) % mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_WILLNEED, offset + begin - page, length + page)
+        return memoryview(mapped)[offset : offset + size]
+
+    def samples(self, row: int, start: int = 0, num_frames: int | None = None) -> np.ndarray:
+        """An utterance, or a part of it, as a copy of its 16-bit samples, of shape (time,)."""
+        sample, pcm = self.index[row], self.index.pcm.item(row)
+        num_frames = sample.num_frames - start if num_frames is None else num_frames
+        part = (pcm + 2 * start, 2 * num_frames) if pcm >= 0 else ()
+        encoded = self.audio(row, *part)
+        return read_samples(encoded, sample, pcm, start=start, num_frames=num_frames).copy()
+
+    def _map(self, number):
+        shard = self.index.shards[number]
+        if stamp_of(shard) != self.index.stamps[number]:
+            raise RecipeError(f"{shard}: has changed since it was indexed; run the command again")
+        with open(shard, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        mapped.madvise(mmap.MADV_RANDOM)
+        self._maps[number] = mapped
+        return mapped
+
+
+def stream_audio(index: ShardIndex, rows: list[int]) -> Iterator[tuple[int, memoryview]]:
+    """Give the audio files of utterances of one shard, which is read once, from start to end.
+
+    The index tells where each lies, so the archive has not to be taken apart. Rows, in the order
+    of the index, come with their audio file; the next one takes its place in memory. A shard that
+    cannot be read, or has changed since it was indexed, is a RecipeError.
+    """
+    number = index.shard.item(rows[0])
+    shard = index.shards[number]
+    buffer = bytearray(tarfile.BLOCKSIZE + int(index.size[rows].max()))
+    with open_shard(shard, index.stamps[number]) as file:
+        end = 0
+        for row in rows:
+            # The header comes too: it tells whether this is still what was indexed.
+            begin = index.offset.item(row) - tarfile.BLOCKSIZE
+            _skip(file, begin, begin - end)
+            size = index.size.item(row)
+            end = begin + tarfile.BLOCKSIZE + size
+            part = memoryview(buffer)[: end - begin]
+            if _fill(file, part) < len(part) or not _is_header(part, size):
+                raise RecipeError(
+                    f"{public(shard)}: changed since it was indexed: {index[row].sample_id} "
+                    "is not in its place; run the command again"
+                )
+            yield row, part[tarfile.BLOCKSIZE :]
+        if isinstance(file, gzip.GzipFile):
+            read_to_the_end(file)
+
+
+def _skip(file, place, count):
+    if file.seekable() and not isinstance(file, gzip.GzipFile):
+        file.seek(place)
+        return
+    while count:
+        skipped = len(file.read(min(count, SKIPPED_AT_ONCE)))
+        if not skipped:
+            return
+        count -= skipped
+
+
+def _fill(file, part):
+    filled = 0
+    while filled < len(part) and (count := file.readinto(part[filled:])):
+        filled += count
+    return filled
+
+
+def _is_header(part, size):
+    try:
+        block = bytes(part[: tarfile.BLOCKSIZE])
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape").size == size
+    except tarfile.HeaderError:
+        return False
+
+
+def read_shards(shards: Iterable[Path | str]) -> Iterator[tuple[Sample, bytes]]:
+    """Stream all samples with their wav or flac files, shard after shard, without an index."""
     for shard in shards:
-        with contextlib.closing(open_shard(shard, shard_cache)) as stream:
+        with contextlib.closing(open_shard(shard)) as stream:
             members = tar_file_expander([{"url": str(shard), "stream": stream}])
             try:
                 for raw in group_by_keys(members, keys=split_key):

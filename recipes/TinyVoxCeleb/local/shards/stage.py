@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from local.errors import one_line_errors
-from local.shards.staging import stage_shards
+from local.shards.copies import stage_shards
 
 
 def main():
@@ -21,8 +21,7 @@ def main():
     args = parser.parse_args()
     with one_line_errors(args.debug):
         folder = Path(args.folder).absolute()
-        stage_shards({folder.name: args.source}, folder.parent)
-        print(f"{folder}: {len(list(folder.glob('shard-*.tar')))} shards")
+        print(f"{folder}: {len(stage_shards(args.source, folder))} shards")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
-from local.shards.schema import AUDIO_TYPES, SPLITS
+from local.shards.headers import AUDIO_TYPES
 
+SPLITS = ("train", "val", "dev", "eval")
 # Byte-identical archives: no clock, no user. PAX knows ids of any length and alphabet.
 REPRODUCIBLE = {
     "encoder": False,
@@ -25,21 +26,14 @@ REPRODUCIBLE = {
 }
 
 
-def write_shards(tree, meta, out, size=5000, seed=123):
+def write_shards(
+    tree: str | Path, meta: str | Path, out: str | Path, size: int = 5000, seed: int = 123
+) -> None:
     """Write the shards of every split that an audio tree has; splits already written are kept.
 
-    Arguments
-    ---------
-    tree : str or Path
-        Holds train/, val/, dev/ and eval/, or some of them.
-    meta : str or Path
-        tiny_meta.csv, with at least the columns id and idx.
-    out : str or Path
-        Gets one folder a split. Equal input gives equal bytes.
-    size : int
-        Samples a shard.
-    seed : int
-        Of the order in which samples go to shards.
+    The tree holds train/, val/, dev/ and eval/, or some of them; `meta` is its tiny_meta.csv, with
+    at least the columns id and idx. `out` gets one folder a split with `size` samples a shard,
+    drawn in the order of `seed`. Equal input gives equal bytes.
 
     Raises
     ------

@@ -1,0 +1,185 @@
+"""Shards wherever they lie: found, told from what they were before, read from start to end."""
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+from webdataset.gopen import gopen
+
+from local.errors import RecipeError
+from local.shards.addresses import (
+    ARCHIVES,
+    expand_braces,
+    is_local,
+    is_pipe,
+    public,
+    shard_name,
+    split_sources,
+)
+from local.shards.remote import list_links, open_remote, remote_stamp
+
+AT_ONCE = 16  # questions to a server
+
+
+def list_shards(source: str | Path) -> list[Path | str]:
+    """The shards of one split, in their order.
+
+    A source is a folder that holds shard-*.tar (or .tar.gz, .tgz), here or at a URL that can be
+    listed; a file or a URL with such an ending; or ``pipe:command``. Braces stand for several of
+    them: ``https://host/train/shard-{000000..000003}.tar``; so do commas, see `split_sources`.
+    What lies in a local folder is given as Path, all others as str. That there are none, or that
+    they cannot be listed, is a RecipeError.
+
+    Example
+    -------
+    >>> list_shards("s3://bucket/train/shard-{000008..000010}.tar")[1:]
+    ['s3://bucket/train/shard-000009.tar', 's3://bucket/train/shard-000010.tar']
+    """
+    shards = []
+    for part in split_sources(source):
+        for name in expand_braces(part):
+            if is_pipe(name):
+                shards.append(name)
+            elif is_local(name):
+                shards += _list_local(Path(name.removeprefix("file://")))
+            else:
+                shards += _list_url(name)
+    return shards
+
+
+def _list_local(path):
+    if path.name.endswith(ARCHIVES) and not path.is_dir():
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such shard; check the folder and the numbers")
+        return [path]
+    shards = sorted(found for found in path.glob("shard-*") if found.name.endswith(ARCHIVES))
+    if not shards:
+        found = "holds none" if path.is_dir() else "does not exist"
+        raise RecipeError(f"{path}: expected shards named shard-*.tar, but the folder {found}")
+    return shards
+
+
+def _list_url(url):
+    if shard_name(url).endswith(ARCHIVES):
+        return [url]
+    named = re.compile(r"shard-.*\.(tar|tar\.gz|tgz)")
+    shards = sorted({link for link in list_links(url) if named.fullmatch(shard_name(link))})
+    if not shards:
+        raise RecipeError(
+            f"{public(url)}: expected shards named shard-*.tar, but the folder's listing has none; "
+            "where a server lists no folders, name them: …/shard-{000000..000003}.tar"
+        )
+    return shards
+
+
+def stamp_of(shard: Path | str) -> str:
+    """A text that differs once a shard has changed, found without reading it.
+
+    It begins with the size in bytes, where that is known. Of a command, whose output nobody
+    knows, it is "". A shard that is not there, or may not be read, is a RecipeError.
+    """
+    if is_pipe(shard):
+        return ""
+    if isinstance(shard, str):
+        return remote_stamp(shard)
+    try:
+        state = shard.stat()
+    except OSError as error:
+        raise RecipeError(f"{shard}: cannot be read ({error.strerror})") from None
+    return f"{state.st_size} {state.st_mtime_ns}"
+
+
+def stamps_of(shards: Iterable[Path | str]) -> list[str]:
+    """The stamp of each shard, see `stamp_of`; a server is asked for several at a time."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(stamp_of, shards))
+
+
+def open_shard(shard: Path | str, stamp: str | None = None) -> BinaryIO:
+    """Open a shard to read its archive once, from start to end, unpacked where it is packed.
+
+    Its reads raise a RecipeError in one line: the shard, what happened, what to do. With a stamp,
+    no other version is read than the one that had it.
+    """
+    opened = open_stored(shard, stamp)
+    try:
+        packed = opened.peek(2)[:2] == b"\x1f\x8b"
+    except BaseException:
+        opened.close()
+        raise
+    return _Unpacked(opened, shard) if packed else opened
+
+
+def open_stored(shard: Path | str, stamp: str | None = None) -> io.BufferedReader:
+    """The same as `open_shard` without unpacking: the bytes as they are stored."""
+    if is_pipe(shard):
+        return io.BufferedReader(_Output(shard), 1 << 20)
+    if isinstance(shard, str):
+        return open_remote(shard, stamp)
+    if stamp is not None and stamp_of(shard) != stamp:
+        raise RecipeError(f"{shard}: has changed meanwhile; run the command again")
+    try:
+        return open(shard, "rb")
+    except OSError as error:
+        raise RecipeError(f"{shard}: cannot be read ({error.strerror})") from None
+
+
+def read_to_the_end(file: BinaryIO) -> None:
+    """Read what is left of a stream, at whose end stand a checksum or a command's exit code."""
+    while file.read(1 << 20):
+        pass
+
+
+class _Unpacked(gzip.GzipFile):
+    """What a packed archive unpacks to; says which one is damaged."""
+
+    def __init__(self, packed, shard):
+        super().__init__(fileobj=packed, mode="rb")
+        self.packed = packed
+        self.shard = shard
+
+    def read(self, size=-1):
+        try:
+            return super().read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise RecipeError(
+                f"{public(self.shard)}: truncated or damaged archive ({error}); copy it again"
+            ) from None
+
+    def close(self):
+        super().close()
+        self.packed.close()
+
+
+class _Output(io.RawIOBase):
+    """What a command writes; an error at its end if the command has failed.
+
+    Closed before its end it leaves the command to notice, as `command | head` does.
+    """
+
+    def __init__(self, source):
+        self.source = source
+        self.pipe = gopen(source, "rb")
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        count = self.pipe.stream.readinto(buffer)
+        if not count and (status := self.pipe.proc.wait()):
+            raise RecipeError(
+                f"{self.source}: the command has failed with exit code {status}; what it said "
+                "stands above, if anything"
+            )
+        return count
+
+    def close(self):
+        if not self.closed:
+            self.pipe.ignore_errors = True
+            self.pipe.close()
+        super().close()
