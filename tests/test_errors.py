@@ -210,7 +210,7 @@ def test_small_numbers_in_scientific_notation(small, tmp_path):
     [
         (("--batch_size", "0"), "--batch_size: expected a whole number from 1"),
         (("--batch_size", "2.5"), "--batch_size: expected a whole number from 1"),
-        (("--data=2",), "--data: made by"),
+        (("--train_loggers", "2"), "--train_loggers: made by"),
         (("--audio_length_num_frames", "100"), "crops of 100 audio samples"),
         (("--audio_length_num_frames", "1000000"), "samples, but the longest utterance in"),
         (("--ema_decay", "1"), "ema_decay 1.0: expected 0 (no average) or more, below 1"),
