@@ -37,11 +37,11 @@ def test_table_of_the_networks():
     assert table[0].startswith("| prototype | 15,488 | 12,900 | 1.2 M | ")
     # 40 x 3 x 128 multiplications for each of the 799 frames of 10 s
     assert round(40 * 3 * 128 * 799 / 1e7, 1) == 1.2
-    readme = (ROOT / "recipes/TinyVoxCeleb/README.md").read_text()
+    document = (ROOT / "docs/networks.md").read_text()
     for name, (hparams, changes) in networks.ROWS.items():
         modules = networks.load_modules(hparams, changes, n_speakers=100)
         sizes = (networks.size(modules[key]) for key in ("embedding_model", "classifier"))
-        assert "| {} | {:,} | {:,} |".format(name, *sizes) in readme
+        assert "| {} | {:,} | {:,} |".format(name, *sizes) in document
     assert re.fullmatch(r"\| CAM\+\+, small \|( [\d,]+ \|){2} [\d.]+ M \| [\d.]+ \|", table[1])
 
 

@@ -1,4 +1,4 @@
-"""Every command of the READMEs is run, as it stands, in a fresh copy of the project."""
+"""Every command of the READMEs and documents is run, as it stands, in a fresh copy."""
 
 import os
 import re
@@ -9,14 +9,19 @@ import sys
 import pytest
 import s3_server
 from http_server import HttpServer
+from running import TINY_ECAPA, train
 from s3_server import serve_s3
 
-from conftest import ROOT
+import speaker_models
+from conftest import RECIPE, ROOT
 from local.corpora.synthetic import prepare_synthetic
 
-SCORINGS = (
-    "(cd ../.. && python -m benchmarks.limited_data.scorings --output_folder results/limited_data)"
+LIMITED_DATA = (
+    "python -m benchmarks.limited_data --data_folder tiny-librispeech "
+    "--channels_folder tiny-librispeech-channels --unseen_folder arabic-speakers "
+    "--output_folder results/limited_data"
 )
+SCORINGS = "python -m benchmarks.limited_data.scorings --output_folder results/limited_data"
 SEARCH = (
     "python sweep.py hparams/ecapa_tdnn.yaml sweeps/ecapa_tdnn.yaml --study_folder results/search "
     "--shard_folder results/voices/shards --val_trials_path results/voices/corpus/val_trials.txt "
@@ -31,20 +36,28 @@ ELSEWHERE = {
     "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
     "cluster/submit.sh cluster/train.sbatch hparams/prototype.yaml": "test_slurm.py submits it",
     SEARCH: "test_sweep.py runs it with fewer trials",
+    LIMITED_DATA: "test_benchmarks.py runs it with other data",
     SCORINGS: "test_benchmarks.py runs it with other data",
-    "(cd ../.. && python -m benchmarks.networks)": "test_benchmarks.py runs it for two networks",
-    "(cd ../.. && python -m benchmarks.backend)": "test_benchmarks.py runs it with fewer trials",
-    "(cd ../.. && python -m benchmarks.pipeline)": "test_benchmarks.py runs it with little data",
+    "python -m benchmarks.networks": "test_benchmarks.py runs it for two networks",
+    "python -m benchmarks.backend": "test_benchmarks.py runs it with fewer trials",
+    "python -m benchmarks.pipeline": "test_benchmarks.py runs it with little data",
 }
+# In the order in which their commands are called; test_slurm.py has those of docs/cluster.md.
+IN_RECIPE = ("recipes/TinyVoxCeleb/README.md", "docs/shards.md", "docs/scoring.md")
+DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))
 # What makes a command small enough for a test.
 QUICK = ["--epochs", "1", "--crops_per_utterance", "2", "--num_workers", "0"]
 TINY = ["--channels", "[8,8,8,8,24]", "--batch_size", "32", "--audio_length_num_frames", "16000"]
 
 
-def commands(readme):
-    text = (ROOT / readme).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```bash\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()]
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(*documents):
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in documents]
+    found = [block for text in texts for block in blocks(text, "bash")]
+    return [line for block in found for line in block.splitlines()]
 
 
 @pytest.fixture
@@ -82,7 +95,8 @@ def run(command, cwd, environment):
     if command.startswith("./run.sh"):
         command = f"{command} -- {' '.join(QUICK)}"
     elif re.search("train_speaker_embeddings.py|find_learning_rate.py", command):
-        tiny = TINY if "ecapa" in command else []
+        tiny = TINY if "hparams/ecapa_tdnn.yaml" in command else []
+        tiny = TINY[2:] if "--start_from" in command else tiny  # with the run's channels
         command = f"{command} {' '.join([*QUICK, *tiny])}"
     command = command.replace("results/voices", "results/synthetic")
     options = {"shell": True, "cwd": cwd, "env": environment, "capture_output": True, "text": True}
@@ -98,7 +112,7 @@ def test_commands(clone, environment):
         if command not in ELSEWHERE:
             output = run(command, clone, environment)
             assert "ARTIFICIAL voices" in output or "--corpus folder" in command
-    found = commands("recipes/TinyVoxCeleb/README.md")
+    found = commands(*IN_RECIPE)
     assert sum(command.startswith("python ") for command in found) >= 3
     results = clone / "recipes/TinyVoxCeleb/results"
     with HttpServer(results / "synthetic") as web, serve_s3(results) as endpoint:
@@ -125,5 +139,47 @@ def test_results_are_given():
 
 
 def test_nothing_is_claimed_to_run_elsewhere_in_vain():
-    found = commands("README.md") + commands("recipes/TinyVoxCeleb/README.md")
-    assert set(ELSEWHERE) <= set(found)
+    assert set(ELSEWHERE) <= set(commands("README.md", *IN_RECIPE, *DOCUMENTS))
+    rest = set(commands(*DOCUMENTS)) - set(commands(*IN_RECIPE, "docs/cluster.md"))
+    assert rest <= set(ELSEWHERE)  # what is called in the project's folder
+
+
+def test_every_document_can_be_reached():
+    pages, reached = ["README.md"], set()
+    while pages:
+        page = pages.pop()
+        reached.add(page)
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            path = (ROOT / page).parent.joinpath(link).resolve()
+            assert path.exists(), f"{page}: {link}"
+            name = str(path.relative_to(ROOT))
+            pages += [name] if name.endswith(".md") and name not in reached else []
+    expected = [*DOCUMENTS, "CHANGELOG.md", "CONTRIBUTING.md", "recipes/TinyVoxCeleb/README.md"]
+    assert reached.issuperset(expected)
+
+
+def test_networks_and_losses_of_a_user_train(small, tmp_path, monkeypatch):
+    """The files that the recipe's README tells to write, as they stand."""
+    text = (ROOT / IN_RECIPE[0]).read_text(encoding="utf-8").partition("## Add a network")[2]
+    (code,), variants = blocks(text, "python"), blocks(text, "yaml")
+    (tmp_path / "my_network.py").write_text(code)
+    monkeypatch.setattr(speaker_models, "__path__", [*speaker_models.__path__, str(tmp_path)])
+    hparams = shutil.copytree(RECIPE / "hparams", tmp_path / "hparams")
+    for number, variant in enumerate(variants):
+        path = hparams / f"variant_{number}.yaml"
+        path.write_text(variant)
+        folder = train(small, tmp_path / path.stem, *TINY_ECAPA, "--epochs", "1", hparams=str(path))
+        assert (folder / "dev_eer.txt").is_file()
+    assert "speaker_models.my_network.MyNetwork" in experiment(tmp_path / "variant_0")
+    assert list(folder.glob("save/*/embedding_cost.ckpt"))
+    train(
+        *(small, tmp_path / "fine_tuning", "--start_from", str(tmp_path / "variant_0")),
+        *("--epochs", "1", "--audio_length_num_frames", "8000"),
+        hparams=str(hparams / "fine_tuning.yaml"),
+    )
+    assert "speaker_models.my_network.MyNetwork" in experiment(tmp_path / "fine_tuning")
+
+
+def experiment(folder):
+    return (folder / "experiment.yaml").read_text(encoding="utf-8")
