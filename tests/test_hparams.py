@@ -68,6 +68,16 @@ def test_another_object_replaces_that_of_the_base(tmp_path):
     assert found == {"size": "4", "rate": "1.0", "net": "!new:torch.nn.Identity"}
 
 
+def test_an_object_within_another_replaces_that_of_the_base(tmp_path):
+    base = "net: !new:a.Outer\n  size: 3\n  inner: !new:b.Inner\n    depth: 1\n"
+    changed = "base: base.yaml\nnet:\n  inner: !new:c.Other\n    width: 2\n"
+    found = settings(read_hparams(write(tmp_path, base=base, changed=changed), "").text)
+    assert found == {
+        **{"net": "!new:a.Outer", "net.size": "3"},
+        **{"net.inner": "!new:c.Other", "net.inner.width": "2"},
+    }
+
+
 def test_a_base_that_is_not_there(tmp_path):
     with pytest.raises(RecipeError, match=r"none\.yaml: no such hparams file"):
         read_hparams(write(tmp_path, changed="base: none.yaml\n"), "")

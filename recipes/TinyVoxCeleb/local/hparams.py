@@ -140,11 +140,18 @@ def complete_text(path: str | Path) -> str:
         raise RecipeError(f"{path} or its options: not valid YAML: {error}") from None
     changes = ruamel.yaml.YAML().load(text)
     base = ruamel.yaml.YAML().load(complete_text(Path(path).with_name(str(changes.pop("base")))))
-    for key, value in list(changes.items()):
-        if key in base and _tag(value) and _tag(value) != _tag(base[key]):
-            base[key] = changes.pop(key)  # another object, with arguments of its own
+    _take_other_objects(base, changes)
     recursive_update(base, changes)
     return _dump(base)
+
+
+def _take_other_objects(base, changes):
+    """Move objects of another class than the base's there: their arguments are not merged."""
+    for key, value in list(changes.items()):
+        if key in base and _tag(value) and _tag(value) != _tag(base[key]):
+            base[key] = changes.pop(key)
+        elif isinstance(value, dict) and isinstance(base.get(key), dict):
+            _take_other_objects(base[key], value)
 
 
 def _with_kept_modules(path, text, given):

@@ -1,6 +1,6 @@
 """Loudness, overload, and what coding for a line or a file leaves of speech.
 
-SpeechBrain's CodecAugment goes through ffmpeg by torchaudio, which has no longer either.
+SpeechBrain's CodecAugment encodes and decodes crops one by one on the CPU; these work on the batch.
 """
 
 import math
