@@ -1,6 +1,7 @@
 """Pictures of the training: what the log of each epoch says."""
 
 import numpy as np
+from markupsafe import Markup
 
 from local.report.pictures import COLOURS, legend_above, picture
 
@@ -13,20 +14,13 @@ CURVES = (
 STYLES = {"train": "-", "valid": "--"}
 
 
-def training(name, logs):
-    """Loss, accuracy and val EER over the epochs.
+def training_pictures(
+    name: str, logs: dict[str, dict[str, np.ndarray]]
+) -> list[tuple[Markup, str]]:
+    """Draw loss, accuracy and val EER over the epochs, with captions.
 
-    Arguments
-    ---------
-    name : str
-        What the names of the pictures begin with.
-    logs : dict of str to (dict of str to numpy.ndarray)
-        The columns of each run's log, by the run's name.
-
-    Returns
-    -------
-    list of (markupsafe.Markup, str)
-        Pictures and captions, without those of which no log tells.
+    The logs have columns, see `read_train_log`, by the label of the run; what no log tells of is
+    left out. The names of the pictures begin with that given.
     """
     pictures = []
     for what, title, scale, logarithmic, caption in CURVES:
