@@ -68,8 +68,8 @@ def describe(runs: list[ScoredRun]) -> dict:
     groups = comparable_lists(runs)
     drawings = [partial(map_section, f"map{number}", run) for number, run in enumerate(runs)]
     drawings += [partial(list_section, f"list{i}", *group) for i, group in enumerate(groups)]
-    bar = tqdm(drawings, desc="drawing", unit="part", leave=False, dynamic_ncols=True)
-    sections = [draw() for draw in bar]
+    with tqdm(drawings, desc="drawing", unit="part", leave=False, dynamic_ncols=True) as bar:
+        sections = [draw() for draw in bar]
     trained = {run.folder: run for run in runs}.values()  # one of them may be scored twice
     logs = {run.label: read_train_log(run.folder) for run in trained}
     return {
