@@ -12,20 +12,10 @@ ALL = 136  # training speakers of tiny-librispeech
 
 @dataclass(frozen=True)
 class Experiment:
-    """One row of a table, which is trained with several seeds.
+    """One row of one of TABLES, which is trained with several seeds.
 
-    Arguments
-    ---------
-    table : str
-        One of TABLES.
-    name : str
-        Of the row.
-    hparams : str
-        The hparams file, of the recipe's hparams/, without .yaml.
-    options : tuple of str
-        Its overrides.
-    speakers : int
-        To train on.
+    The hparams file is named without .yaml; the options override its keys; it is trained on that
+    many speakers.
     """
 
     table: str

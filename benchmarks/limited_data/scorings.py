@@ -31,23 +31,9 @@ ROWS = {
 
 
 def measure(run, data, name, row):
-    """The metrics of one way of scoring one list.
+    """The metrics of one of ROWS, a way of scoring, on the list of a name, as `score` returns them.
 
-    Arguments
-    ---------
-    run : Path
-        Folder of the run, which gets the scores.
-    data : dict of str to Path
-        The corpora, "train" among them.
-    name : str
-        Of the list.
-    row : str
-        A key of ROWS.
-
-    Returns
-    -------
-    dict of str to dict
-        As `score` returns them.
+    The folder of the run gets the scores.
     """
     options = ["--train_shards_dir", data["train"] / "shards/train", "--update_verifier", "False"]
     options += ROWS[row]
