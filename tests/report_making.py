@@ -59,9 +59,9 @@ def write_run(run, *, calibrated=False, noise=1.0, num_speakers=12, labelled=Tru
         (run / f"shards/dev/shard-{number:06d}.tar").touch()
     (run / "env.log").write_text("SpeechBrain system description\nPython version:\n3.11.7\n")
     trials = [read_trials(path) for path in paths]
-    scores = np.concatenate([cosines(vectors, rows, of) for of in trials])
+    scores = np.concatenate([cosines(vectors, rows, each) for each in trials])
     if calibrated:
-        labels = np.concatenate([of.labels for of in trials])
+        labels = np.concatenate([each.labels for each in trials])
         known = labels >= 0
         model = LogisticRegression(class_weight="balanced").fit(scores[known, None], labels[known])
         scores = expit(model.decision_function(scores[:, None]))

@@ -45,7 +45,7 @@ def test_tensorboard_serves_the_embeddings(own, capfd):
     get = serve(folder.parent)
     assert get("/runs").json == ["projector"]
     embeddings = get("/info", run="projector").json["embeddings"]
-    assert [of["tensorName"] for of in embeddings] == ["embeddings:00000"]
+    assert [entry["tensorName"] for entry in embeddings] == ["embeddings:00000"]
     name = embeddings[0]["tensorName"]
     with np.load(own.run / "embeddings/dev.npz") as arrays:
         ids, vectors = arrays["ids"].tolist(), arrays["vectors"]

@@ -133,10 +133,9 @@ def evaluate_lists(
 ) -> None:
     """Measure the lists with labels, print that, and write it down.
 
-    Beside scores.txt it leaves scores_eer.txt with a line a list, scores_det.png, and scores.json
-    with everything. The embeddings, which are kept in `files`, tell how long the utterances are.
-    Where the scores are calibrated, the decision has a "threshold" on the log-likelihood ratios,
-    "p_target", "c_miss" and "c_fa".
+    Beside scores.txt it leaves scores_eer.txt, scores_det.png and scores.json. The embeddings, kept
+    in `files`, tell how long the utterances are. Where the scores are calibrated, `decision` has a
+    "threshold" on the log-likelihood ratios, "p_target", "c_miss" and "c_fa".
     """
     score_file, eers, picture, json_file = outputs(hparams["score_file"])
     people = read_speakers(hparams["meta_file"]) if hparams["meta_file"] else None

@@ -11,8 +11,8 @@ MOST_GROUPS = 12  # more would be a wall of bars; the table beside them has all
 def breakdown(name: str, by: str, systems: dict[str, list[dict]]) -> Markup | None:
     """Draw the error rates of groups of trials, as bars of the systems side by side.
 
-    Of the entries that each system has in its breakdown, those that are told apart `by` the same
-    are drawn. None where no group has an error rate.
+    A system has the entries of its breakdown; those of which "by" is the one given are drawn. None
+    where no group has an error rate.
     """
     groups = {}
     for number, entries in enumerate(systems.values()):

@@ -62,12 +62,12 @@ def histogram(name: str, scored: ScoredList) -> Markup:
         axes = figure.add_subplot()
         kinds = (("target", 1, TARGET, "-"), ("non-target", 0, NONTARGET, "--"))
         for kind, label, colour, style in kinds:
-            of_kind = scores[labels == label]
-            share = np.full(len(of_kind), 100 / len(of_kind))
+            chosen = scores[labels == label]
+            share = np.full(len(chosen), 100 / len(chosen))
             options = {"bins": bins, "weights": share, "color": colour}
-            axes.hist(of_kind, **options, histtype="stepfilled", alpha=0.25)
-            axes.hist(of_kind, **options, histtype="step", linestyle=style, linewidth=1.6)
-            axes.plot([], [], color=colour, linestyle=style, label=f"{kind} ({len(of_kind):,})")
+            axes.hist(chosen, **options, histtype="stepfilled", alpha=0.25)
+            axes.hist(chosen, **options, histtype="step", linestyle=style, linewidth=1.6)
+            axes.plot([], [], color=colour, linestyle=style, label=f"{kind} ({len(chosen):,})")
         if threshold is not None:
             axes.axvline(threshold, color=INK, linestyle=":", label=f"threshold ({threshold:.3g})")
         axes.set(

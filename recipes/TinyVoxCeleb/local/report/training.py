@@ -25,22 +25,22 @@ def training_pictures(
     pictures = []
     for what, title, scale, logarithmic, caption in CURVES:
         lines = [
-            (label, number, stage, log["epoch"], log[f"{stage}_{what}"] * scale)
+            (label, number, data, log["epoch"], log[f"{data}_{what}"] * scale)
             for number, (label, log) in enumerate(logs.items())
-            for stage in STYLES
-            if "epoch" in log and f"{stage}_{what}" in log
+            for data in STYLES
+            if "epoch" in log and f"{data}_{what}" in log
         ]
         if not lines:
             continue
 
         def draw(figure, lines=lines, title=title, logarithmic=logarithmic):
             axes = figure.add_subplot(xlabel="epoch", ylabel=title)
-            for label, number, stage, epochs, values in lines:
-                of = stage if len(logs) == 1 else f"{label}, {stage}"
+            for label, number, data, epochs, values in lines:
+                line = data if len(logs) == 1 else f"{label}, {data}"
                 colour = COLOURS[number % len(COLOURS)]
                 # A run of one epoch is a point, which a line without markers would not show.
                 marker = "o" if len(epochs) < 3 else None
-                axes.plot(epochs, values, STYLES[stage], color=colour, marker=marker, label=of)
+                axes.plot(epochs, values, STYLES[data], color=colour, marker=marker, label=line)
             everything = np.concatenate([values for *_, values in lines])
             low, high = np.nanmin(everything), np.nanmax(everything)
             if logarithmic and 0 < low < high / 30:
