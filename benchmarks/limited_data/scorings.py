@@ -82,13 +82,15 @@ def main():
     args.output_folder = args.output_folder.absolute()
     with one_line_errors(debug=False):
         found = {name: find_run(args, name) for name in args.names}
-        print("| network | scores |" + "".join(f" EER, {LISTS[of]} | Cllr |" for of in args.lists))
+        print(
+            "| network | scores |" + "".join(f" EER, {LISTS[key]} | Cllr |" for key in args.lists)
+        )
         print("|---|---|" + "---|---|" * len(args.lists))
         for name, (run, data) in found.items():
             for row in args.rows:
                 cells = []
-                for of in args.lists:
-                    metrics = measure(run, data, of, row)
+                for key in args.lists:
+                    metrics = measure(run, data, key, row)
                     cells += [cell(metrics["eer"], percent=True), cell(metrics["cllr"])]
                 print(f"| {name} | {row} | {' | '.join(cells)} |", flush=True)
 
