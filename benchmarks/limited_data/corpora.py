@@ -1,6 +1,5 @@
 """The corpora of the results: subsets of training speakers, and lists of unseen speakers."""
 
-import csv
 import itertools
 import random
 import shutil
@@ -9,7 +8,8 @@ from pathlib import Path
 from benchmarks.limited_data.experiments import ALL
 from local.corpora.trial_lists import make_trials, write_trials
 from local.files import atomic_folder
-from local.layout import write_meta
+from local.layout import META_FILE
+from local.metadata import read_table, write_meta
 from local.scoring.trials import read_trials
 from local.shards import write_shards
 
@@ -37,9 +37,8 @@ def write_subset(data, folder, count):
     """
     corpus = folder / "corpus"
     if not corpus.is_dir():
-        with open(data / "tiny_meta.csv", encoding="utf-8", newline="") as fin:
-            rows = list(csv.DictReader(fin))
-        speakers = _chosen([row for row in rows if row["idx"]], count)
+        rows = [row for _, row in read_table(data / META_FILE, required=("id", "idx")).rows]
+        speakers = _chosen([row for row in rows if row.get("idx")], count)
         with atomic_folder(corpus) as target:
             for split in ("train", "val"):
                 (target / split).mkdir()
@@ -47,11 +46,11 @@ def write_subset(data, folder, count):
                     shutil.copytree(data / split / speaker, target / split / speaker)
             (target / "dev").symlink_to((data / "dev").resolve())
             told = {key: {row["id"]: row.get(key, "") for row in rows} for key in TOLD}
-            dev = [row["id"] for row in rows if not row["idx"]]
+            dev = [row["id"] for row in rows if not row.get("idx")]
             write_meta(target, train_speakers=speakers, dev_speakers=dev, **told)
             _write_val_trials(data / "val_trials.txt", target / "val_trials.txt", set(speakers))
             (target / "dev_trials.txt").symlink_to((data / "dev_trials.txt").resolve())
-    write_shards(corpus, corpus / "tiny_meta.csv", folder / "shards")
+    write_shards(corpus, corpus / META_FILE, folder / "shards")
 
 
 def _chosen(rows, count):
@@ -92,4 +91,4 @@ def write_unseen(data, folder):
             trials = make_trials(utterances, num_trials=NUM_TRIALS, seed=SEED)
             write_trials(target / "dev_trials.txt", trials)
             write_meta(target, train_speakers=(), dev_speakers=utterances)
-    write_shards(corpus, corpus / "tiny_meta.csv", folder / "shards")
+    write_shards(corpus, corpus / META_FILE, folder / "shards")

@@ -1,11 +1,12 @@
 """What is compared: networks, the recommended recipe without each of its parts, fewer speakers."""
 
+import json
 import re
 import zlib
 from dataclasses import dataclass
 
 from benchmarks import RECIPE
-from local.hparams import without_comments
+from local.hparams import complete_text, settings
 
 ALL = 136  # training speakers of tiny-librispeech
 
@@ -27,10 +28,10 @@ class Experiment:
     @property
     def settings(self):
         """All that its runs follow from, as columns of a row: several tables may have them."""
-        text = without_comments((RECIPE / self.path).read_text(encoding="utf-8"))
+        values = json.dumps(settings(complete_text(RECIPE / self.path)))
         return {
             "hparams": self.hparams,
-            "file": f"{zlib.crc32(' '.join(text.split()).encode()):08x}",
+            "file": f"{zlib.crc32(values.encode()):08x}",
             "options": " ".join(self.options),
             "speakers": str(self.speakers),
         }

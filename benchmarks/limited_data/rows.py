@@ -18,8 +18,8 @@ COLUMNS = (
 class Rows:
     """The rows of a CSV file, one a run: made with the first row; written anew, whole, with each.
 
-    Its column `file` is a checksum of the hparams file without comments; `commit` tells by which
-    state of the code a row was measured.
+    Its column `file` is a checksum of the values of the hparams file; `commit` tells by which state
+    of the code a row was measured.
     """
 
     def __init__(self, path):
