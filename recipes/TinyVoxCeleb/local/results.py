@@ -13,7 +13,7 @@ import numpy as np
 
 from local.embeddings import Embeddings
 from local.errors import RecipeError
-from local.files import atomic_file, check_not_read, check_writable, write_text
+from local.files import atomic_file, check_not_read, check_writable
 from local.metadata import read_speakers
 from local.metrics import evaluate, summary
 from local.metrics.breakdown import breakdown
@@ -154,7 +154,8 @@ def evaluate_lists(
         print("\n  ".join([lines[-1], *details]))
         path = str(Path(trials.path).absolute())
         found.append(ListResult(name, path, len(trials), evaluation, groups))
-    write_text(eers, "\n".join(lines))
+    with atomic_file(eers) as fout:
+        fout.writelines(f"{line}\n" for line in lines)
     if curves:
         plot_det(picture, curves)
         print(f"DET curve: {picture}")
