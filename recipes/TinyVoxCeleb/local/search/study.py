@@ -73,9 +73,9 @@ class SharedStudy:
                 return
         difference = experiment.difference(record, WITHOUT_EFFECT)
         then, now = settings(sweep.read_text(encoding="utf-8")), settings(self.sweep.text)
-        for key in sorted(now.keys() - {"n_trials"}):
-            if now[key] != then[key]:
-                difference = difference or (key, then[key], now[key])
+        for key in sorted((now.keys() | then.keys()) - {"n_trials"}):
+            if now.get(key) != then.get(key):
+                difference = difference or (key, then.get(key), now.get(key))
         if difference:
             key, then, now = difference
             raise RecipeError(
