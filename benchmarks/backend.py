@@ -13,9 +13,7 @@ Authors
 """
 
 import argparse
-import multiprocessing
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,8 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "TinyVoxCeleb"
-sys.path.insert(0, str(RECIPE))
+from benchmarks import RECIPE
+from benchmarks.measuring import in_process
+from benchmarks.usage import peak_memory
 
 UTTERANCES, DIM, COHORT, TOP_N = 4708, 192, 1000, 300
 
@@ -144,11 +143,6 @@ def all_metrics_ours(num_trials):
     return measure
 
 
-def peak_memory():
-    """Largest memory of this process so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def run_case(case, size, repeats, pipe):
     """In a process of its own: best time, memory on top of the input's, and the result."""
     measure = case(size)
@@ -163,18 +157,7 @@ def run_case(case, size, repeats, pipe):
 
 def run(case, size, repeats=1):
     """Run a case; returns seconds, extra bytes, bytes of the process, and the result."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=run_case, args=(case, size, repeats, theirs))
-    process.start()
-    theirs.close()
-    try:
-        answer = ours.recv()
-    except EOFError:
-        process.join()
-        raise SystemExit(f"{case.__name__} of {size} trials died ({process.exitcode})") from None
-    process.join()
-    return answer
+    return in_process(run_case, case, size, repeats)
 
 
 def compare(name, theirs, ours, size, tolerance):

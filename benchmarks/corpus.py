@@ -19,23 +19,16 @@ from local.layout import SAMPLE_RATE
 from local.metadata import write_meta
 from local.shards import write_shards
 
+SHORT_SHARD = 5000  # utterances of 0.1 s in a shard
+
 
 @dataclass(frozen=True)
 class Corpus:
     """Where the same utterances lie in each form that a peer reads.
 
-    Arguments
-    ---------
-    folder : Path
-        The audio tree with its trial lists.
-    csv : Path
-        SpeechBrain's list of the training utterances.
-    shards : Path
-        One folder a split.
-    train_urls : list of str
-        The shards of the training split, one by one.
-    source : str
-        The same as one source of shards: a folder, or a URL in braces.
+    The audio tree has trial lists beside it; the CSV is SpeechBrain's list of the training
+    utterances; the shards have a folder a split, and those of the training split are named one by
+    one, and as one source of shards: a folder, or a URL in braces.
     """
 
     folder: Path
@@ -43,6 +36,14 @@ class Corpus:
     shards: Path
     train_urls: list
     source: str
+
+    def options(self):
+        """What train_speaker_embeddings.py is given to train on it."""
+        return [
+            *("--shard_folder", str(self.shards)),
+            *("--val_trials_path", str(self.folder / "val_trials.txt")),
+            *("--dev_trials_path", str(self.folder / "dev_trials.txt")),
+        ]
 
     def served(self, base):
         """The same corpus as a server gives it whose root is the folder above the shards."""
@@ -55,24 +56,10 @@ class Corpus:
 
 
 def make_corpus(folder, *, train, val, seconds=8, speakers=100, shards=4, seed=0):
-    """Write audio tree, shards, trial lists and CSV.
+    """Write audio tree, shards, trial lists and CSV of a Corpus into a folder.
 
-    Arguments
-    ---------
-    folder : Path
-    train, val : int
-        Utterances, shared by all speakers alike.
-    seconds : float
-        Length of each.
-    speakers : int
-        Half as many again are in dev, with two utterances each.
-    shards : int
-        Archives that the training split is cut into.
-    seed : int
-
-    Returns
-    -------
-    Corpus
+    The utterances in train and val are shared by all speakers alike; half as many speakers again
+    are in dev, with two utterances each. The training split is cut into that many shards.
     """
     tree, rng = folder / "corpus", np.random.default_rng(seed)
     names = [f"id{number:05d}" for number in range(speakers + max(speakers // 2, 4))]
@@ -87,8 +74,8 @@ def make_corpus(folder, *, train, val, seconds=8, speakers=100, shards=4, seed=0
             utterance = f"{speaker}/{split}/{number // len(who):05d}"
             utterances[split].setdefault(speaker, []).append(utterance)
     voices = {name: _voice(rng) for name in names}
-    for split, of_speaker in utterances.items():
-        for speaker, own in of_speaker.items():
+    for split, by_speaker in utterances.items():
+        for speaker, own in by_speaker.items():
             for utterance in own:
                 path = tree / split / f"{utterance}.wav"
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,42 +113,30 @@ def _wav(signal):
     return buffer.getvalue()
 
 
-def _write_csv(tree, of_speaker, seconds, path):
+def _write_csv(tree, by_speaker, seconds, path):
     """The columns that SpeechBrain's voxceleb_prepare.py writes."""
     stop = round(seconds * SAMPLE_RATE)
     with open(path, "w", encoding="utf-8", newline="") as fout:
         writer = csv.writer(fout, lineterminator="\n")
         writer.writerow(["ID", "duration", "wav", "start", "stop", "spk_id"])
-        for speaker, own in of_speaker.items():
+        for speaker, own in by_speaker.items():
             for utterance in own:
                 wav = tree / "train" / f"{utterance}.wav"
                 writer.writerow([utterance.replace("/", "--"), seconds, wav, 0, stop, speaker])
 
 
-def make_short(folder, count, *, size=5000, seed=0):
-    """Write shards of many utterances of 0.1 s, with tarfile alone: the fastest way to many.
+def make_short(folder, count):
+    """Write shards of many utterances of 0.1 s, five a speaker, into a folder.
 
-    Arguments
-    ---------
-    folder : Path
-    count : int
-        Utterances, five a speaker.
-    size : int
-        Utterances a shard.
-    seed : int
-
-    Returns
-    -------
-    Path
-        The folder of the shards.
+    With tarfile alone: the fastest way to many. Returns the folder.
     """
-    audio = [_wav(_noise(np.random.default_rng([seed, n]), 0.1)) for n in range(50)]
+    audio = [_wav(_noise(np.random.default_rng([0, n]), 0.1)) for n in range(50)]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for first in range(0, count, size):
-        shard = folder / f"shard-{first // size:06d}.tar"
+    for first in range(0, count, SHORT_SHARD):
+        shard = folder / f"shard-{first // SHORT_SHARD:06d}.tar"
         with tarfile.open(shard, "w", format=tarfile.GNU_FORMAT) as archive:
-            for number in range(first, min(first + size, count)):
+            for number in range(first, min(first + SHORT_SHARD, count)):
                 parts = (f"id{number // 5:05d}", f"s{number % 5}", f"{number:06d}")
                 sample_id = "/".join(parts)
                 values = {

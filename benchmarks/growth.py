@@ -1,24 +1,17 @@
 """What an index costs as the number of utterances grows: its time, and its memory."""
 
-import multiprocessing
-import resource
 import shutil
 import time
 
 from benchmarks.corpus import make_short
-from benchmarks.usage import memory
+from benchmarks.measuring import in_process
+from benchmarks.usage import memory, peak_memory
 
 SHORT_CROP = 1600  # the utterances are of 0.1 s
 
 
 def growth(folder, sizes):
-    """Index some, and more, and many utterances; each time in a new process.
-
-    Arguments
-    ---------
-    folder : Path
-        Gets the shards, one size after the other.
-    sizes : list of int
+    """Index some, and more, and many utterances in a folder; each time in a new process.
 
     Yields
     ------
@@ -34,26 +27,11 @@ def growth(folder, sizes):
         shutil.rmtree(shards)
 
 
-def in_process(function, *arguments):
-    """Call a function in a process of its own; it sends its answer through its last argument."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=function, args=(*arguments, theirs))
-    process.start()
-    theirs.close()
-    try:
-        return ours.recv()
-    except EOFError:
-        raise SystemExit(f"{function.__name__} died") from None
-    finally:
-        process.join()
-
-
 def _measure(shards, index_file, pipe):
     from local.dataset import CropOrder, make_crops
     from local.shards import index_shards
 
-    before, peak_before = memory(), _peak()
+    before, peak_before = memory(), peak_memory()
     start = time.perf_counter()
     index = index_shards(shards, index_file)
     seconds = time.perf_counter() - start
@@ -63,12 +41,8 @@ def _measure(shards, index_file, pipe):
     batches = iter(order)
     for number in next(batches):
         data[number]
-    kept, peak = memory() - before, _peak() - peak_before
+    kept, peak = memory() - before, peak_memory() - peak_before
     start = time.perf_counter()
     index_shards(shards, index_file)
     again = time.perf_counter() - start
     pipe.send({"index": seconds, "again": again, "memory": kept, "peak": peak})
-
-
-def _peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -34,38 +34,20 @@ SMALL = [
 
 
 class Training:
-    """The command that is killed.
-
-    Arguments
-    ---------
-    corpus : Corpus
-    folder : Path
-        Of the run.
-    epochs : int
-    """
+    """The command that is killed: a training on a Corpus, into a folder."""
 
     def __init__(self, corpus, folder, epochs):
         self.folder = folder
         self.command = [
             *(sys.executable, "train_speaker_embeddings.py", "hparams/ecapa_tdnn.yaml"),
-            *("--shard_folder", str(corpus.shards), "--output_folder", str(folder)),
-            *("--val_trials_path", str(corpus.folder / "val_trials.txt")),
-            *("--dev_trials_path", str(corpus.folder / "dev_trials.txt")),
+            *(*corpus.options(), "--output_folder", str(folder)),
             *("--epochs", str(epochs), "--num_workers", "1", *SMALL),
         ]
 
     def run(self, kill_after=None, with_signal=signal.SIGKILL):
         """Start it, and kill it after some seconds, if it has not ended by then.
 
-        Returns
-        -------
-        bool
-            Whether it was killed.
-
-        Raises
-        ------
-        SystemExit
-            It ended with an error of its own.
+        Returns whether it was killed. An error of its own ends all.
         """
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         with tempfile.TemporaryFile("w+") as log:
@@ -102,15 +84,7 @@ def longest_delay(start, training, kills):
 def kill_and_compare(folder, kills, epochs, seed):
     """Kill a training many times; if it ends before, another one takes the kills that are left.
 
-    Returns
-    -------
-    str
-        A line about it.
-
-    Raises
-    ------
-    SystemExit
-        A run ended with other weights, or with an error.
+    Returns a line about it. A run that ends with other weights, or with an error, ends all.
     """
     rng = random.Random(seed)
     corpus = make_corpus(folder, train=240, val=24, seconds=2, speakers=6, shards=3, seed=seed)

@@ -22,23 +22,38 @@ PEERS = {  # title, module, class
 }
 
 
-class PeerProcess:
-    """A peer in a process of its own.
+def start_process(function, *arguments):
+    """Call a function in a process of its own, with one end of a pipe as its last argument.
 
-    Arguments
-    ---------
-    name : str
-        A key of PEERS.
-    corpus : Corpus
+    Returns the process and the other end of the pipe.
     """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=function, args=(*arguments, theirs))
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def in_process(function, *arguments):
+    """Call a function as `start_process` does, and return what it sends."""
+    process, pipe = start_process(function, *arguments)
+    try:
+        return pipe.recv()
+    except EOFError:
+        process.join()
+        call = ", ".join(getattr(each, "__name__", str(each)) for each in arguments)
+        raise SystemExit(f"{function.__name__} of {call} died ({process.exitcode})") from None
+    finally:
+        process.join()
+
+
+class PeerProcess:
+    """A peer, named by a key of PEERS, in a process of its own that reads a Corpus."""
 
     def __init__(self, name, corpus):
         self.name, self.title = name, PEERS[name][0]
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(name, corpus, theirs))
-        self.process.start()
-        theirs.close()
+        self.process, self.pipe = start_process(_serve, name, corpus)
 
     def __call__(self, measure, **options):
         """Let it measure; see the functions below.
@@ -70,18 +85,7 @@ class PeerProcess:
 
 @contextlib.contextmanager
 def running(names, corpus):
-    """Processes of several peers, until the block ends; those that miss a package are left out.
-
-    Arguments
-    ---------
-    names : list of str
-        Keys of PEERS.
-    corpus : Corpus
-
-    Yields
-    ------
-    dict of str to PeerProcess
-    """
+    """Yield processes of several peers by name; those that miss a package are left out."""
     peers = {}
     try:
         for name in names:
@@ -173,7 +177,7 @@ def traffic(make, workers, folder):
 
     Returns
     -------
-    dict
+    dict of str to float
         "opens" of files below `folder`, and the most of one file by one "process", in an epoch
         with workers; "asked" bytes of an epoch in one process; bytes from the "disk", and crops a
         second, "cold", of one that finds nothing in the cache; "memory" of all processes in the
@@ -217,19 +221,9 @@ MEASURES = {each.__name__: each for each in (ready, alone, through_loader, first
 
 
 def in_turns(peers, measure, repeats, **options):
-    """Let peers measure in turns.
+    """Let PeerProcesses measure in turns: an epoch a round, after one that is not counted.
 
-    Arguments
-    ---------
-    peers : dict of str to PeerProcess
-    measure : str
-    repeats : int
-        Rounds; an epoch each, after one that is not counted.
-
-    Returns
-    -------
-    dict of str to list of float
-        By name of the peer, in the order of the rounds.
+    Returns the values of the rounds by the name of the peer.
     """
     found = {name: [] for name in peers}
     for round_number in range(repeats + 1):
@@ -240,7 +234,7 @@ def in_turns(peers, measure, repeats, **options):
     return found
 
 
-def ratio(of, to):
+def ratio(values, others):
     """Median, least and greatest quotient of values that were measured in the same rounds."""
-    quotients = [a / b for a, b in zip(of, to, strict=True)]
+    quotients = [a / b for a, b in zip(values, others, strict=True)]
     return statistics.median(quotients), min(quotients), max(quotients)

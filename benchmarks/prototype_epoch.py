@@ -14,8 +14,7 @@ import time
 import torch
 
 from benchmarks import RECIPE
-from benchmarks.growth import in_process
-from benchmarks.measuring import ratio
+from benchmarks.measuring import in_process, ratio
 from benchmarks.peers import BATCH, MissingPeerError
 
 
@@ -97,9 +96,7 @@ def time_ours(corpus, workers, pipe):
     with tempfile.TemporaryDirectory() as output:
         recipe.main(
             [
-                *(str(RECIPE / "hparams/prototype.yaml"), "--shard_folder", str(corpus.shards)),
-                *("--val_trials_path", str(corpus.folder / "val_trials.txt")),
-                *("--dev_trials_path", str(corpus.folder / "dev_trials.txt")),
+                *(str(RECIPE / "hparams/prototype.yaml"), *corpus.options()),
                 *("--output_folder", output, "--epochs", "1", "--device", "cpu"),
                 *("--num_workers", str(workers), "--noprogressbar"),
             ]

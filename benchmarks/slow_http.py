@@ -2,10 +2,11 @@
 
 import contextlib
 import functools
-import multiprocessing
 import re
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+from benchmarks.measuring import start_process
 
 BLOCK = 2**20
 
@@ -14,7 +15,7 @@ class SlowHandler(SimpleHTTPRequestHandler):
     """Files and parts of files, each request after a wait."""
 
     protocol_version = "HTTP/1.1"
-    latency = 0.005  # s
+    latency = 0  # s, as `slow_server` sets it
     disable_nagle_algorithm = True
 
     def do_GET(self, with_body=True):
@@ -65,26 +66,11 @@ def _run(folder, latency, pipe):
 
 
 @contextlib.contextmanager
-def slow_server(folder, latency=0.005):
-    """Serve a folder from a process of its own.
-
-    Arguments
-    ---------
-    folder : Path
-    latency : float
-        Seconds before each answer.
-
-    Yields
-    ------
-    str
-        The URL of the folder.
-    """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(folder, latency, theirs), daemon=True)
-    process.start()
+def slow_server(folder, latency):
+    """Serve a folder from a process of its own, with seconds before each answer; yields its URL."""
+    process, pipe = start_process(_run, folder, latency)
     try:
-        yield f"http://127.0.0.1:{ours.recv()}"
+        yield f"http://127.0.0.1:{pipe.recv()}"
     finally:
         process.terminate()
         process.join()

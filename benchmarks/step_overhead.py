@@ -17,23 +17,14 @@ import time
 import torch
 
 from benchmarks import RECIPE
-from benchmarks.growth import in_process
+from benchmarks.measuring import in_process
 from local.dataset import BatchLoader
 
 WARM_UP = 2  # steps that are not counted
 
 
 class PlainLoop:
-    """A training step as one would write it by hand.
-
-    Arguments
-    ---------
-    modules : torch.nn.ModuleDict
-        They are copied.
-    make_optimizer, loss_function : callable
-    max_grad_norm : float
-    device : str
-    """
+    """A training step as one would write it by hand, of copies of the modules."""
 
     def __init__(self, modules, make_optimizer, loss_function, max_grad_norm, device):
         self.modules = copy.deepcopy(modules).train()
@@ -58,15 +49,7 @@ class PlainLoop:
 
 
 class InTurns(BatchLoader):
-    """The batches of a loader, in memory; while the Brain asks for the next, the plain loop steps.
-
-    Arguments
-    ---------
-    loader : BatchLoader
-    steps : int
-    plain : PlainLoop
-    brain : SpeakerBrain
-    """
+    """Batches of a loader, in memory; while the Brain asks for the next, the plain loop steps."""
 
     def __init__(self, loader, steps, plain, brain):
         super().__init__(loader.dataset, loader.order)
@@ -127,9 +110,7 @@ def time_steps(corpus, steps, device, options, pipe):
     with tempfile.TemporaryDirectory() as output:
         recipe.main(
             [
-                *(str(RECIPE / "hparams/ecapa_tdnn.yaml"), "--shard_folder", str(corpus.shards)),
-                *("--val_trials_path", str(corpus.folder / "val_trials.txt")),
-                *("--dev_trials_path", str(corpus.folder / "dev_trials.txt")),
+                *(str(RECIPE / "hparams/ecapa_tdnn.yaml"), *corpus.options()),
                 *("--output_folder", output, "--device", device),
                 *("--epochs", str(steps + WARM_UP)),  # which the learning rate is planned for
                 *("--crops_per_utterance", "1", "--noprogressbar", *options),

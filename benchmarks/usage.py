@@ -16,12 +16,7 @@ import soundfile as sf
 
 
 class OpenCounter:
-    """Counts the opens of files below a folder, from its making to the end of the process.
-
-    Arguments
-    ---------
-    folder : Path
-    """
+    """Counts the opens of files below a folder, from its making to the end of the process."""
 
     def __init__(self, folder):
         self.folder = str(folder)
@@ -46,13 +41,7 @@ class OpenCounter:
 
     @contextlib.contextmanager
     def counting(self):
-        """Count what is opened meanwhile.
-
-        Yields
-        ------
-        collections.Counter
-            Filled at the end: opens by (process, path).
-        """
+        """Count what is opened meanwhile; yields opens by (process, path), filled at the end."""
         found = collections.Counter()
         with tempfile.TemporaryFile(buffering=0) as file:
             # One offset for all processes: what they write stands one after the other.
@@ -87,19 +76,15 @@ def forget_pages(folder):
             os.close(descriptor)
 
 
+def peak_memory():
+    """Largest memory of this process so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def memory(pid=None):
-    """Memory of a process and its children, each shared page counted once.
+    """Bytes of this process, or of another, and of its children, each shared page counted once.
 
-    Arguments
-    ---------
-    pid : int, optional
-        This process where it is not given.
-
-    Returns
-    -------
-    int
-        Bytes of the processes' own; pages of mapped files, which the kernel takes back when it
-        needs them, are left out.
+    Pages of mapped files, which the kernel takes back when it needs them, are left out.
     """
     pid = pid or os.getpid()
     total = 0

@@ -1,16 +1,23 @@
-"""A verification run as it lies on disk, small and made up, for the tests of the report."""
+"""A verification run as it lies on disk, small and made up, and its report as HTML."""
 
 import json
+from collections import Counter
+from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from local.corpora.trial_lists import make_trials, write_trials
+from local.embeddings import Embeddings, write_embeddings
 from local.metadata import SpeakerInfo
 from local.metrics import evaluate
 from local.metrics.breakdown import breakdown
+from local.report import make_report
+from local.results import ListResult, Results, write_results
+from local.scoring.score_list import write_scores
 from local.scoring.trials import read_trials
 
 LOG = "epoch,lr,train_loss,train_accuracy,valid_loss,valid_accuracy,valid_eer\n"
@@ -31,7 +38,7 @@ def write_run(run, *, calibrated=False, noise=1.0, num_speakers=12, labelled=Tru
     centres = rng.normal(size=(num_speakers, 16))
     vectors = np.repeat(centres, 8, axis=0) + noise * rng.normal(size=(len(ids), 16))
     rows = {name: row for row, name in enumerate(ids)}
-    write_embeddings(run / "embeddings" / "dev.npz", ids, vectors)
+    write_cache(run / "embeddings" / "dev.npz", ids, vectors)
     lists = {"eval_trials_no_gt": [(-1, *rng.choice(ids, 2)) for _ in range(50)]}
     if labelled:
         firsts = range(0, len(ids), 8)
@@ -52,68 +59,63 @@ def write_run(run, *, calibrated=False, noise=1.0, num_speakers=12, labelled=Tru
         (run / f"shards/dev/shard-{number:06d}.tar").touch()
     (run / "env.log").write_text("SpeechBrain system description\nPython version:\n3.11.7\n")
     trials = [read_trials(path) for path in paths]
-    scores = np.concatenate([cosines(vectors, rows, of) for of in trials])
+    scores = np.concatenate([cosines(vectors, rows, each) for each in trials])
     if calibrated:
-        labels = np.concatenate([of.labels for of in trials])
+        labels = np.concatenate([each.labels for each in trials])
         known = labels >= 0
         model = LogisticRegression(class_weight="balanced").fit(scores[known, None], labels[known])
         scores = expit(model.decision_function(scores[:, None]))
-    return write_result(run, trials, scores, calibrated=calibrated, rows=rows)
+    return write_result(run, trials, scores, calibrated=calibrated)
 
 
-def write_embeddings(path, ids, vectors):
-    """An embedding cache."""
-    path.parent.mkdir(exist_ok=True)
+def write_cache(path, ids, vectors):
+    """A file of cached embeddings."""
     frames = np.arange(len(ids)) * 100 + 32000
-    np.savez(
-        path, ids=np.array(ids), vectors=np.float32(vectors), num_frames=frames, about='{"dim": 16}'
-    )
+    write_embeddings(path, Embeddings(ids, np.float32(vectors), frames, {"dim": 16}))
 
 
-def write_result(run, trials, scores, *, calibrated=False, rows=None, stem="scores"):
+def write_list(path, labels, enrol, test):
+    """A trial list, as it is read back."""
+    write_trials(path, zip(labels, enrol, test, strict=True))
+    return read_trials(path)
+
+
+def write_result(run, trials, scores, *, calibrated=False, stem="scores"):
     """The score list and its JSON, as speaker_verification.py leaves them."""
-    columns = [(a, b) for of in trials for a, b in zip(of.enrol, of.test, strict=True)]
-    with open(run / f"{stem}.txt", "w") as fout:
-        fout.writelines(f"{s} {a} {b}\n" for s, (a, b) in zip(scores, columns, strict=True))
     threshold = 0.99 if calibrated else None
-    result = {
-        "command": f"python speaker_verification.py hparams/verification.yaml --checkpoint {run}",
-        "run": str(run),
-        "score_file": str(run / f"{stem}.txt"),
-        "scoring": "cosine",
-        "calibrated": calibrated,
-        "seed": 0,
-        "versions": {"python": "3.11.7", "torch": "2.13.0", "speechbrain": "1.1.2"},
-        "threshold": threshold,
-        "decision": {"p_target": 0.01, "c_miss": 1.0, "c_fa": 1.0} if calibrated else None,
-        "shards": [str(run / "shards" / "dev")],
-        "embeddings": [str(path) for path in sorted((run / "embeddings").glob("*.npz"))],
-        "lists": [],
-    }
-    start = 0
-    for of in trials:
-        mine = scores[start : start + len(of)]
-        start += len(of)
-        known = of.labels >= 0
-        evaluation, breakdowns = None, []
-        if known.any():
-            speakers = of.speakers()
-            evaluation = evaluate(mine, of.labels, speakers, num_bootstrap=50)
-            if speakers is not None:
-                options = {"people": people(speakers), "accepted": mine >= (threshold or 0.5)}
-                breakdowns = breakdown(mine, of.labels, speakers, **options)
-        result["lists"].append(
-            {
-                "name": Path(of.path).stem,
-                "path": of.path,
-                "num_trials": len(of),
-                "evaluation": evaluation,
-                "breakdown": breakdowns,
-            }
-        )
+    parts = np.split(scores, np.cumsum([len(each) for each in trials])[:-1])
+    scored = list(zip(trials, parts, strict=True))
+    write_scores(run / f"{stem}.txt", scored)
+    results = Results(
+        command=f"python speaker_verification.py hparams/verification.yaml --checkpoint {run}",
+        run=str(run),
+        score_file=str(run / f"{stem}.txt"),
+        scoring="cosine",
+        calibrated=calibrated,
+        calibration_trials=None,
+        seed=0,
+        versions={"python": "3.11.7", "torch": "2.13.0", "speechbrain": "1.1.2"},
+        threshold=threshold,
+        decision={"p_target": 0.01, "c_miss": 1.0, "c_fa": 1.0} if calibrated else None,
+        shards=[str(run / "shards" / "dev")],
+        embeddings=[str(path) for path in sorted((run / "embeddings").glob("*.npz"))],
+        lists=[measure(*pair, threshold or 0.5) for pair in scored],
+    )
     path = run / f"{stem}.json"
-    path.write_text(json.dumps(result))
+    write_results(path, results)
     return path
+
+
+def measure(trials, scores, threshold):
+    """What a verification measures of one list."""
+    evaluation, groups = None, []
+    if trials.has_labels:
+        speakers = trials.speakers()
+        evaluation = evaluate(scores, trials.labels, speakers, num_bootstrap=50)
+        if speakers is not None:
+            options = {"people": people(speakers), "accepted": scores >= threshold}
+            groups = breakdown(scores, trials.labels, speakers, **options)
+    return ListResult(Path(trials.path).stem, trials.path, len(trials), evaluation, groups)
 
 
 def people(speakers):
@@ -123,3 +125,43 @@ def people(speakers):
         name: SpeakerInfo(("female", "male")[number % 2], "", "")
         for name, number in numbers.items()
     }
+
+
+def own_run(folder):
+    """A calibrated run that a test may spoil, its scores.json as `about`, written by `save`."""
+    path = write_run(folder, calibrated=True)
+    about = json.loads(path.read_text())
+    return SimpleNamespace(
+        run=folder, json=path, about=about, save=lambda: path.write_text(json.dumps(about))
+    )
+
+
+class Page(HTMLParser):
+    """What the tests look at in an HTML page."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.ids, self.tags, self.links, self.values, self.words = [], Counter(), [], {}, []
+        self._metric = None
+        self.html = path.read_text()
+        self.feed(self.html)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags[tag] += 1
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        for name in ("href", "src", "xlink:href"):
+            if name in attributes:
+                self.links.append(attributes[name])
+        self._metric = attributes.get("data-metric", self._metric)
+        if tag == "data":
+            self.values.setdefault(self._metric, []).append(float(attributes["value"]))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def report(*paths, out=None):
+    return Page(make_report(paths, out)[0])

@@ -104,7 +104,10 @@ def main():
         own = [one for one in experiments if one.table == name]
         # Each network stands for itself; a part of the recipe is seen beside the recipe as it was.
         found = map(rows.of, own) if name == "networks" else rows.of_one_commit(own)
-        tables[name] = [(one, list(of.values())) for one, of in zip(own, found, strict=True)]
+        tables[name] = [
+            (experiment, list(by_seed.values()))
+            for experiment, by_seed in zip(own, found, strict=True)
+        ]
     write_document(args.document, tables)
     print(f"written: {args.document}", file=sys.stderr)
 

@@ -13,12 +13,8 @@ LISTS = {"channels": "-channels", "dev": "tiny-librispeech", "unseen": "arabic-s
 def write_document(path, tables):
     """Put the tables between their marks in the document, and draw the plots beside it.
 
-    Arguments
-    ---------
-    path : Path
-        A Markdown file with lines ``<!-- table NAME -->`` and ``<!-- end -->``.
-    tables : dict of str to list of (Experiment, list of dict)
-        The rows of each experiment, by the name of the table.
+    The marks are lines ``<!-- table NAME -->`` and ``<!-- end -->``. A table, by its name, has
+    pairs of an Experiment and its rows.
     """
     text = path.read_text(encoding="utf-8")
     for name, measured in tables.items():
@@ -53,7 +49,7 @@ def _commits(measured):
         for row in rows:
             names.setdefault(row["commit"], {})[experiment.name] = None  # each once
     most = max(names, key=lambda commit: len(names[commit]), default="none")
-    others = (f"; {', '.join(of)}: {commit}" for commit, of in names.items() if commit != most)
+    others = (f"; {', '.join(rows)}: {commit}" for commit, rows in names.items() if commit != most)
     return f"Commit: {most}{''.join(others)}."
 
 

@@ -1,31 +1,22 @@
 """What is compared: networks, the recommended recipe without each of its parts, fewer speakers."""
 
+import json
 import re
 import zlib
 from dataclasses import dataclass
 
 from benchmarks import RECIPE
-from local.hparams import without_comments
+from local.hparams import complete_text, settings
 
 ALL = 136  # training speakers of tiny-librispeech
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One row of a table, which is trained with several seeds.
+    """One row of one of TABLES, which is trained with several seeds.
 
-    Arguments
-    ---------
-    table : str
-        One of TABLES.
-    name : str
-        Of the row.
-    hparams : str
-        The hparams file, of the recipe's hparams/, without .yaml.
-    options : tuple of str
-        Its overrides.
-    speakers : int
-        To train on.
+    The hparams file is named without .yaml; the options override its keys; it is trained on that
+    many speakers.
     """
 
     table: str
@@ -37,10 +28,10 @@ class Experiment:
     @property
     def settings(self):
         """All that its runs follow from, as columns of a row: several tables may have them."""
-        text = without_comments((RECIPE / self.path).read_text(encoding="utf-8"))
+        values = json.dumps(settings(complete_text(RECIPE / self.path)))
         return {
             "hparams": self.hparams,
-            "file": f"{zlib.crc32(' '.join(text.split()).encode()):08x}",
+            "file": f"{zlib.crc32(values.encode()):08x}",
             "options": " ".join(self.options),
             "speakers": str(self.speakers),
         }

@@ -16,14 +16,10 @@ COLUMNS = (
 
 
 class Rows:
-    """The rows of a CSV file, one a run.
+    """The rows of a CSV file, one a run: made with the first row; written anew, whole, with each.
 
-    Arguments
-    ---------
-    path : Path
-        Made with the first row; written anew, whole, with each. Its column `file` is a checksum of
-        the hparams file without comments; `commit` tells by which state of the code a row was
-        measured.
+    Its column `file` is a checksum of the values of the hparams file; `commit` tells by which state
+    of the code a row was measured.
     """
 
     def __init__(self, path):
@@ -41,15 +37,8 @@ class Rows:
     def of_one_commit(self, experiments):
         """The rows of experiments that are compared with each other.
 
-        Arguments
-        ---------
-        experiments : list of Experiment
-
-        Returns
-        -------
-        list of dict of int to dict
-            As `of` gives them, but where a seed was measured by several commits, the row of the
-            commit that most of all these rows are of.
+        They are as `of` gives them, but where a seed was measured by several commits, it is the row
+        of the commit that most of all these rows are of.
         """
         found = [self._matching(experiment) for experiment in experiments]
         share = Counter(row["commit"] for rows in found for row in rows)

@@ -7,29 +7,17 @@ import sys
 
 from benchmarks import RECIPE
 from local.files import atomic_file
+from local.results import read_results
 from local.training.loggers import read_train_log
 
 LISTS = ("dev", "channels", "unseen")  # names of their columns in the rows
 
 
 def run(experiment, seed, data, folder, log):
-    """Train, unless that is done, and score.
+    """Train an Experiment in a folder, unless that is done, and score; returns a row.
 
-    Arguments
-    ---------
-    experiment : Experiment
-    seed : int
-    data : dict of str to Path
-        The corpora with shards: "train", and those of LISTS.
-    folder : Path
-        Of the run, which is resumed.
-    log : file
-        Gets what the commands print.
-
-    Returns
-    -------
-    dict
-        One row.
+    The data are the corpora with shards: "train", and those of LISTS. The log is an open file that
+    gets what the commands print.
     """
     corpus = data["train"]
     command = ["train_speaker_embeddings.py", experiment.path, *experiment.options]
@@ -46,33 +34,18 @@ def run(experiment, seed, data, folder, log):
 
 
 def score(folder, corpus, score_file, log, *options):
-    """Score the dev trials of a corpus.
+    """Score corpus/dev_trials.txt of a corpus with the run in a folder.
 
-    Arguments
-    ---------
-    folder : Path
-        Of the run.
-    corpus : Path
-        With corpus/dev_trials.txt and shards/dev.
-    score_file : Path
-        Gets the scores.
-    log : file
-        Gets what the command prints.
-    options : str or Path
-        Of hparams/verification.yaml.
-
-    Returns
-    -------
-    dict of str to dict
-        What was measured, by name: "value", and the bounds "low" and "high" of its interval, which
-        are None where there are too few speakers.
+    The log gets what the command prints; the options are those of hparams/verification.yaml.
+    Returns what was measured, by name: "value", and the bounds "low" and "high" of its interval,
+    which are None where there are too few speakers.
     """
     command = ["speaker_verification.py", "hparams/verification.yaml", "--checkpoint", folder]
     command += ["--shards_dirs_to_evaluate", corpus / "shards/dev", "--device", "cpu"]
     command += ["--trial_lists", corpus / "corpus/dev_trials.txt", "--score_file", score_file]
     _call([*command, "--num_workers", 0, *options], log)
-    (measured,) = json.loads(score_file.with_suffix(".json").read_text(encoding="utf-8"))["lists"]
-    return measured["evaluation"]["metrics"]
+    (measured,) = read_results(score_file.with_suffix(".json")).lists
+    return measured.evaluation["metrics"]
 
 
 def _call(command, log, cpu_record=None):

@@ -31,23 +31,9 @@ ROWS = {
 
 
 def measure(run, data, name, row):
-    """The metrics of one way of scoring one list.
+    """The metrics of one of ROWS, a way of scoring, on the list of a name, as `score` returns them.
 
-    Arguments
-    ---------
-    run : Path
-        Folder of the run, which gets the scores.
-    data : dict of str to Path
-        The corpora, "train" among them.
-    name : str
-        Of the list.
-    row : str
-        A key of ROWS.
-
-    Returns
-    -------
-    dict of str to dict
-        As `score` returns them.
+    The folder of the run gets the scores.
     """
     options = ["--train_shards_dir", data["train"] / "shards/train", "--update_verifier", "False"]
     options += ROWS[row]
@@ -96,13 +82,15 @@ def main():
     args.output_folder = args.output_folder.absolute()
     with one_line_errors(debug=False):
         found = {name: find_run(args, name) for name in args.names}
-        print("| network | scores |" + "".join(f" EER, {LISTS[of]} | Cllr |" for of in args.lists))
+        print(
+            "| network | scores |" + "".join(f" EER, {LISTS[key]} | Cllr |" for key in args.lists)
+        )
         print("|---|---|" + "---|---|" * len(args.lists))
         for name, (run, data) in found.items():
             for row in args.rows:
                 cells = []
-                for of in args.lists:
-                    metrics = measure(run, data, of, row)
+                for key in args.lists:
+                    metrics = measure(run, data, key, row)
                     cells += [cell(metrics["eer"], percent=True), cell(metrics["cllr"])]
                 print(f"| {name} | {row} | {' | '.join(cells)} |", flush=True)
 

@@ -52,10 +52,10 @@ def chunk(sample):
 class SampleMfcc:
     """The features of one sample."""
 
-    def __init__(self, n_mfcc=40):
+    def __init__(self):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="At least one mel filterbank")
-            self.transform = torchaudio.transforms.MFCC(n_mfcc=n_mfcc)
+            self.transform = torchaudio.transforms.MFCC(n_mfcc=40)
 
     def __call__(self, sample):
         sample_id, signal, class_idx = sample
@@ -84,9 +84,9 @@ def sample_pipe(shards, workers):
     return pipes.Mapper(pipes.WebDataset(pipes.Mapper(pipe, decode)), to_sample)
 
 
-def make_loader(pipe, batch_size, workers, drop_last=False):
+def make_loader(pipe, batch_size, workers):
     """A loader of batches that the workers make."""
-    pipe = pipes.Batcher(pipe, batch_size, drop_last=drop_last, wrapper_class=collate)
+    pipe = pipes.Batcher(pipe, batch_size, wrapper_class=collate)
     return torch.utils.data.DataLoader(pipe, batch_size=None, num_workers=workers)
 
 

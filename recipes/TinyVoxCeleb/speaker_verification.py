@@ -24,7 +24,7 @@ from local.errors import RecipeError, one_line_errors
 from local.experiment import training_shards
 from local.hparams import load_hparams, parse_arguments
 from local.processes import inference_precision
-from local.results import Measured, check_options, write_results
+from local.results import Measured, check_options, evaluate_lists
 from local.scoring.calibration import cross_validated_llrs, fit_calibration, share_speakers
 from local.scoring.decisions import quality_measures, to_probability
 from local.scoring.fitting import make_backend
@@ -150,7 +150,7 @@ def main(argv):
             measured, decision = calibrate(hparams, backend, scored[:-1], scored[-1])
         else:
             measured, decision = leave_uncalibrated(backend, scored)
-        write_results(hparams, measured, embeddings, decision, files)
+        evaluate_lists(hparams, measured, embeddings, decision, files)
         # Last: a score list that is there tells that all the rest is.
         write_scores(hparams["score_file"], [(entry.trials, entry.scores) for entry in measured])
         print(f"score list: {hparams['score_file']} ({sum(map(len, lists))} trials)")

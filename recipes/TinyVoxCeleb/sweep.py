@@ -30,7 +30,7 @@ OWN = ("--output_folder", "--save_folder")
 
 
 def parse(argv):
-    """The arguments of the search, and those that go to every training."""
+    """The options of the search, and the arguments that go to every training."""
     about, _, more = __doc__.partition("\n\n")
     parser = argparse.ArgumentParser(
         description=about,
@@ -44,22 +44,22 @@ def parse(argv):
     parser.add_argument("--n_trials", type=int, help="of the whole study (n_trials of the file)")
     parser.add_argument("--report", action="store_true", help="only write the report so far")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    args, of_training = parser.parse_known_args(argv)
-    return args, [args.hparams_file, *of_training]
+    args, others = parser.parse_known_args(argv)
+    return args, [args.hparams_file, *others]
 
 
-def check(args, of_training):
+def check(args, arguments):
     """Read the sweep file and what the trainings have in common; returns the sweep, an Experiment.
 
     All is loaded once as a training does it: what is wrong is said before the first trial.
     """
-    hparams_file, run_opts, overrides = parse_arguments(of_training)
+    hparams_file, run_opts, overrides = parse_arguments(arguments)
     sweep = read_sweep(args.sweep_file, hparams_file, overrides)
     if args.n_trials is not None:
         sweep.n_trials = args.n_trials
     if sweep.n_trials < 0:
         raise RecipeError(f"--n_trials: expected a whole number from 0, found {sweep.n_trials}")
-    for word in of_training:
+    for word in arguments:
         if word.partition("=")[0] in OWN:
             raise RecipeError(f"{word}: each trial has its own, in --study_folder; leave it out")
     data = json.dumps(str(Path(args.study_folder).resolve() / "data"))
@@ -67,14 +67,14 @@ def check(args, of_training):
     return sweep, Experiment(hparams, file, run_opts)
 
 
-def search(shared, of_training):
+def search(shared, arguments):
     """Work on one trial after the other, until none is left to start."""
     study = shared.study
     with stop_signals() as stop_request:
         while claimed := shared.next_trial():
             trial, folder, lock = claimed
             with lock:
-                value, state = train_trial(trial, folder, of_training, lock, stop_request)
+                value, state = train_trial(trial, folder, arguments, lock, stop_request)
                 study.tell(trial, value, state)
             print(f"trial {trial.number}: {progress(study, trial.number)}", flush=True)
     running = len(study.get_trials(states=(TrialState.RUNNING,)))
@@ -84,14 +84,14 @@ def search(shared, of_training):
 
 def main(argv):
     """Parse, check, search, report."""
-    args, of_training = parse(argv)
+    args, arguments = parse(argv)
     with one_line_errors(args.debug):
         folder = Path(args.study_folder)
         if not args.report:
-            sweep, experiment = check(args, of_training)
+            sweep, experiment = check(args, arguments)
             shared = SharedStudy(folder, sweep)
-            shared.check(experiment, of_training)
-            search(shared, [shared.hparams_file, *of_training[1:]])
+            shared.check(experiment, arguments)
+            search(shared, [shared.hparams_file, *arguments[1:]])
         print(write_report(folder))
 
 

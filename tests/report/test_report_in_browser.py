@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import json
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from report_making import write_run
 from running import train, verify
 
 from local.report import make_report
+from local.results import read_results
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no playwright: pip install -r requirements_dev.txt"
@@ -112,8 +112,7 @@ def test_nothing_is_fetched_and_nothing_complains(opened):
 def test_eer_on_the_page_is_that_of_the_json(opened):
     shown = opened.page.locator("td[data-metric=eer] data").all_inner_texts()
     expected = [
-        json.loads(path.read_text())["lists"][0]["evaluation"]["metrics"]["eer"]["value"]
-        for path in opened.results
+        read_results(path).lists[0].evaluation["metrics"]["eer"]["value"] for path in opened.results
     ]
     assert [float(text.removesuffix("%")) / 100 for text in shown] == pytest.approx(
         expected, abs=5.1e-5

@@ -156,8 +156,13 @@ def test_another_study_is_refused(small, own_shards, tmp_path, capsys):
     search.run(*begin)
     message = refusal(search, capsys, *begin, "--random_seed", "1")
     assert "holds a study with random_seed: 1337, now it is 1: choose another" in message
-    search.sweep_file.write_text(SWEEP.replace("high: 20", "high: 30"))
-    assert "holds a study with parameters: " in refusal(search, capsys, *begin)
+    for old, new, key in (
+        ("high: 20", "high: 30", "parameters.shuffle_buffer.high: 20, now it is 30: "),
+        ("high: 20", "high: 20, step: 2", "parameters.shuffle_buffer.step: None, now it is 2: "),
+        ("  shuffle_buffer: {low: 10, high: 20}\n", "", "parameters.shuffle_buffer.high: 20, now "),
+    ):
+        search.sweep_file.write_text(SWEEP.replace(old, new))
+        assert f"holds a study with {key}" in refusal(search, capsys, *begin)
     search.sweep_file.write_text(SWEEP.replace("n_trials: 6", "n_trials: 7 # more"))
     search.run(*begin)
     speaker = index_shards(own_shards / "train")[0]

@@ -1,16 +1,17 @@
-"""What a verification leaves beside its score list: metrics, DET curves, how they came about."""
+"""What a verification leaves beside a score list: error rates, DET curves, how they came about."""
 
 import json
 import os
 import platform
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
+from local.embeddings import Embeddings
 from local.errors import RecipeError
 from local.files import atomic_file, check_not_read, check_writable
 from local.metadata import read_speakers
@@ -27,19 +28,11 @@ PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scipy", "scikit-lear
 
 @dataclass(frozen=True)
 class Measured:
-    """A trial list, its scores, and what is measured of them.
+    """A trial list with its scores in [0, 1], as the score list gets them.
 
-    Arguments
-    ---------
-    trials : TrialList
-    scores : numpy.ndarray
-        In [0, 1], as the score list gets them; probabilities where they are calibrated.
-    ranking : numpy.ndarray
-        What error rates are measured on: scores before a calibration that keeps their order, or a
-        cross-validated calibration.
-    llrs : numpy.ndarray, optional
-        What Cllr, actual costs and decisions are measured on: cross-validated where the trials
-        have speakers of the list that the calibration was fitted on.
+    Error rates are measured on `ranking`: scores before a calibration that keeps their order, or a
+    cross-validated calibration. Cllr, actual costs and decisions are measured on `llrs`:
+    cross-validated where the trials have speakers of the list that the calibration was fitted on.
     """
 
     trials: TrialList
@@ -48,27 +41,75 @@ class Measured:
     llrs: np.ndarray | None = None
 
 
-def outputs(score_file):
-    """The files that a verification leaves: score list, error rates, DET curves, everything."""
-    path = Path(score_file).absolute()
-    ends = ("_eer.txt", "_det.png", ".json")
-    return [path, *(path.with_name(f"{path.stem}{end}") for end in ends)]
+@dataclass(frozen=True)
+class ListResult:
+    """What was measured on one trial list; without labels `evaluation` is None."""
+
+    name: str
+    path: str
+    num_trials: int
+    evaluation: dict | None
+    breakdown: list[dict]
 
 
-def check_options(hparams):
-    """Check, before any work, what the options ask for.
+@dataclass(frozen=True)
+class Results:
+    """What was measured on the lists of a score file, and how: the keys of its JSON file.
 
-    Arguments
-    ---------
-    hparams : dict
-        Of hparams/verification.yaml.
-
-    Raises
-    ------
-    RecipeError
-        A score list that cannot be written, or that would replace what is read; costs or a prior
-        out of range; options of the calibration without a list for it; several processes.
+    `threshold` is in the unit of the scores, and `decision` has the costs that it is set for.
     """
+
+    command: str
+    run: str
+    score_file: str
+    scoring: str
+    calibrated: bool
+    calibration_trials: str | None
+    seed: int
+    versions: dict[str, str]
+    threshold: float | None
+    decision: dict[str, float] | None
+    shards: list[str]
+    embeddings: list[str]
+    lists: list[ListResult]
+
+
+def write_results(path: str | Path, results: Results) -> None:
+    """Write results as JSON."""
+    with atomic_file(path) as fout:
+        json.dump(results, fout, indent=1, allow_nan=False, default=vars)
+
+
+def read_results(path: str | Path) -> Results:
+    """Read what `write_results` has written; a RecipeError tells what is wrong with the file."""
+    path = Path(path)
+    if not path.is_file():
+        found = "no such file" if path.parent.is_dir() else "no such run"
+        made = "speaker_verification.py (stage 4 of run.sh) makes it beside the scores"
+        raise RecipeError(f"{path}: {found}: {made}")
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        about["lists"] = [_make(ListResult, entry) for entry in about["lists"]]
+        return _make(Results, about)
+    except (ValueError, TypeError, KeyError) as error:
+        wrong = f"damaged, or of another program ({type(error).__name__}: {error})"
+        if isinstance(error, KeyError):
+            wrong = f"without {error.args[0]}: not of this version of speaker_verification.py"
+        raise RecipeError(f"{path}: {wrong}; score the run again") from None
+
+
+def _make(kind, values):
+    return kind(*(values[field.name] for field in fields(kind)))
+
+
+def outputs(score_file: str | Path) -> list[Path]:
+    """The files that a verification leaves: score list, error rates, DET curves, results."""
+    path = Path(score_file).absolute()
+    return [path, *(path.with_name(path.stem + end) for end in ("_eer.txt", "_det.png", ".json"))]
+
+
+def check_options(hparams: dict) -> None:
+    """Check the options of hparams/verification.yaml before any work; raises a RecipeError."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RecipeError(
             "torchrun with several processes: verification runs in one; those share the work of "
@@ -87,69 +128,55 @@ def check_options(hparams):
         )
 
 
-def write_results(hparams, measured, embeddings, decision, files):
+def evaluate_lists(
+    hparams: dict, lists: list[Measured], embeddings: Embeddings, decision: dict | None, files
+) -> None:
     """Measure the lists with labels, print that, and write it down.
 
-    For a score file scores.txt it leaves scores.json with everything, scores_eer.txt with a line a
-    list and scores_det.png.
-
-    Arguments
-    ---------
-    hparams : dict
-        Of hparams/verification.yaml.
-    measured : list of Measured
-    embeddings : Embeddings
-        Tell how long the utterances are.
-    decision : dict or None
-        "threshold" on the log-likelihood ratios, "p_target", "c_miss" and "c_fa", where the scores
-        are calibrated.
-    files : list of str
-        Where the embeddings are kept.
+    Beside scores.txt it leaves scores_eer.txt, scores_det.png and scores.json. The embeddings, kept
+    in `files`, tell how long the utterances are. Where the scores are calibrated, `decision` has a
+    "threshold" on the log-likelihood ratios, "p_target", "c_miss" and "c_fa".
     """
-    score_file, eers, picture, results = outputs(hparams["score_file"])
+    score_file, eers, picture, json_file = outputs(hparams["score_file"])
     people = read_speakers(hparams["meta_file"]) if hparams["meta_file"] else None
-    names = [Path(one.trials.path).stem for one in measured]
-    entries, lines, curves = [], [], {}
-    for name, one in zip(names, measured, strict=True):
-        trials = one.trials
-        if names.count(name) > 1:
-            name = trials.path
-        entry = {"name": name, "path": str(Path(trials.path).absolute()), "num_trials": len(trials)}
-        entries.append({**entry, "evaluation": None, "breakdown": []})
-        if not trials.has_labels:
-            lines.append(f"{name}: {len(trials)} trials scored; without labels there is no EER")
-            print(lines[-1])
-            continue
-        evaluation, groups = _measure(hparams, one, embeddings, decision, people)
-        entries[-1] |= {"evaluation": evaluation, "breakdown": groups}
-        lines.append(f"{name}: {summary(evaluation)}")
-        print("\n  ".join([lines[-1], *_tables(evaluation, groups, decision)]))
-        known, eer = trials.labels >= 0, evaluation["metrics"]["eer"]["value"]
-        curves[name] = (one.ranking[known], trials.labels[known], eer)
+    stems = [Path(scored.trials.path).stem for scored in lists]
+    found, lines, curves = [], [], {}
+    for stem, scored in zip(stems, lists, strict=True):
+        trials, evaluation, groups = scored.trials, None, []
+        name = stem if stems.count(stem) == 1 else trials.path
+        text, details = f"{len(trials)} trials scored; without labels there is no EER", []
+        if trials.has_labels:
+            evaluation, groups = _measure(hparams, scored, embeddings, decision, people)
+            text, details = summary(evaluation), _tables(evaluation, groups, decision)
+            known, eer = trials.labels >= 0, evaluation["metrics"]["eer"]["value"]
+            curves[name] = (scored.ranking[known], trials.labels[known], eer)
+        lines.append(f"{name}: {text}")
+        print("\n  ".join([lines[-1], *details]))
+        path = str(Path(trials.path).absolute())
+        found.append(ListResult(name, path, len(trials), evaluation, groups))
     with atomic_file(eers) as fout:
         fout.writelines(f"{line}\n" for line in lines)
     if curves:
         plot_det(picture, curves)
         print(f"DET curve: {picture}")
-    folders = filter(None, hparams["shards_dirs_to_evaluate"].split(","))
-    about = {
-        "command": shlex.join(["python", *sys.argv]),
-        "run": str(Path(hparams["checkpoint"]).absolute()),
-        "score_file": str(score_file),
-        "scoring": hparams["scoring"],
-        "calibrated": decision is not None,
-        "calibration_trials": hparams["calibration_trials"] or None,
-        "seed": hparams["random_seed"],
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in PACKAGES},
-        "threshold": decision and float(to_probability(np.array(decision["threshold"]))),
-        "decision": decision and {key: decision[key] for key in ("p_target", "c_miss", "c_fa")},
-        "shards": [str(Path(folder).absolute()) for folder in folders],
-        "embeddings": files,
-        "lists": entries,
-    }
-    with atomic_file(results) as fout:
-        json.dump(about, fout, indent=1, allow_nan=False)
+    shards = filter(None, hparams["shards_dirs_to_evaluate"].split(","))
+    versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    results = Results(
+        command=shlex.join(["python", *sys.argv]),
+        run=str(Path(hparams["checkpoint"]).absolute()),
+        score_file=str(score_file),
+        scoring=hparams["scoring"],
+        calibrated=decision is not None,
+        calibration_trials=hparams["calibration_trials"] or None,
+        seed=hparams["random_seed"],
+        versions=versions,
+        threshold=decision and float(to_probability(np.array(decision["threshold"]))),
+        decision=decision and {key: decision[key] for key in ("p_target", "c_miss", "c_fa")},
+        shards=[str(Path(folder).absolute()) for folder in shards],
+        embeddings=files,
+        lists=found,
+    )
+    write_results(json_file, results)
 
 
 def _tables(evaluation, groups, decision):
@@ -166,19 +193,12 @@ def _tables(evaluation, groups, decision):
         yield from breakdown_table(groups)
 
 
-def _measure(hparams, one, embeddings, decision, people):
+def _measure(hparams, scored, embeddings, decision, people):
     """Metrics and breakdown of one list with labels."""
-    trials, scores = one.trials, one.ranking
     options = {"num_bootstrap": hparams["num_bootstrap"], "seed": hparams["random_seed"]}
-    speakers, labels = trials.speakers(), trials.labels
-    evaluation = evaluate(scores, labels, speakers, llrs=one.llrs, where=trials.path, **options)
-    frames = [embeddings.num_frames[embeddings.rows(side)] for side in trials.pairs()]
-    return evaluation, breakdown(
-        scores,
-        labels,
-        speakers,
-        people=people,
-        num_frames=frames,
-        accepted=one.llrs >= decision["threshold"] if decision else None,
-        **options,
-    )
+    columns = scored.ranking, scored.trials.labels, scored.trials.speakers()
+    evaluation = evaluate(*columns, llrs=scored.llrs, where=scored.trials.path, **options)
+    frames = [embeddings.num_frames[embeddings.rows(side)] for side in scored.trials.pairs()]
+    accepted = scored.llrs >= decision["threshold"] if decision else None
+    options |= {"people": people, "num_frames": frames, "accepted": accepted}
+    return evaluation, breakdown(*columns, **options)

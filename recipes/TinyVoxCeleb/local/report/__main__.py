@@ -33,20 +33,21 @@ def main(argv=None):
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(argv)
     with one_line_errors(args.debug):
-        out, results = make_report(args.paths, args.out)
+        out, runs = make_report(args.paths, args.out)
         print(f"report: {out}")
-        folders = {}
-        for result in results:  # several score lists of a run have the same embeddings
-            folder = result.run / "tensorboard" / "projector"
+        trained = {}
+        for run in runs:  # several score lists of a training have the same embeddings
+            trained.setdefault(run.folder, run)
+        for folder, run in trained.items():
+            if run.embeddings is None:
+                continue
+            target = folder / "tensorboard" / "projector"
             if args.projector:
-                folder = Path(args.projector)
-                if len({other.run for other in results}) > 1:
-                    folder /= result.label.replace("/", "-")
-            folders.setdefault(result.run, (folder, result))
-        for folder, result in folders.values():
-            if result.embeddings is not None:
-                number = export_projector(result.embeddings, folder)
-                print(f"projector: {number} embeddings; tensorboard --logdir {folder.parent}")
+                target = Path(args.projector)
+                if len(trained) > 1:
+                    target /= run.label.replace("/", "-")
+            number = export_projector(run.embeddings, target)
+            print(f"projector: {number} embeddings; tensorboard --logdir {target.parent}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Pictures of the error rates of groups of trials."""
 
+from markupsafe import Markup
 from matplotlib.patches import Rectangle
 
 from local.report.pictures import COLOURS, INK, legend_above, picture
@@ -7,29 +8,18 @@ from local.report.pictures import COLOURS, INK, legend_above, picture
 MOST_GROUPS = 12  # more would be a wall of bars; the table beside them has all
 
 
-def breakdown(name, by, systems):
-    """Error rates of the groups of a trial list, as bars side by side.
+def breakdown(name: str, by: str, systems: dict[str, list[dict]]) -> Markup | None:
+    """Draw the error rates of groups of trials, as bars of the systems side by side.
 
-    Arguments
-    ---------
-    name : str
-        Of the picture.
-    by : str
-        What tells the groups apart.
-    systems : dict of str to list of dict
-        The groups of each system, as the evaluation has them.
-
-    Returns
-    -------
-    markupsafe.Markup or None
-        None where no group has an error rate to draw.
+    A system has the entries of its breakdown; those of which "by" is the one given are drawn. None
+    where no group has an error rate.
     """
     groups = {}
     for number, entries in enumerate(systems.values()):
         for entry in entries:
             if entry["by"] == by and rate(entry):
                 groups.setdefault(entry["group"], {})[number] = entry
-    largest = sorted(groups, key=lambda group: -count(groups[group]))[:MOST_GROUPS]
+    largest = sorted(groups, key=lambda group: -_num_trials(groups[group]))[:MOST_GROUPS]
     groups = {group: bars for group, bars in groups.items() if group in largest}
     if not groups:
         return None
@@ -60,24 +50,16 @@ def breakdown(name, by, systems):
     return picture(name, f"Error rates by {by}", draw, height=0.65 + 0.19 * rows + legend)
 
 
-def count(bars):
+def _num_trials(bars):
     """How many trials a group has, in the system that has most of them."""
     return max(entry["target"] + entry["nontarget"] for entry in bars.values())
 
 
-def rate(entry):
-    """The error rate that a group has.
+def rate(entry: dict) -> tuple[str, float, float | None, float | None] | None:
+    """The error rate of an entry of a breakdown: its kind, value, and interval if it has one.
 
-    Arguments
-    ---------
-    entry : dict
-        A group of the evaluation.
-
-    Returns
-    -------
-    (str, float, float or None, float or None) or None
-        Its kind, value and interval. Trials of one kind have no EER: they show the share of misses
-        or of false alarms at the threshold instead.
+    Trials of one kind have no EER: they show the share of misses or of false alarms at the
+    threshold instead.
 
     Example
     -------

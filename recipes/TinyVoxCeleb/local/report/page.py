@@ -1,45 +1,52 @@
 """The report as one HTML page: what is on it, and in which order."""
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tqdm import tqdm
 
 from local.files import atomic_file, check_not_read, check_writable
-from local.report import words
-from local.report.provenance import provenance
-from local.report.reading import read_results
-from local.report.sections import list_section, map_section
-from local.report.training import training
+from local.report import breakdowns, scores, words
+from local.report.projection import map_section
+from local.report.runs import ScoredList, ScoredRun, read_runs
+from local.report.training import training_pictures
+from local.training.loggers import read_train_log
+
+NUM_WORST = 10
 
 
-def make_report(paths, out=None):
-    """Write the report of one run, or of several side by side.
+def make_report(
+    paths: Iterable[str | Path], out: str | Path | None = None
+) -> tuple[Path, list[ScoredRun]]:
+    """Write the report of one scored run, or of several side by side.
 
     Arguments
     ---------
-    paths : list of str or Path
-        See `read_results`.
+    paths : iterable of str or Path
+        See `read_runs`.
     out : str or Path, optional
-        The HTML file; by default report.html beside the first of `paths`.
+        The HTML file; by default report.html beside the results of the first run.
 
     Returns
     -------
-    (Path, list of Result)
-        The file, and what was read for it.
+    (Path, list of ScoredRun)
+        The HTML file, and what was read for it.
 
     Raises
     ------
     RecipeError
-        See `read_results`; `out` cannot be written.
+        See `read_runs`; `out` cannot be written, or would replace what is read.
     """
-    results = read_results(paths)
-    out = Path(out) if out else results[0].path.with_name("report.html")
+    runs = read_runs(paths)
+    out = Path(out) if out else runs[0].path.with_name("report.html")
     check_writable(out)
-    scored = [result.about["score_file"] for result in results]
-    lists = [of.trials.path for result in results for of in result.lists]
-    check_not_read([out], [*(result.path for result in results), *scored, *lists])
-    content = describe(results)
+    lists = [scored.trials.path for run in runs for scored in run.lists]
+    files = [path for run in runs for path in (run.path, run.results.score_file)]
+    check_not_read([out], [*files, *lists])
+    content = describe(runs)
     # Ids and paths come from other people's files: the template escapes all that is not a picture.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -53,63 +60,102 @@ def make_report(paths, out=None):
     with atomic_file(out) as fout:
         # File names may hold bytes that are no text.
         fout.write(html.encode("utf-8", "replace").decode("utf-8"))
-    return out, results
+    return out, runs
 
 
-def describe(results):
-    """All that the page shows.
-
-    Arguments
-    ---------
-    results : list of Result
-
-    Returns
-    -------
-    dict
-        What the template is filled with.
-    """
-    grouped = group_lists(results)
-    steps = [("map", result) for result in results] + [("list", group) for group in grouped]
-    sections, maps = [], []
-    for kind, of in tqdm(steps, desc="drawing", unit="part", leave=False, dynamic_ncols=True):
-        if kind == "map":
-            maps.append(map_section(f"map{len(maps)}", of))
-        else:
-            sections.append(list_section(f"list{len(sections)}", *of))
-    runs = {str(result.run): result for result in results}
-    labels = {run: result.label if len(runs) > 1 else "" for run, result in runs.items()}
-    logs = {labels[run] or result.label: result.train_log() for run, result in runs.items()}
+def describe(runs: list[ScoredRun]) -> dict:
+    """All that the template of the page is filled with."""
+    groups = comparable_lists(runs)
+    drawings = [partial(map_section, f"map{number}", run) for number, run in enumerate(runs)]
+    drawings += [partial(list_section, f"list{i}", *group) for i, group in enumerate(groups)]
+    with tqdm(drawings, desc="drawing", unit="part", leave=False, dynamic_ncols=True) as bar:
+        sections = [draw() for draw in bar]
+    trained = {run.folder: run for run in runs}.values()  # one of them may be scored twice
+    logs = {run.label: read_train_log(run.folder) for run in trained}
     return {
-        "title": " vs ".join(result.label for result in results),
-        "headlines": [
-            words.headline(name, systems, len(results)) for name, systems in grouped if systems
-        ],
-        "unlabelled": words.unlabelled(results),
-        "sections": sections,
-        "maps": maps,
-        "training": training("training", logs),
+        "title": " vs ".join(run.label for run in runs),
+        "headlines": [words.headline(name, systems, len(runs)) for name, systems in groups],
+        "unlabelled": words.unlabelled(runs),
+        "sections": sections[len(runs) :],
+        "maps": sections[: len(runs)],
+        "training": training_pictures("training", logs),
         "no_log": [label for label, log in logs.items() if not log],
-        "several": len(results) > 1,
-        "made": [provenance(result) for result in results],
+        "several": len(runs) > 1,
+        "made": [words.provenance(run) for run in runs],
     }
 
 
-def group_lists(results):
-    """Put together what can be compared: the scores of the same trials.
+def comparable_lists(runs: list[ScoredRun]) -> list[tuple[str, dict[str, ScoredList]]]:
+    """Put together the lists with error rates that have the same trials.
 
-    Arguments
-    ---------
-    results : list of Result
-
-    Returns
-    -------
-    list of (str, dict of str to ScoredList)
-        Name of each list with error rates, and its scores by the name of the system.
+    Returns the name of each such list, and its scores by the label of the run.
     """
     groups = {}
-    for result in results:
-        for of in result.lists:
-            if of.evaluation is not None:
-                _, systems = groups.setdefault(of.content, (of.name, {}))
-                systems[result.label] = (result, of)
+    for run in runs:
+        for scored in run.lists:
+            if scored.result.evaluation is not None:
+                _, systems = groups.setdefault(scored.digest, (scored.result.name, {}))
+                systems[run.label] = scored
     return list(groups.values())
+
+
+def list_section(name: str, title: str, systems: dict[str, ScoredList]) -> dict:
+    """What the page shows of one trial list; the names of its pictures begin with that given."""
+    first = next(iter(systems.values())).result
+    kinds = dict.fromkeys(
+        entry["by"] for scored in systems.values() for entry in scored.result.breakdown
+    )
+    groups = {label: scored.result.breakdown for label, scored in systems.items()}
+    return {
+        "id": name,
+        "title": title,
+        "trials": first.evaluation["trials"],
+        "bootstrap": first.evaluation["bootstrap"],
+        "labels": list(systems),
+        "metrics": words.metrics_table(systems),
+        "det": scores.det(f"{name}-det", systems),
+        "spreads": [
+            {
+                "label": label,
+                "calibrated": scored.calibrated,
+                "threshold": scored.threshold,
+                "histogram": scores.histogram(f"{name}-histogram{number}", scored),
+                "calibration": scores.calibration(f"{name}-calibration{number}", scored),
+                "worst": worst_trials(scored),
+            }
+            for number, (label, scored) in enumerate(systems.items())
+        ],
+        "breakdowns": [
+            {
+                "by": by,
+                "svg": breakdowns.breakdown(f"{name}-by{number}", by, groups),
+                "rows": [
+                    (label, entry, breakdowns.rate(entry))
+                    for label, entries in groups.items()
+                    for entry in entries
+                    if entry["by"] == by
+                ],
+            }
+            for number, by in enumerate(kinds)
+        ],
+        "most_groups": breakdowns.MOST_GROUPS,
+    }
+
+
+def worst_trials(
+    scored: ScoredList, number: int = NUM_WORST
+) -> dict[str, list[tuple[float, str, str]]]:
+    """The trials that are farthest on the wrong side, that many of each kind.
+
+    Returns score and ids of the "non-target" trials that score highest, and of the "target" trials
+    that score lowest.
+    """
+    trials = scored.trials
+    worst = {}
+    for kind, label, sign in (("non-target", 0, -1), ("target", 1, 1)):
+        rows = np.flatnonzero(trials.labels == label)
+        rows = rows[np.argsort(sign * scored.scores[rows], kind="stable")[:number]]
+        worst[kind] = [
+            (float(scored.scores[row]), trials.enrol[row], trials.test[row]) for row in rows
+        ]
+    return worst

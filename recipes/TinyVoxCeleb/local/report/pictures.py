@@ -2,9 +2,11 @@
 
 import io
 import re
+from collections.abc import Callable
 
 import matplotlib
 from markupsafe import Markup, escape
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 4.1  # inches: on a phone's 360 pixels the type below is still 11 pixels high
@@ -44,8 +46,10 @@ STYLE = {
 }
 
 
-def picture(name, title, draw, *, height=3.1):
-    """Draw a figure and write it as an element of an HTML page.
+def picture(
+    name: str, title: str, draw: Callable[[Figure], None], *, height: float = 3.1
+) -> Markup:
+    """Draw a figure and write it as an <svg> element of an HTML page, equal for equal drawings.
 
     Arguments
     ---------
@@ -54,14 +58,9 @@ def picture(name, title, draw, *, height=3.1):
     title : str
         What the figure shows, for those who do not see it.
     draw : callable
-        Gets the empty matplotlib Figure.
+        Draws into the empty figure.
     height : float
         In inches; the width is the same for all.
-
-    Returns
-    -------
-    markupsafe.Markup
-        An <svg> element, equal for equal drawings.
 
     Example
     -------
@@ -77,17 +76,8 @@ def picture(name, title, draw, *, height=3.1):
     return _element(buffer.getvalue(), name, title)
 
 
-def legend_above(figure, axes, **options):
-    """Put the legend above the axes, where it hides no curve.
-
-    Arguments
-    ---------
-    figure : matplotlib.figure.Figure
-    axes : matplotlib.axes.Axes
-        With labelled artists.
-    **options
-        Of matplotlib's legend.
-    """
+def legend_above(figure: Figure, axes: Axes, **options) -> None:
+    """Put the legend above the axes, where it hides no curve; the options are matplotlib's."""
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", **options)
 
 

@@ -1,28 +1,28 @@
-"""A map of embeddings in two dimensions."""
+"""Embeddings in two dimensions: a map on the page, and what TensorBoard's projector shows."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 from sklearn.manifold import TSNE
+from torch.utils.tensorboard import SummaryWriter
 
+from local.embeddings import Embeddings
+from local.errors import RecipeError
+from local.files import atomic_folder
+from local.layout import utterance_key
 from local.report.pictures import COLOURS, legend_above, picture
+from local.report.runs import ScoredRun
 
-MOST_POINTS = 1000
+MOST_ON_MAP = 1000
+MOST_IN_PROJECTOR = 5000  # what it turns around smoothly in a browser
 MARKERS = "osD^vP*X"
 MOST_NAMES = 12  # a longer legend would be larger than the map
 
 
-def choose(num_rows, most, seed=0):
-    """Rows drawn at random where there are more than enough.
-
-    Arguments
-    ---------
-    num_rows, most, seed : int
-
-    Returns
-    -------
-    numpy.ndarray
-        Rising row numbers, min(num_rows, most) of them.
+def choose(num_rows: int, most: int) -> np.ndarray:
+    """Rising row numbers, drawn at random, by one seed, where there are more rows than `most`.
 
     Example
     -------
@@ -31,51 +31,30 @@ def choose(num_rows, most, seed=0):
     """
     if num_rows <= most:
         return np.arange(num_rows)
-    return np.sort(np.random.default_rng(seed).choice(num_rows, most, replace=False))
+    return np.sort(np.random.default_rng(0).choice(num_rows, most, replace=False))
 
 
-def flatten(vectors, seed=0):
-    """Lay vectors out in two dimensions by t-SNE on cosine distances [1].
+def flatten(vectors: np.ndarray) -> np.ndarray:
+    """Lay vectors out in two dimensions by t-SNE [1] on cosine distances.
 
-    Arguments
-    ---------
-    vectors : numpy.ndarray
-        Shape (utterances, dim), at least three utterances.
-    seed : int
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (utterances, 2).
+    They are of shape (utterances, dim), at least three utterances; the result (utterances, 2).
 
     References
     ----------
     [1] L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 2008.
     """
     perplexity = min(30, (len(vectors) - 1) / 3)
-    tsne = TSNE(metric="cosine", perplexity=perplexity, random_state=seed, init="pca")
+    tsne = TSNE(metric="cosine", perplexity=perplexity, random_state=0, init="pca")
     return tsne.fit_transform(np.asarray(vectors, dtype=np.float32))
 
 
-def speaker_map(name, ids, vectors, seed=0):
-    """Draw utterances near each other whose embeddings are alike.
+def speaker_map(name: str, ids: list[str], vectors: np.ndarray) -> Markup:
+    """Draw utterances near each other whose embeddings are alike, in the colours of their speakers.
 
-    Arguments
-    ---------
-    name : str
-        Of the picture.
-    ids : list of str
-        "speaker/session/utterance"; others are drawn as of one unknown speaker.
-    vectors : numpy.ndarray
-        Shape (utterances, dim), at least three utterances.
-    seed : int
-
-    Returns
-    -------
-    markupsafe.Markup
+    Those without a speaker in their id are drawn as of one unknown speaker. At least three.
     """
-    points = flatten(vectors, seed)
-    speakers = np.array([name.split("/")[0] if "/" in name else "" for name in ids])
+    points = flatten(vectors)
+    speakers = np.array([key.split("/")[0] if "/" in key else "" for key in ids])
     names = np.unique(speakers)
     # Colours alone do not tell many speakers apart: the marker changes with each round of them.
     looks = itertools.cycle(itertools.product(MARKERS, COLOURS))
@@ -100,3 +79,61 @@ def speaker_map(name, ids, vectors, seed=0):
     rows = -(-len(names) // columns) if 1 < len(names) <= MOST_NAMES else 0
     title = f"Map of {len(ids)} embeddings of {len(names)} speakers"
     return picture(name, title, draw, height=3.7 + 0.17 * rows)
+
+
+def map_section(name: str, run: ScoredRun) -> dict:
+    """What the page shows of the embeddings of the first list with labels, or of all without one.
+
+    "svg", the picture of the name given, is None where there is nothing to draw.
+    """
+    section = {"label": run.label, "svg": None, "shown": 0, "total": 0, "list": None}
+    embeddings = run.embeddings
+    if embeddings is None:
+        return section
+    rows = range(len(embeddings.ids))
+    for scored in run.lists:
+        if scored.result.evaluation is not None:
+            wanted = {utterance_key(key) for side in scored.trials.pairs() for key in side}
+            rows = [row for row in rows if utterance_key(embeddings.ids[row]) in wanted]
+            section["list"] = scored.result.name
+            break
+    section["total"] = len(rows)
+    drawn = np.array(rows, dtype=int)[choose(len(rows), MOST_ON_MAP)]
+    if len(drawn) >= 3:
+        ids = [embeddings.ids[row] for row in drawn]
+        section["svg"] = speaker_map(name, ids, embeddings.vectors[drawn])
+        section["shown"] = len(drawn)
+        section["speakers"] = len({key.split("/")[0] for key in ids if "/" in key})
+    return section
+
+
+def export_projector(embeddings: Embeddings, folder: str | Path) -> int:
+    """Write embeddings with their ids and speakers for ``tensorboard --logdir``.
+
+    Where there are more than some 5,000, that many are drawn at random. An earlier export in the
+    folder is replaced. Returns how many were written.
+
+    Raises
+    ------
+    RecipeError
+        The folder holds something else.
+    """
+    folder = Path(folder).absolute()
+    earlier = (folder / "projector_config.pbtxt").is_file()
+    if folder.exists() and not earlier and (not folder.is_dir() or any(folder.iterdir())):
+        raise RecipeError(
+            f"{folder}: holds something else than an earlier export, which would be lost: name a "
+            "folder that is new or empty"
+        )
+    rows = choose(len(embeddings.ids), MOST_IN_PROJECTOR)
+    # The projector's table has a line a row and a tab between cells.
+    names = [" ".join(embeddings.ids[row].split()) for row in rows]
+    speakers = [name.split("/")[0] if "/" in name else "unknown" for name in names]
+    with atomic_folder(folder) as new, SummaryWriter(str(new)) as writer:
+        writer.add_embedding(
+            np.asarray(embeddings.vectors)[rows],
+            metadata=list(zip(names, speakers, strict=True)),
+            metadata_header=["id", "speaker"],
+            tag="embeddings",
+        )
+    return len(rows)

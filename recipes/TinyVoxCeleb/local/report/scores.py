@@ -1,34 +1,25 @@
 """Pictures of scores: DET curves, histograms, calibration."""
 
 import numpy as np
+from markupsafe import Markup
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from scipy.stats import binomtest
 
 from local.metrics.det import draw_det
 from local.metrics.labelled_trials import P_TARGETS
 from local.report.pictures import COLOURS, INK, NONTARGET, TARGET, legend_above, picture
+from local.report.runs import ScoredList
 from local.scoring.likelihood_ratios import log_likelihood_ratios
 
 LARGEST_LLR = 15.0  # beyond, a picture of log-likelihood ratios tells nothing more
 
 
-def det(name, systems):
-    """DET curves of one trial list.
-
-    Arguments
-    ---------
-    name : str
-        Of the picture.
-    systems : dict of str to ScoredList
-        By the name of the system.
-
-    Returns
-    -------
-    markupsafe.Markup
-    """
+def det(name: str, systems: dict[str, ScoredList]) -> Markup:
+    """Draw the DET curves of the systems on one trial list."""
     curves = {
-        label: (*of.labelled, of.evaluation["metrics"]["eer"]["value"])
-        for label, of in systems.items()
+        label: (*scored.labelled, scored.result.evaluation["metrics"]["eer"]["value"])
+        for label, scored in systems.items()
     }
 
     def draw(figure):
@@ -45,17 +36,10 @@ def det(name, systems):
     return picture(name, title, draw, height=3.9 + 0.17 * rows)
 
 
-def as_llrs(scores):
+def as_llrs(scores: ArrayLike) -> np.ndarray:
     """The log-likelihood ratios that scores in [0, 1] stand for, as probabilities at even prior.
 
-    Arguments
-    ---------
-    scores : array_like
-
-    Returns
-    -------
-    numpy.ndarray
-        Natural logarithms, at most 15 in size.
+    They are natural logarithms, at most 15 in size.
 
     Example
     -------
@@ -65,25 +49,11 @@ def as_llrs(scores):
     return log_likelihood_ratios(scores).clip(-LARGEST_LLR, LARGEST_LLR)
 
 
-def histogram(name, scored, threshold, calibrated):
-    """How the scores of target and of non-target trials are spread.
-
-    Arguments
-    ---------
-    name : str
-        Of the picture.
-    scored : ScoredList
-    threshold : float or None
-        In the unit of the scores.
-    calibrated : bool
-        Whether to draw log-likelihood ratios: calibrated probabilities crowd at 0 and 1.
-
-    Returns
-    -------
-    markupsafe.Markup
-    """
+def histogram(name: str, scored: ScoredList) -> Markup:
+    """Draw how the scores of target and of non-target trials are spread."""
     scores, labels = scored.labelled
-    if calibrated:
+    threshold = scored.threshold
+    if scored.calibrated:  # probabilities crowd at 0 and 1
         scores = as_llrs(scores)
         threshold = None if threshold is None else float(as_llrs(threshold))
     bins = np.histogram_bin_edges(scores, bins=int(np.clip(np.sqrt(len(scores)), 10, 40)))
@@ -92,16 +62,16 @@ def histogram(name, scored, threshold, calibrated):
         axes = figure.add_subplot()
         kinds = (("target", 1, TARGET, "-"), ("non-target", 0, NONTARGET, "--"))
         for kind, label, colour, style in kinds:
-            of_kind = scores[labels == label]
-            share = np.full(len(of_kind), 100 / len(of_kind))
+            chosen = scores[labels == label]
+            share = np.full(len(chosen), 100 / len(chosen))
             options = {"bins": bins, "weights": share, "color": colour}
-            axes.hist(of_kind, **options, histtype="stepfilled", alpha=0.25)
-            axes.hist(of_kind, **options, histtype="step", linestyle=style, linewidth=1.6)
-            axes.plot([], [], color=colour, linestyle=style, label=f"{kind} ({len(of_kind):,})")
+            axes.hist(chosen, **options, histtype="stepfilled", alpha=0.25)
+            axes.hist(chosen, **options, histtype="step", linestyle=style, linewidth=1.6)
+            axes.plot([], [], color=colour, linestyle=style, label=f"{kind} ({len(chosen):,})")
         if threshold is not None:
             axes.axvline(threshold, color=INK, linestyle=":", label=f"threshold ({threshold:.3g})")
         axes.set(
-            xlabel="log-likelihood ratio" if calibrated else "score",
+            xlabel="log-likelihood ratio" if scored.calibrated else "score",
             ylabel="share of the trials (%)",
             xlim=(bins[0], bins[-1]) if threshold is None else None,
         )
@@ -109,23 +79,18 @@ def histogram(name, scored, threshold, calibrated):
         axes.locator_params(axis="x", nbins=6)
         legend_above(figure, axes, ncols=2)
 
-    title = f"Histogram of target and non-target scores, {scored.name}"
+    title = f"Histogram of target and non-target scores, {scored.result.name}"
     return picture(name, title, draw, height=3.2)
 
 
-def reliability(scores, labels, num_bins=10):
+def reliability(
+    scores: np.ndarray, labels: np.ndarray, num_bins: int = 10
+) -> list[tuple[float, float, float, float, int]]:
     """Predicted probability and observed share of targets, in bins of equal width.
 
-    Scores are probabilities at even prior; they are moved to the share of targets in the list, so
-    that what is observed is a plain proportion, with its binomial interval [1].
-
-    Arguments
-    ---------
-    scores : numpy.ndarray
-        In [0, 1], shape (trials,).
-    labels : numpy.ndarray
-        1 or 0, both there.
-    num_bins : int
+    Scores in [0, 1] are probabilities at even prior; they are moved to the share of targets in the
+    list, so that what is observed is a plain proportion, with its binomial interval [1]. Labels
+    are 1 or 0, both there.
 
     Returns
     -------
@@ -154,19 +119,8 @@ def reliability(scores, labels, num_bins=10):
     return points
 
 
-def calibration(name, scored):
-    """Whether probabilities are what they say: a reliability diagram over the counts of its bins.
-
-    Arguments
-    ---------
-    name : str
-        Of the picture.
-    scored : ScoredList
-
-    Returns
-    -------
-    markupsafe.Markup
-    """
+def calibration(name: str, scored: ScoredList) -> Markup:
+    """Draw whether probabilities are what they say: a reliability diagram over counts of trials."""
     points = reliability(*scored.labelled)
     predicted, observed, low, high, counts = np.array(points).T
 
@@ -195,4 +149,4 @@ def calibration(name, scored):
         below.minorticks_off()
         legend_above(figure, axes, ncols=2)
 
-    return picture(name, f"Calibration of the scores, {scored.name}", draw, height=3.7)
+    return picture(name, f"Calibration of the scores, {scored.result.name}", draw, height=3.7)

@@ -1,6 +1,7 @@
 """Pictures of the training: what the log of each epoch says."""
 
 import numpy as np
+from markupsafe import Markup
 
 from local.report.pictures import COLOURS, legend_above, picture
 
@@ -13,40 +14,33 @@ CURVES = (
 STYLES = {"train": "-", "valid": "--"}
 
 
-def training(name, logs):
-    """Loss, accuracy and val EER over the epochs.
+def training_pictures(
+    name: str, logs: dict[str, dict[str, np.ndarray]]
+) -> list[tuple[Markup, str]]:
+    """Draw loss, accuracy and val EER over the epochs, with captions.
 
-    Arguments
-    ---------
-    name : str
-        What the names of the pictures begin with.
-    logs : dict of str to (dict of str to numpy.ndarray)
-        The columns of each run's log, by the run's name.
-
-    Returns
-    -------
-    list of (markupsafe.Markup, str)
-        Pictures and captions, without those of which no log tells.
+    The logs have columns, see `read_train_log`, by the label of the run; what no log tells of is
+    left out. The names of the pictures begin with that given.
     """
     pictures = []
     for what, title, scale, logarithmic, caption in CURVES:
         lines = [
-            (label, number, stage, log["epoch"], log[f"{stage}_{what}"] * scale)
+            (label, number, data, log["epoch"], log[f"{data}_{what}"] * scale)
             for number, (label, log) in enumerate(logs.items())
-            for stage in STYLES
-            if "epoch" in log and f"{stage}_{what}" in log
+            for data in STYLES
+            if "epoch" in log and f"{data}_{what}" in log
         ]
         if not lines:
             continue
 
         def draw(figure, lines=lines, title=title, logarithmic=logarithmic):
             axes = figure.add_subplot(xlabel="epoch", ylabel=title)
-            for label, number, stage, epochs, values in lines:
-                of = stage if len(logs) == 1 else f"{label}, {stage}"
+            for label, number, data, epochs, values in lines:
+                line = data if len(logs) == 1 else f"{label}, {data}"
                 colour = COLOURS[number % len(COLOURS)]
                 # A run of one epoch is a point, which a line without markers would not show.
                 marker = "o" if len(epochs) < 3 else None
-                axes.plot(epochs, values, STYLES[stage], color=colour, marker=marker, label=of)
+                axes.plot(epochs, values, STYLES[data], color=colour, marker=marker, label=line)
             everything = np.concatenate([values for *_, values in lines])
             low, high = np.nanmin(everything), np.nanmax(everything)
             if logarithmic and 0 < low < high / 30:

@@ -1,13 +1,19 @@
 """The sweep file: which hyperparameters are searched, where, and how."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import yaml
 from hyperpyyaml import load_hyperpyyaml
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
 
 from local.errors import RecipeError
 from local.hparams import read_hparams
@@ -18,42 +24,24 @@ FORM = "{low: ..., high: ...} with log or step, or {choices: [...]}"
 
 @dataclass
 class Sweep:
-    """What a sweep file says.
+    """What a sweep file says, with its whole text.
 
-    Arguments
-    ---------
-    text : str
-        The file.
-    n_trials : int
-        Of the whole study.
-    seed : int
-    sampler : callable
-        Makes an optuna sampler of a seed.
-    pruner : optuna.pruners.BasePruner
-    space : dict of str to optuna.distributions.BaseDistribution
-        By the keys of the hparams file.
+    `n_trials` is for all processes together. The sampler is made with a seed. The space has the
+    distribution of each key of the hparams file that is searched.
     """
 
     text: str
     n_trials: int
     seed: int
-    sampler: object
-    pruner: object
-    space: dict
+    sampler: Callable[..., BaseSampler]
+    pruner: BasePruner
+    space: dict[str, BaseDistribution]
 
 
-def read_sweep(path, hparams_file, overrides):
+def read_sweep(path: str, hparams_file: str, overrides: str) -> Sweep:
     """Read a sweep file, and check it against the hparams file whose keys it searches.
 
-    Arguments
-    ---------
-    path, hparams_file : str
-    overrides : str
-        YAML text, as `local.hparams.parse_arguments` gives it.
-
-    Returns
-    -------
-    Sweep
+    The overrides are YAML text, as `local.hparams.parse_arguments` gives it.
 
     Raises
     ------
@@ -87,7 +75,7 @@ def read_sweep(path, hparams_file, overrides):
     parameters = sweep.pop("parameters")
     if not isinstance(parameters, dict) or not parameters:
         raise RecipeError(f"{path}: parameters: expected KEY: {FORM}, found {parameters!r}")
-    space = {name: _distribution(path, name, of) for name, of in parameters.items()}
+    space = {name: _distribution(path, name, values) for name, values in parameters.items()}
     _check_values(path, space, hparams_file, read_hparams(hparams_file, overrides)[1])
     return Sweep(text=text, space=space, **sweep)
 
@@ -100,7 +88,7 @@ def _distribution(path, name, parameter):
     try:
         if "choices" in keys:
             plain = (bool, int, float, str)  # what a study can hold; lists as on a command line
-            choices = [one if isinstance(one, plain) else str(one) for one in parameter["choices"]]
+            choices = [x if isinstance(x, plain) else str(x) for x in parameter["choices"]]
             return CategoricalDistribution(choices)
         whole = type(parameter["low"]) is type(parameter["high"]) is int
         return (IntDistribution if whole else FloatDistribution)(**parameter)
@@ -122,28 +110,3 @@ def _check_values(path, space, hparams_file, given):
             except RecipeError as error:
                 message = str(error).removeprefix("--")
                 raise RecipeError(f"{path}: parameters: {message}") from None
-
-
-def options(params):
-    """The options of a training with these hyperparameters; numbers are rounded to four digits.
-
-    Arguments
-    ---------
-    params : dict
-        Values by keys, as a trial has them.
-
-    Returns
-    -------
-    list of str
-
-    Example
-    -------
-    >>> options({"learning_rate": 0.00001234567, "batch_size": 64, "speaker_balanced": True})
-    ['--learning_rate', '0.00001235', '--batch_size', '64', '--speaker_balanced', 'True']
-    """
-    words = []
-    for key, value in params.items():
-        if isinstance(value, float):  # never as 1e-05, which is text to YAML
-            value = np.format_float_positional(value, 4, unique=False, fractional=False, trim="-")
-        words += [f"--{key}", str(value)]
-    return words

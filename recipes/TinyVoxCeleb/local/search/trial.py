@@ -1,43 +1,53 @@
-"""One trial: a training in a process of its own, followed epoch by epoch."""
+"""One trial: a training in a process of its own, followed epoch by epoch; what is told of it."""
 
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
-from optuna.trial import TrialState
+import numpy as np
+from optuna.trial import FrozenTrial, Trial, TrialState
 from speechbrain.utils.checkpoints import Checkpointer
 
 from local.errors import RecipeError, Stopped
-from local.search.space import options
 from local.training.final_network import FINAL
 from local.training.loggers import read_train_log
+from local.training.stop_signals import StopRequest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "train_speaker_embeddings.py"
 LOOK_EVERY = 0.5  # seconds between looks at the log of the training
 
 
-def train_trial(trial, folder, arguments, lock, stop_request):
+def options(params: dict) -> list[str]:
+    """The options of a training with these hyperparameters; numbers are rounded to four digits.
+
+    Example
+    -------
+    >>> options({"learning_rate": 0.00001234567, "batch_size": 64, "speaker_balanced": True})
+    ['--learning_rate', '0.00001235', '--batch_size', '64', '--speaker_balanced', 'True']
+    """
+    words = []
+    for key, value in params.items():
+        if isinstance(value, float):  # never as 1e-05, which is text to YAML
+            value = np.format_float_positional(value, 4, unique=False, fractional=False, trim="-")
+        words += [f"--{key}", str(value)]
+    return words
+
+
+def train_trial(
+    trial: Trial, folder: Path, arguments: list, lock: IO, stop_request: StopRequest
+) -> tuple[float | None, TrialState]:
     """Train with the hyperparameters of a trial, until it is complete or known to be bad.
 
-    The training carries on from its checkpoint, if it has one.
-
-    Arguments
-    ---------
-    trial : optuna.trial.Trial
-    folder : Path
-        Output folder of the training, to whose output.txt goes what it says.
-    arguments : list of str
-        Of the training, without the hyperparameters of the trial.
-    lock : file object
-        Of the trial; the training gets it too.
-    stop_request : StopRequest
+    The training carries on from its checkpoint, if it has one. It gets the arguments, the
+    hyperparameters, and the lock of the trial; what it says goes to output.txt in its folder.
 
     Returns
     -------
     (float or None, optuna.trial.TrialState)
-        The val EER of what was tested and COMPLETE; PRUNED without it, also where the training
-        diverged: the sampler learns nothing from trials that fail.
+        COMPLETE with the val EER of the network that was tested; PRUNED without one, also where
+        the training diverged: the sampler learns nothing from trials that fail.
 
     Raises
     ------
@@ -99,39 +109,48 @@ def _wait(training):
         return None
 
 
-def val_eers(folder):
-    """The val EER of each epoch that a training has completed.
-
-    Arguments
-    ---------
-    folder : Path
-        Its output folder.
-
-    Returns
-    -------
-    dict of int to float
-    """
+def val_eers(folder: Path) -> dict[int, float]:
+    """The val EER of each epoch that the training in a folder has completed."""
     log = read_train_log(folder)
     if not log:
         return {}
     return dict(zip(log["epoch"].astype(int).tolist(), log["valid_eer"].tolist(), strict=True))
 
 
-def val_eer_of_tested(folder):
-    """The val EER of the network that a complete training has tested.
+def val_eer_of_tested(folder: Path) -> float:
+    """The val EER of the network that the complete training in a folder has tested.
 
     That of the best epoch, unless epochs are averaged or embeddings normalised after the last.
-
-    Arguments
-    ---------
-    folder : Path
-        Its output folder.
-
-    Returns
-    -------
-    float
     """
     if (folder / FINAL).is_dir():
         (tested,) = Checkpointer(folder / FINAL).list_checkpoints()
         return tested.meta["val_eer"]
     return min(val_eers(folder).values())
+
+
+def lowest_val_eer(trial: FrozenTrial) -> float | None:
+    """Of the network that was tested, or of the best epoch without one; None before the first."""
+    if trial.state == TrialState.COMPLETE:
+        return trial.value
+    return min(trial.intermediate_values.values(), default=None)
+
+
+def rank(trial: FrozenTrial) -> tuple[int, float]:
+    """Sort key: the best first; then those that were pruned, are not done, and failed."""
+    order = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL)
+    eer = lowest_val_eer(trial)
+    return order.index(trial.state), 1 if eer is None else eer
+
+
+def table_row(trial: FrozenTrial) -> dict:
+    """What is told of a trial: its number, state, val EER, epochs and hyperparameters."""
+    eers, eer = trial.intermediate_values, lowest_val_eer(trial)
+    words = options(trial.params)
+    return {
+        "trial": trial.number,
+        "state": trial.user_attrs.get("why", trial.state.name.lower()),
+        "val EER (%)": "" if eer is None else f"{100 * eer:.2f}",
+        "best epoch": min(eers, key=eers.get) if eers else "",
+        "epochs": len(eers),
+        **dict(zip([word[2:] for word in words[::2]], words[1::2], strict=True)),
+    }

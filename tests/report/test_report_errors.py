@@ -1,0 +1,80 @@
+"""What the report says of runs that are incomplete or damaged."""
+
+import re
+import shutil
+
+import pytest
+from report_making import own_run
+
+from local.errors import RecipeError
+from local.report import make_report
+from local.report.__main__ import main
+
+
+@pytest.fixture
+def own(tmp_path):
+    return own_run(tmp_path / "own")
+
+
+def spoil(own, how):
+    """Do to a run what happens to runs."""
+    if how == "no run":
+        shutil.rmtree(own.run)
+    elif how == "no JSON":
+        own.json.unlink()
+    elif how == "cut JSON":
+        own.json.write_text(own.json.read_text()[:-20])
+    elif how == "other JSON":
+        own.json.write_text("[1, 2]")
+    elif how == "no scoring":
+        del own.about["scoring"]
+        own.save()
+    elif how == "scores cut":
+        path = own.run / "scores.txt"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-7]))
+    elif how == "no scores":
+        (own.run / "scores.txt").unlink()
+    elif how == "list changed":
+        path = own.run / "dev_trials.txt"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[::-1]))
+    elif how == "no list":
+        (own.run / "dev_trials.txt").unlink()
+    elif how == "cache cut":
+        path = own.run / "embeddings/dev.npz"
+        path.write_bytes(path.read_bytes()[:-400])
+    elif how == "log cut":
+        (own.run / "train_log.csv").write_text("epoch,lr\n1,abc\n")
+    elif how == "NaN":
+        path = own.run / "scores.txt"
+        path.write_text(re.sub(r"^\S+", "nan", path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "how, told",
+    [
+        ("no run", "no such .*speaker_verification.py .stage 4"),
+        ("no JSON", "scores.json: no such file: speaker_verification.py .stage 4"),
+        ("cut JSON", "scores.json: damaged"),
+        ("other JSON", "scores.json: damaged"),
+        ("no scoring", "without scoring: .*score the run again"),
+        ("scores cut", "643 scores, but .* tells of 650: .*score the run again"),
+        ("no scores", "no such score list"),
+        ("list changed", "dev_trials.txt: its 600 trials are not those"),
+        ("no list", "no such trial list"),
+        ("cache cut", "dev.npz: damaged, or not embeddings"),
+        ("log cut", "train_log.csv: not a table of numbers"),
+        ("NaN", "scores.txt:1: expected .* with a finite score"),
+    ],
+)
+def test_one_line_for_what_is_wrong(own, how, told, capsys):
+    spoil(own, how)
+    with pytest.raises(SystemExit) as stop:
+        main([str(own.run)])
+    errors = capsys.readouterr().err.split("\r")[-1].strip()
+    assert stop.value.code == 1
+    assert re.search(f"^error: .*{told}", errors) and "\n" not in errors
+
+
+def test_output_that_cannot_be_written_is_told_first(own, tmp_path):
+    with pytest.raises(RecipeError, match="cannot be written"):
+        make_report([own.run], tmp_path)
