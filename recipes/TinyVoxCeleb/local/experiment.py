@@ -102,7 +102,7 @@ class Experiment:
         now = settings(self._resolve(changed, hidden=FOLLOWS))
         names = [key for key in now.keys() | then.keys() if now.get(key) != UNKNOWN]
         # Keys of the command line come first, the parts of objects that are made of them last.
-        for key in sorted(names, key=lambda name: (name.count("."), name)):
+        for key in sorted(names, key=lambda name: (name.startswith("_"), name.count("."), name)):
             if now.get(key) != then.get(key):
                 return key, then.get(key), now.get(key)
         return None
