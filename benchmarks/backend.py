@@ -189,8 +189,8 @@ def whole_process(repeats, num_utterances=5000, num_trials=47611, num_speakers=4
     All trials have labels, and the speakers sexes and nationalities, so that all that the script
     can measure is measured, with intervals.
     """
+    from local.bundle import checkpoint_digest
     from local.embeddings import Embeddings, write_embeddings
-    from local.embeddings.content import checkpoint_digest
 
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:

@@ -71,7 +71,8 @@ def chain(lists):
 def make_run(folder, hparams=PROTOTYPE, seed=0):
     """A run whose network is random, with batch statistics as if it had been trained."""
     torch.manual_seed(seed)
-    model = load_hyperpyyaml(hparams)["embedding_model"]
+    modules = load_hyperpyyaml(hparams)
+    model = modules["embedding_model"]
     for module in model.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.running_mean.normal_(0, 0.2)
@@ -80,20 +81,30 @@ def make_run(folder, hparams=PROTOTYPE, seed=0):
     torch.save(model.state_dict(), folder / "model.ckpt")
     checkpoint = SimpleNamespace(paramfiles={"embedding_model": folder / "model.ckpt"})
     code = RECIPE / "speaker_models"
-    write_inference_bundle(folder / "inference", hparams, checkpoint, ["a", "b"], code)
+    write_inference_bundle(folder / "inference", hparams, checkpoint, ["a", "b"], code, modules)
     return folder
 
 
-def make_shards(folder, lengths=LENGTHS, seed=0):
+def make_shards(folder, lengths=LENGTHS, seed=0, speaker="s"):
     """Noise of different loudness in two shards."""
     pairs = []
     for number, length in enumerate(lengths):
         audio = wav_bytes(length, seed=seed + number, fade=number)
-        pairs.append(member_pair(number, f"s{number % 3}/y/{number}", None, length, audio))
+        pairs.append(member_pair(number, f"{speaker}{number % 3}/y/{number}", None, length, audio))
     half = len(pairs) // 2
     write_tar(folder / "shard-000000.tar", chain(pairs[:half]))
     write_tar(folder / "shard-000001.partial.tar", chain(pairs[half:]))
     return folder
+
+
+def random_run(tmp_path):
+    """To be made a fixture: a run for one test."""
+    return make_run(tmp_path / "run")
+
+
+def shards_of_noise(tmp_path_factory):
+    """To be made a fixture: shards that no test alters."""
+    return make_shards(tmp_path_factory.mktemp("shards") / "dev")
 
 
 def embed(run, folders, out, *options):

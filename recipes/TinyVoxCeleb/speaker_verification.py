@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from local.bundle import find_bundle
 from local.bundle.writing import write_decision
-from local.embeddings import Embedder, find_bundle, read_embeddings
+from local.embeddings import Embedder, read_embeddings
 from local.errors import RecipeError, one_line_errors
 from local.experiment import training_shards
 from local.hparams import load_hparams, parse_arguments

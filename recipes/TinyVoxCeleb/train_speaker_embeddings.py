@@ -153,7 +153,8 @@ def train(hparams, run_opts, val_trials, bundle, experiment):
     dry_run(brain, hparams["audio_length_num_frames"])
     brain.fit(hparams["epoch_counter"], *loaders, progressbar=False)
     chosen, title = choose_network(brain, *loaders, brain.val_eer)
-    network = [bundle, experiment.text, chosen, class_speakers(hparams), RECIPE / "speaker_models"]
+    speakers, code = class_speakers(hparams), RECIPE / "speaker_models"
+    network = [bundle, experiment.text, chosen, speakers, code, hparams]
     run_on_main(write_inference_bundle, args=network)
     return title
 

@@ -8,30 +8,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from embedding_runs import LENGTHS, embed, make_run, make_shards
+from embedding_runs import LENGTHS, embed, make_run, make_shards, random_run, shards_of_noise
 
 from conftest import RECIPE
 from local.embeddings import (
     Embeddings,
+    batches,
     cache,
-    content,
     embedder,
     get_embeddings,
     read_embeddings,
-    reading,
     write_embeddings,
 )
 from local.errors import RecipeError
 
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return make_shards(tmp_path_factory.mktemp("shards") / "dev")
-
-
-@pytest.fixture
-def run(tmp_path):
-    return make_run(tmp_path / "run")
+shards = pytest.fixture(shards_of_noise, scope="module")
+run = pytest.fixture(random_run)
 
 
 def no_network(monkeypatch):
@@ -81,14 +73,14 @@ def test_a_cache_of_many_is_found_without_the_network(run, tmp_path, monkeypatch
 def hashed(monkeypatch):
     """The files that are read for their digest from here on."""
     read = []
-    digest = content.hashlib.file_digest
+    digest = cache.hashlib.file_digest
     watched = lambda file, name: read.append(file.name) or digest(file, name)  # noqa: E731
-    monkeypatch.setattr(content.hashlib, "file_digest", watched)
+    monkeypatch.setattr(cache.hashlib, "file_digest", watched)
     return read
 
 
 def test_shards_that_are_known_are_not_read(run, shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(content, "CLOCK_TICK", 0)
+    monkeypatch.setattr(cache, "CLOCK_TICK", 0)
     own = shutil.copytree(shards, tmp_path / "dev")
     get_embeddings(run, [own], device="cpu")
     no_network(monkeypatch)
@@ -117,7 +109,7 @@ def same_names_other_audio(own, tmp_path):
 
 
 def test_corpora_of_the_same_names_are_never_mixed(run, shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(content, "CLOCK_TICK", 0)
+    monkeypatch.setattr(cache, "CLOCK_TICK", 0)
     own = shutil.copytree(shards, tmp_path / "dev")
     first = get_embeddings(run, [own], device="cpu")
     same_names_other_audio(own, tmp_path)
@@ -131,9 +123,9 @@ def test_corpora_of_the_same_names_are_never_mixed(run, shards, tmp_path, monkey
 
 def test_a_change_within_a_tick_of_the_clock_is_seen(run, shards, tmp_path, monkeypatch):
     own = shutil.copytree(shards, tmp_path / "dev")
-    standing = content.shard_states(sorted(own.iterdir()))
-    monkeypatch.setattr(content, "CLOCK_TICK", 10**18)  # a busy machine takes its time
-    monkeypatch.setattr(content, "shard_states", lambda _: [dict(state) for state in standing])
+    standing = cache.shard_states(sorted(own.iterdir()))
+    monkeypatch.setattr(cache, "CLOCK_TICK", 10**18)  # a busy machine takes its time
+    monkeypatch.setattr(cache, "shard_states", lambda _: [dict(state) for state in standing])
     first = get_embeddings(run, [own], device="cpu")
     same_names_other_audio(own, tmp_path)
     second = get_embeddings(run, [own], device="cpu")
@@ -254,7 +246,7 @@ def test_shards_that_change_meanwhile(run, shards, tmp_path, monkeypatch):
     own = shutil.copytree(shards, tmp_path / "dev")
 
     def touching(*arguments):
-        yield from reading.read_batches(*arguments)
+        yield from batches.read_batches(*arguments)
         os.utime(own / "shard-000000.tar", ns=(1, 1))
 
     monkeypatch.setattr(embedder, "read_batches", touching)

@@ -1,4 +1,4 @@
-"""Embeddings: the same whatever the batch, the processes and the length."""
+"""Embeddings: the same whatever the batch and the length."""
 
 import functools
 import io
@@ -6,43 +6,26 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from embedding_runs import LENGTHS, NETWORKS, chain, embed, make_run, make_shards
+from embedding_runs import LENGTHS, NETWORKS, chain, embed, make_run, random_run, shards_of_noise
 from speechbrain.inference.classifiers import EncoderClassifier
 
 from conftest import RECIPE
-from local.bundle import loading as network
-from local.embeddings import (
-    Embeddings,
-    embedder,
-    get_embeddings,
-    join,
-    load_encoder,
-    read_embeddings,
-    reading,
-    write_embeddings,
-)
-from local.embeddings.plan import cut, plan_batches
+from local.bundle import batching, encode, load_encoder
+from local.embeddings import batches, embedder, get_embeddings
+from local.embeddings.batches import cut, plan_batches
 from local.errors import RecipeError
 from local.shards import MappedShards, index_shards, read_shards
 from local.shards.audio import decode, repeat_to
 from shard_writing import member_pair, wav_bytes, write_tar
 
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return make_shards(tmp_path_factory.mktemp("shards") / "dev")
-
-
-@pytest.fixture
-def run(tmp_path):
-    return make_run(tmp_path / "run")
+shards = pytest.fixture(shards_of_noise, scope="module")
+run = pytest.fixture(random_run)
 
 
 def one_at_a_time(run, folder):
@@ -70,7 +53,7 @@ def cosines(first, second):
 def test_the_company_in_the_batch_changes_nothing(name, shards, tmp_path):
     hparams, rule = NETWORKS[name]
     run = make_run(tmp_path / "run", hparams)
-    assert network.batching(load_encoder(run, "cpu")) == rule
+    assert batching(load_encoder(run, "cpu")) == rule
     expected = one_at_a_time(run, shards)
     found = get_embeddings(run, [shards], device="cpu", batch_size=4)
     assert found.ids == [sample.key for sample in index_shards(shards)]
@@ -90,7 +73,7 @@ def test_masks_give_what_equal_lengths_give(run, shards, monkeypatch):
 
     def noted(encoder, signals):
         batches[-1].append([len(signal) for signal in signals])
-        return network.encode(encoder, signals)
+        return encode(encoder, signals)
 
     monkeypatch.setattr(embedder, "encode", noted)
     found = []
@@ -165,7 +148,7 @@ def test_a_long_utterance_is_the_mean_of_its_windows(run, shards, monkeypatch):
         decoded.append(window["num_frames"])
         return decode(file, sample, **window)
 
-    monkeypatch.setattr(reading, "decode", watched)
+    monkeypatch.setattr(batches, "decode", watched)
     found = get_embeddings(run, [shards], device="cpu")
     assert max(decoded) <= 16000 and len(decoded) == len(LENGTHS) + 3
     encoder = load_encoder(run, "cpu")
@@ -205,40 +188,10 @@ def test_memory_does_not_grow_with_the_audio(run, tmp_path):
     assert long - short < 110_000
 
 
-# Several processes -------------------------------------------------------------------------------
-
-
-def torchrun(run, folder, out, *options):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command += ["-m", "local.embeddings", str(run)]
-    command += ["--shards", str(folder), "--out", str(out), "--device", "cpu", *options]
-    return subprocess.run(command, cwd=RECIPE, capture_output=True, text=True, timeout=300)
-
-
-def test_two_processes_write_the_file_of_one(run, shards, tmp_path, capsys):
-    options = ("--batch_size", "2")
-    expected = embed(run, [shards], tmp_path / "one.npz", *options).read_bytes()
-    assert "8 utterances, 16 dimensions (computed)" in capsys.readouterr().out
-    for kept in (run / "embeddings").iterdir():
-        kept.unlink()
-    answer = torchrun(run, shards, tmp_path / "two.npz", "--num_workers", "1", *options)
-    assert answer.returncode == 0, answer.stderr
-    assert (tmp_path / "two.npz").read_bytes() == expected
-    assert len(list((run / "embeddings").iterdir())) == 1
-    assert answer.stdout.count("two.npz: 8 utterances, 16 dimensions (computed)") == 1
-    assert "embedding dev, process 1 of 2" in answer.stderr and "process 2" not in answer.stderr
-
-
-def test_a_process_that_fails_ends_the_job(run, tmp_path):
-    pairs = [member_pair(number, f"a/x/{number}", None, 9000) for number in range(2)]
-    pairs[1] = member_pair(1, "a/x/1", None, 8000, audio=b"not audio")  # for the second process
-    write_tar(tmp_path / "bad/shard-000000.tar", chain(pairs))
-    answer = torchrun(run, tmp_path / "bad", tmp_path / "out.npz", "--batch_size", "1")
-    assert answer.returncode != 0
-    assert "error: a/x/1: unreadable audio" in answer.stderr
-    assert "local/embeddings" not in answer.stderr  # no traceback of ours, beside torchrun's own
-    assert not (tmp_path / "out.npz").exists()
-    assert not (run / "embeddings").exists()
+def test_a_generator_of_folders_gives_the_embeddings_of_each(run, shards):
+    expected = get_embeddings(run, [shards], device="cpu")
+    found = get_embeddings(run, (folder for folder in [shards]), device="cpu")
+    assert found.ids == expected.ids and np.array_equal(found.vectors, expected.vectors)
 
 
 # Errors ------------------------------------------------------------------------------------------
@@ -251,50 +204,6 @@ def test_a_network_that_has_diverged(run, shards):
     with pytest.raises(RecipeError, match="8 embeddings are not finite.*diverged; train with a lo"):
         get_embeddings(run, [shards], device="cpu")
     assert not (run / "embeddings").exists()
-
-
-def table(ids=("a/x/0", "b/x/0"), value=1.0, **about):
-    vectors = np.full((len(ids), 3), value, np.float32)
-    return Embeddings(list(ids), vectors, np.full(len(ids), 16000), about)
-
-
-def test_files_that_are_not_embeddings(tmp_path):
-    path = tmp_path / "e.npz"
-    with pytest.raises(RecipeError, match="e.npz: no such file"):
-        read_embeddings(path)
-    np.savez(path, something=np.ones(3))
-    with pytest.raises(RecipeError, match="e.npz: damaged, or not embeddings"):
-        read_embeddings(path)
-    np.savez(path, ids=np.array(["a"], dtype=object), vectors=1, num_frames=1, about="{}")
-    with pytest.raises(RecipeError, match="e.npz: damaged, or not embeddings"):  # needs pickle
-        read_embeddings(path)
-    with open(path, "wb") as fout:
-        np.save(fout, np.ones(3))
-    with pytest.raises(RecipeError, match="e.npz: damaged, or not embeddings"):
-        read_embeddings(path)
-    write_embeddings(path, replace(table(), vectors=np.ones((3, 3), np.float32)))
-    with pytest.raises(RecipeError, match=r"e.npz: 2 ids, vectors \(3, 3\)"):
-        read_embeddings(path)
-    write_embeddings(path, table(value=np.inf))
-    with pytest.raises(RecipeError, match="2 embeddings are not finite, e.g. a/x/0, b/x/0"):
-        read_embeddings(path)
-    write_embeddings(path, table(["a/x/0", "a/x/0"]))
-    with pytest.raises(RecipeError, match="1 ids come twice, first a/x/0"):
-        read_embeddings(path)
-
-
-def test_rows_and_joining():
-    both = join([table(shards=[{"path": "p"}]), table(["eval"], 2.0, shards=[{"path": "q"}])])
-    assert both.rows(["eval/wav/eval.wav", "b/x/0.wav"]).tolist() == [2, 1]
-    assert both.about == {"shards": [{"path": "p"}, {"path": "q"}]}
-    assert both.vectors[:, 0].tolist() == [1, 1, 2] and both.num_frames.shape == (3,)
-    assert both.rows([]).shape == (0,)
-    with pytest.raises(RecipeError, match=r"^t.txt: 2 utterances are in no shard, first c, d;"):
-        both.rows(["c", "a/x/0", "d", "c"], where="t.txt")
-    with pytest.raises(RecipeError, match="a/x/0 is in both p and a file"):
-        join([table(shards=[{"path": "p"}]), table()])
-    with pytest.raises(RecipeError, match="different checkpoints"):
-        join([table(checkpoint="1"), table(["c"], checkpoint="2")])
 
 
 @pytest.mark.parametrize(

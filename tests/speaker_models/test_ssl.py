@@ -15,8 +15,7 @@ from speechbrain.inference.classifiers import EncoderClassifier
 from test_errors import one_line
 
 from conftest import RECIPE
-from local.bundle.loading import encode
-from local.embeddings import load_encoder
+from local.bundle import encode, load_encoder
 from local.training.resumable_brain import ResumableBrain
 from speaker_models.ssl_features import SslFeatures
 

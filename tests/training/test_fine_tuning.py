@@ -11,7 +11,7 @@ from running import ECAPA, TINY_ECAPA, train
 from test_errors import one_line
 
 from conftest import RECIPE, make_data
-from local.embeddings import find_bundle
+from local.bundle import find_bundle
 from local.training.resumable_brain import ResumableBrain
 from local.training.unfreezing import Unfreezing
 

@@ -16,19 +16,11 @@ CONFIG, SIGNALS = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
-def fetch_front_end(source, cache):
+def fetch_front_end(source: str, cache: str) -> str:
     """The folder of a model in Hugging Face's layout; by name, it is downloaded once.
 
-    Arguments
-    ---------
-    source : str
-        A folder, or the name of a model on the Hugging Face hub.
-    cache : str
-        Where those that have a name are kept.
-
-    Returns
-    -------
-    str
+    `source` is a folder, or the name of a model on the Hugging Face hub; those that have a name
+    are kept in `cache`.
 
     Raises
     ------
@@ -61,30 +53,13 @@ def fetch_front_end(source, cache):
     return str(folder)
 
 
-def front_end_size(folder):
-    """Features a frame, as the configuration of a model tells.
-
-    Arguments
-    ---------
-    folder : str
-
-    Returns
-    -------
-    int
-    """
+def front_end_size(folder: str) -> int:
+    """Features a frame, as the configuration of a model tells."""
     return json.loads(Path(folder, CONFIG).read_text(encoding="utf-8"))["hidden_size"]
 
 
-def copy_config(folder, target):
-    """Copy what a front end is made from, without its parameters.
-
-    Arguments
-    ---------
-    folder : str
-        From `fetch_front_end`.
-    target : Path
-        Folder to make.
-    """
+def copy_config(folder: str, target: Path) -> None:
+    """Copy what a front end is made from, without its parameters, to a new folder."""
     target.mkdir()
     for name in (CONFIG, SIGNALS):
         shutil.copy(Path(folder, name), target)

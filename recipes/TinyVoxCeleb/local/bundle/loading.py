@@ -1,11 +1,13 @@
-"""A trained network, and what a batch may hold without changing its embeddings."""
+"""A trained network at work, and what a batch may hold without changing its embeddings."""
 
 import contextlib
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from local.embeddings.content import find_bundle
+from local.bundle.finding import find_bundle
 from local.errors import RecipeError
 from local.processes import choose_device
 
@@ -13,37 +15,26 @@ MIN_COSINE, MIN_CENTRED_COSINE = 0.99999, 0.9999
 PROBE_LENGTHS = (24000, 8000, 17011, 12345)  # audio samples
 
 
-def load_encoder(checkpoint, device=None, precision="fp32"):
-    """Load the network that a run has left.
+def load_encoder(checkpoint: str | Path, device: str | None = None, precision: str = "fp32"):
+    """Load the network that a run has left, as SpeechBrain's EncoderClassifier.
 
-    Arguments
-    ---------
-    checkpoint : str or Path
-        Output folder of a run, or its inference folder.
-    device : str, optional
-        Such as "cpu" or "cuda:0".
-    precision : str
-        "fp32", "bf16" or "fp16"; features are computed in fp32 always.
-
-    Returns
-    -------
-    speechbrain.inference.classifiers.EncoderClassifier
+    `checkpoint` is the output folder of the run, or its inference bundle. Features are computed in
+    fp32 whatever the precision.
 
     Raises
     ------
     RecipeError
-        If there is no trained network, or no such device or precision; a package is missing.
+        No trained network there; no such device or precision; a package is missing.
     """
     # Here, because it takes a second that those who find their embeddings cached need not wait.
     from speechbrain.inference.classifiers import EncoderClassifier
 
     folder = str(find_bundle(checkpoint))
-    options = {"device": choose_device(device, precision), "precision": precision}
     try:
         return EncoderClassifier.from_hparams(
             source=folder,
             overrides={"pretrained_path": folder},  # right even if the run was moved
-            run_opts=options,
+            run_opts={"device": choose_device(device, precision), "precision": precision},
         )
     except ImportError as error:
         reason = str(error).splitlines()[0]
@@ -51,27 +42,16 @@ def load_encoder(checkpoint, device=None, precision="fp32"):
 
 
 @torch.inference_mode()
-def encode(encoder, signals):
-    """Embed one batch.
+def encode(encoder, signals: list[np.ndarray]) -> torch.Tensor:
+    """Embed one batch of float32 signals; gives (batch, dim) in float32 on the CPU.
 
     Signals of different lengths are not padded: a network's features may reflect the signal at its
     end, round its length to frames or normalise it by its own mean, so features are computed
     signal by signal. It is these that are padded, and the network gets their relative lengths.
-
-    Arguments
-    ---------
-    encoder : EncoderClassifier
-    signals : list of numpy.ndarray
-        Each of shape (time,), float32.
-
-    Returns
-    -------
-    torch.Tensor
-        Shape (batch, dim), float32, on the CPU.
     """
     signals = [torch.from_numpy(signal).to(encoder.device) for signal in signals]
-    # SpeechBrain's statistics pooling adds a little noise: the same to each batch.
     gpus = [encoder.device] if "cuda" in encoder.device else []
+    # SpeechBrain's statistics pooling adds a little noise: the same to each batch.
     with torch.random.fork_rng(gpus), encoder.inference_ctx:
         torch.manual_seed(0)
         if len({len(signal) for signal in signals}) == 1:
@@ -82,22 +62,18 @@ def encode(encoder, signals):
                 encoder.mods.mean_var_norm(encoder.mods.compute_features(signal[None]), alone)[0]
                 for signal in signals
             ]
-            frames = torch.tensor([len(of_one) for of_one in features], device=encoder.device)
+            frames = torch.tensor([len(matrix) for matrix in features], device=encoder.device)
             padded = pad_sequence(features, batch_first=True)
             vectors = encoder.mods.embedding_model(padded, frames / frames.max())
     return vectors.reshape(len(signals), -1).float().cpu()
 
 
-def batching(encoder):
+def batching(encoder) -> str:
     """Find out which batches leave this network's embeddings as they are.
 
     Noise of different levels and lengths is embedded together and alone. Networks whose
     convolutions see the padding (SpeechBrain's ECAPA-TDNN, x-vector and ResNet), or which have no
     masks, give something else then; they are for batches of equal lengths.
-
-    Arguments
-    ---------
-    encoder : EncoderClassifier
 
     Returns
     -------

@@ -23,19 +23,15 @@ from speechbrain.inference.speaker import SpeakerRecognition
 from speechbrain.utils.superpowers import import_from_path
 
 HERE = Path(__file__).resolve().parent
-# By their path: a module of the same name elsewhere is never taken for them.
-Backend = import_from_path(HERE / "backends.py").Backend
-decisions = import_from_path(HERE / "decisions.py")
-windows = import_from_path(HERE / "windows.py")
+
+
+def import_beside(name: str):
+    """Import a module by its path: one of the same name elsewhere is never taken for it."""
+    return import_from_path(HERE / f"{name}.py")
 
 
 class SpeakerVerifier(SpeakerRecognition):
     """SpeechBrain's `SpeakerRecognition` with the scoring, calibration and threshold of the bundle.
-
-    Arguments
-    ---------
-    *args, **kwargs
-        Are forwarded to `SpeakerRecognition`.
 
     Raises
     ------
@@ -47,6 +43,7 @@ class SpeakerVerifier(SpeakerRecognition):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.decisions, self.windows = import_beside("decisions"), import_beside("windows")
         self.backend, self.calibration, self.threshold = read_decision(HERE)
 
     def verify_batch(self, wavs1, wavs2, wav1_lens=None, wav2_lens=None, threshold=None):
@@ -79,26 +76,18 @@ class SpeakerVerifier(SpeakerRecognition):
         scores = self.backend.score(vectors, enrol, test)
         quality = None
         if self.calibration.low:
-            quality = decisions.quality_measures(vectors, num_frames, enrol, test)
+            quality = self.decisions.quality_measures(vectors, num_frames, enrol, test)
         llrs = self.calibration(scores, quality)
         accepted = llrs >= (self.threshold if threshold is None else threshold)
-        probabilities = decisions.to_probability(llrs)
+        probabilities = self.decisions.to_probability(llrs)
         answer = (llrs.astype(np.float32), probabilities.astype(np.float32), accepted)
         return tuple(torch.from_numpy(part).to(self.device) for part in answer)
 
     def verify_files(self, path_x, path_y, **kwargs):
         """Verify two files, of any sampling rate and number of channels.
 
-        Arguments
-        ---------
-        path_x, path_y : str
-        **kwargs
-            Are forwarded to `load_audio`.
-
-        Returns
-        -------
-        score, probability, prediction : torch.Tensor
-            As from `verify_batch`, of shape ().
+        What is given beyond their paths is for `load_audio`. The answer is that of `verify_batch`,
+        in tensors of shape ().
         """
         for path in (path_x, path_y):
             if "://" not in str(path) and not Path(path).is_file():
@@ -120,9 +109,9 @@ class SpeakerVerifier(SpeakerRecognition):
         for length in frames.unique().tolist():
             rows = torch.nonzero(frames == length).flatten().tolist()
             signals = wavs[rows, :length]
-            shortest = windows.MIN_FRAMES
+            shortest = self.windows.MIN_FRAMES
             signals = signals.repeat(1, -(-shortest // length))[:, : max(shortest, length)]
-            starts, size = windows.windows(signals.shape[1])
+            starts, size = self.windows.windows(signals.shape[1])
             parts = [self._encode(signals[:, start : start + size]) for start in starts]
             for row, vector in zip(rows, torch.stack(parts).mean(dim=0), strict=True):
                 vectors[row] = vector
@@ -135,16 +124,8 @@ class SpeakerVerifier(SpeakerRecognition):
             return self.encode_batch(signals).squeeze(1).float().cpu()
 
 
-def read_decision(folder):
-    """Read scoring, calibration and threshold of an inference bundle.
-
-    Arguments
-    ---------
-    folder : Path
-
-    Returns
-    -------
-    (Backend, Calibration, float)
+def read_decision(folder: Path):
+    """Read the backend, the calibration and the threshold of an inference bundle.
 
     Raises
     ------
@@ -165,7 +146,7 @@ def read_decision(folder):
         raise ValueError(f"{backend}: damaged: its content is not what its name tells; fit anew")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return (
-            Backend.from_arrays(arrays),
-            decisions.Calibration(**decision["calibration"]),
+            import_beside("backends").Backend.from_arrays(arrays),
+            import_beside("decisions").Calibration(**decision["calibration"]),
             decision["threshold"],
         )

@@ -10,7 +10,7 @@ import torch
 from speechbrain.dataio.encoder import CategoricalEncoder
 from speechbrain.utils.checkpoints import DEFAULT_LOAD_HOOKS, get_default_hook
 
-from local.embeddings.content import checkpoint_digest, find_bundle
+from local.bundle.finding import checkpoint_digest, find_bundle
 from local.errors import RecipeError
 
 

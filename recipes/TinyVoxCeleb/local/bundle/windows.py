@@ -1,31 +1,20 @@
-"""The windows in which long audio is embedded.
+"""The windows in which long recordings are embedded.
 
-This file goes into the inference bundle, so it imports nothing of the recipe.
+A copy of this file lies in each inference bundle, so it imports nothing of the recipe.
 """
 
 MIN_FRAMES = 8000  # 0.5 s at 16 kHz: shorter recordings are repeated to it
 MAX_FRAMES = 1920000  # 2 min at 16 kHz: what a network takes at once
 
 
-def windows(num_frames, max_frames=MAX_FRAMES):
-    """Where the windows of a recording begin, and how long each of them is.
+def windows(num_frames: int, max_frames: int = MAX_FRAMES) -> tuple[list[int], int]:
+    """Where the windows of a recording begin, and how long each of them is, in audio samples.
 
     A recording of up to `max_frames` is one window. A longer one gives windows of one length that
     cover it (they overlap by a sample at the most, where it cannot be divided evenly), and its
     embedding is the mean of theirs. That is not what the network would give for the whole: pooling
-    over time, attention and normalisation by sentence see one window each. A network of
-    which the memory grows with the audio could not be run on the whole, though.
-
-    Arguments
-    ---------
-    num_frames : int
-        Length of the recording, in audio samples.
-    max_frames : int
-
-    Returns
-    -------
-    (list of int, int)
-        First samples, and the length of each window.
+    over time, attention and normalisation by sentence see one window each. A network whose memory
+    grows with the audio could not be run on the whole, though.
 
     Example
     -------

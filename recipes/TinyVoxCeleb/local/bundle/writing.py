@@ -4,13 +4,15 @@ import hashlib
 import io
 import json
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import TaggedScalar
+import torch
+import yaml
 from speechbrain.dataio.encoder import CategoricalEncoder
+from speechbrain.utils.checkpoints import Checkpoint
 
 from local.bundle.front_ends import copy_config
 from local.errors import RecipeError
@@ -24,79 +26,84 @@ NETWORK = (
     "classifier",
     "mean_var_norm_emb",
 )
-
-# Files of this recipe that stand by themselves beside the network, below local/.
+LOCAL = Path(__file__).resolve().parents[1]
+# Files of this recipe that stand by themselves beside the network.
 VERIFIER = (
-    "bundle/speaker_verifier.py",
-    "bundle/windows.py",
-    "scoring/backends.py",
-    "scoring/decisions.py",
+    LOCAL / "bundle/speaker_verifier.py",
+    LOCAL / "bundle/windows.py",
+    LOCAL / "scoring/backends.py",
+    LOCAL / "scoring/decisions.py",
 )
 
-HEADER = """\
+HYPERPARAMS = """\
 # Made by training. To load it:
 #   EncoderClassifier.from_hparams(source=FOLDER) or SpeakerRecognition.from_hparams(source=FOLDER)
 # or, once a threshold has been fitted, as speaker_verifier.py tells.
 # The code of networks that are not SpeechBrain's lies beside this file. If the folder has moved,
-# add overrides={"pretrained_path": FOLDER}.
-pretrained_path: PRETRAINED_PATH
+# add overrides={{"pretrained_path": FOLDER}}.
+pretrained_path: {folder}
 __code: !apply:sys.path.insert [0, !ref <pretrained_path>]
 
-"""
-
-FOOTER = """
+{network}
 modules:
-LOADABLES
+{modules}
 label_encoder: !new:speechbrain.dataio.encoder.CategoricalEncoder
 
 pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
   loadables:
     label_encoder: !ref <label_encoder>
-TRAINED"""
+{trained}"""
 
 
-def write_inference_bundle(folder, experiment, checkpoint, speakers, code):
+def write_inference_bundle(
+    folder: str | Path,
+    experiment: str,
+    checkpoint: Checkpoint,
+    speakers: list[str],
+    code: str | Path,
+    modules: Mapping[str, torch.nn.Module],
+) -> None:
     """Write a trained network as a folder from which SpeechBrain's inference interfaces load it.
 
     Arguments
     ---------
-    folder : str or Path
+    folder
         The folder to make; an old one is replaced.
-    experiment : str
+    experiment
         The resolved hyperparameters of the run; a record of them goes into the folder.
-    checkpoint : speechbrain.utils.checkpoints.Checkpoint
+    checkpoint
         Gives the parameters.
-    speakers : list of str
+    speakers
         The speaker of each class.
-    code : str or Path
+    code
         The package of networks that the hyperparameters name; it is copied.
+    modules
+        By name, what the hyperparameters have made: the parts of the network, and others.
 
     Raises
     ------
     RecipeError
-        If the hyperparameters lack one of the five parts of a network.
+        The hyperparameters lack one of the five parts of a network; see also `check_saved`.
     """
     folder = Path(folder).absolute()
-    yaml = YAML()
-    resolved = yaml.load(experiment)
-    missing = [key for key in NETWORK if key not in resolved]
+    nodes = {key.value: value for key, value in yaml.compose(experiment).value}
+    missing = [key for key in NETWORK if key not in nodes]
     if missing:
         raise RecipeError(f"the hparams file lacks {', '.join(missing)}: define it")
+    check_saved({key: modules[key] for key in NETWORK}, checkpoint.paramfiles)
     trained = [key for key in NETWORK if key in checkpoint.paramfiles]
     with atomic_folder(folder) as target:
-        if "front_end_folder" in resolved:
-            copy_config(resolved["front_end_folder"], target / "front_end")
-            place = TaggedScalar("<pretrained_path>/front_end", tag="!ref")
-            resolved["compute_features"]["source"] = place
-        with open(target / "hyperparams.yaml", "w", encoding="utf-8") as fout:
-            fout.write(HEADER.replace("PRETRAINED_PATH", _quoted(folder)))
-            yaml.dump({key: resolved[key] for key in NETWORK}, fout)
-            footer = FOOTER.replace(
-                "LOADABLES", "".join(map("  {0}: !ref <{0}>\n".format, NETWORK))
-            )
-            fout.write(
-                footer.replace("TRAINED", "".join(map("    {0}: !ref <{0}>\n".format, trained)))
-            )
+        if "front_end_folder" in nodes:
+            copy_config(nodes["front_end_folder"].value, target / "front_end")
+            place = yaml.ScalarNode("!ref", "<pretrained_path>/front_end")
+            _replace(nodes["compute_features"], "source", place)
+        text = HYPERPARAMS.format(
+            folder=_quoted(folder),
+            network=_to_yaml({key: nodes[key] for key in NETWORK}),
+            modules="".join(f"  {key}: !ref <{key}>\n" for key in NETWORK),
+            trained="".join(f"    {key}: !ref <{key}>\n" for key in trained),
+        )
+        (target / "hyperparams.yaml").write_text(text, encoding="utf-8")
         for key in trained:
             shutil.copy(checkpoint.paramfiles[key], target / f"{key}.ckpt")
         encoder = CategoricalEncoder()
@@ -109,6 +116,25 @@ def write_inference_bundle(folder, experiment, checkpoint, speakers, code):
         record_experiment(target, experiment)
 
 
+def check_saved(modules: Mapping[str, torch.nn.Module], saved: Iterable[str]) -> None:
+    """Check that the parameters of all modules that have some are saved, under the same names.
+
+    Whoever loads a network without those of a module would get random ones and no error.
+
+    Raises
+    ------
+    RecipeError
+        They are not.
+    """
+    trained = {name for name, module in modules.items() if list(module.parameters())}
+    if absent := sorted(trained.difference(saved)):
+        raise RecipeError(
+            f"{', '.join(absent)}: has parameters, but the checkpoint holds none of them, and "
+            "random ones would take their place: name it among the modules of the hparams file, "
+            "so that checkpoints hold it, and train anew"
+        )
+
+
 def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss, c_fa, fitted_on):
     """Leave in an inference bundle what its `SpeakerVerifier` needs to decide.
 
@@ -119,7 +145,7 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
     Arguments
     ---------
     folder : str or Path
-        The inference folder of a run.
+        The inference bundle; a RecipeError if it is none.
     backend : Backend
     calibration : Calibration
     threshold : float
@@ -128,11 +154,6 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
         What the threshold was chosen for.
     fitted_on : dict
         Where the calibration was fitted: lists, counts of trials; JSON holds it.
-
-    Raises
-    ------
-    RecipeError
-        If the folder is not an inference bundle.
     """
     folder = Path(folder)
     if not (folder / "hyperparams.yaml").is_file():
@@ -158,15 +179,26 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
 
 
 def _copy_verifier(folder):
-    local = Path(__file__).resolve().parents[1]
-    for name in VERIFIER:
-        _write_if_new(folder / Path(name).name, (local / name).read_bytes())
+    for path in VERIFIER:
+        _write_if_new(folder / path.name, path.read_bytes())
 
 
 def _write_if_new(path, content):
     if not path.is_file() or path.read_bytes() != content:
         with atomic_file(path, "wb") as fout:
             fout.write(content)
+
+
+def _replace(mapping, key, value):
+    """Put another value under a key of a YAML mapping."""
+    mapping.value = [(name, value if name.value == key else old) for name, old in mapping.value]
+
+
+def _to_yaml(nodes):
+    """The YAML text of keys with their nodes, which have tags but no comments."""
+    items = [(yaml.ScalarNode("tag:yaml.org,2002:str", key), node) for key, node in nodes.items()]
+    mapping = yaml.MappingNode("tag:yaml.org,2002:map", items)
+    return yaml.serialize(mapping, allow_unicode=True)
 
 
 def _quoted(path):

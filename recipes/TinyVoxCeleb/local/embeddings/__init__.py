@@ -1,18 +1,13 @@
 """From a trained network and shards to one embedding an utterance."""
 
-from local.bundle.loading import load_encoder
-from local.embeddings.content import find_bundle
 from local.embeddings.embedder import Embedder, get_embeddings
-from local.embeddings.files import read_embeddings, write_embeddings
-from local.embeddings.table import Embeddings, join
+from local.embeddings.table import Embeddings, join, read_embeddings, write_embeddings
 
 __all__ = [
     "Embedder",
     "Embeddings",
-    "find_bundle",
     "get_embeddings",
     "join",
-    "load_encoder",
     "read_embeddings",
     "write_embeddings",
 ]

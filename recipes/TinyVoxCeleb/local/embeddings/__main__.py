@@ -15,17 +15,17 @@ import argparse
 import sys
 
 from local.embeddings.embedder import Embedder
-from local.embeddings.files import write_embeddings
+from local.embeddings.table import write_embeddings
 from local.errors import one_line_errors
 from local.files import check_writable
 from local.processes import PRECISIONS, process_group, rank
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     """Command line: embed folder after folder, write one file."""
     parser = argparse.ArgumentParser(
         prog="python -m local.embeddings",
-        description=__doc__.partition("\n\nAuthors")[0],
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

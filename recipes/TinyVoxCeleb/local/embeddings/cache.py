@@ -3,22 +3,23 @@
 import hashlib
 import json
 import sys
+import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from tqdm import tqdm
+
+from local.bundle import checkpoint_digest
 from local.bundle.windows import MAX_FRAMES
-from local.embeddings.content import (
-    checkpoint_digest,
-    shard_records,
-    shard_states,
-)
-from local.embeddings.files import read_about, read_embeddings, write_embeddings
+from local.embeddings.table import Embeddings, read_about, read_embeddings, write_embeddings
 from local.errors import RecipeError
 from local.shards import list_shards
 
 SHOWN = ("path", "size", "sha256")
 DIGITS = 16  # of the digest in a file's name
 FORMAT = 1  # to be raised when embeddings are computed or stored in another way
+CLOCK_TICK = 2 * 10**9  # ns: the coarsest file times in use, those of FAT
 
 
 class EmbeddingCache:
@@ -30,19 +31,15 @@ class EmbeddingCache:
 
     Arguments
     ---------
-    bundle : Path
-        Inference folder of a run.
-    shard_folder : str or Path
-    precision : str
+    bundle
+        Inference folder of the run.
+    shard_folder
+        A RecipeError if there are no shards in it.
+    precision
         "fp32", "bf16" or "fp16".
-
-    Raises
-    ------
-    RecipeError
-        There are no shards.
     """
 
-    def __init__(self, bundle, shard_folder, precision):
+    def __init__(self, bundle: Path, shard_folder: str | Path, precision: str):
         run = bundle.parent if bundle.name == "inference" else bundle
         self.folder = run / "embeddings"
         self.shards = list_shards(shard_folder)
@@ -65,14 +62,8 @@ class EmbeddingCache:
         others = sorted(self.folder.glob(f"*-{digest}.npz"))
         self.path = others[0] if others else self.folder / name
 
-    def find(self):
-        """The embeddings, if they are there.
-
-        Returns
-        -------
-        Embeddings or None
-            None as well if the file is damaged; a line on stderr says so.
-        """
+    def find(self) -> Embeddings | None:
+        """The embeddings; None if they are not there, or damaged, as a line on stderr then says."""
         if not self.path.exists():
             return None
         try:
@@ -88,21 +79,17 @@ class EmbeddingCache:
             self.store(found)
         return found
 
-    def store(self, embeddings):
+    def store(self, embeddings: Embeddings) -> None:
         """Keep embeddings for later calls; where that cannot be, a line on stderr says so.
 
         Those of a network that has been replaced since go: nothing would ever find them.
-
-        Arguments
-        ---------
-        embeddings : Embeddings
         """
         try:
             about = {**self.about, "shards": self.records}
             write_embeddings(self.path, replace(embeddings, about=about))
             for path in self.folder.glob(f"*-{'[0-9a-f]' * DIGITS}.npz"):
-                of_network = (read_about(path) or {}).get("checkpoint")
-                if of_network not in (None, self.about["checkpoint"]):
+                network = (read_about(path) or {}).get("checkpoint")
+                if network not in (None, self.about["checkpoint"]):
                     path.unlink(missing_ok=True)
         except OSError as error:
             print(
@@ -111,14 +98,8 @@ class EmbeddingCache:
                 file=sys.stderr,
             )
 
-    def check_unchanged(self):
-        """Check that the shards are still those whose content is known.
-
-        Raises
-        ------
-        RecipeError
-            Somebody has written to them meanwhile.
-        """
+    def check_unchanged(self) -> None:
+        """Check that nobody has written to the shards since; else it is a RecipeError."""
         for record, state in zip(self.records, shard_states(self.shards), strict=True):
             if any(record[key] not in (state[key], None) for key in state):
                 raise RecipeError(
@@ -128,3 +109,47 @@ class EmbeddingCache:
 
 def _key(about):
     return {**about, "shards": [record["sha256"] for record in about["shards"]]}
+
+
+def shard_states(shards: list[Path]) -> list[dict]:
+    """What the file system tells of shards, by which a changed one is known without reading it.
+
+    That is the path, size, mtime_ns and ctime_ns of each. The last, unlike the others, cannot be
+    carried over to another file by those who copy it.
+    """
+    states = []
+    for shard in shards:
+        stat = shard.stat()
+        state = {"path": str(shard.resolve()), "size": stat.st_size}
+        states.append({**state, "mtime_ns": stat.st_mtime_ns, "ctime_ns": stat.st_ctime_ns})
+    return states
+
+
+def shard_records(shards: list[Path], known: Iterable[dict] = ()) -> list[dict]:
+    """The states of shards with the sha256 of their content, read only where it is not known.
+
+    As in git's index, a digest is taken as known for a file whose path, size and times are those
+    in one of the `known` records, which earlier calls have given. A shard that changed a moment
+    ago may change once more within the tick of its clock: its ctime_ns is None, and so its record
+    is never taken as known.
+    """
+    states = shard_states(shards)
+    digests = {_state(record): record.get("sha256") for record in known}
+    unknown = [state["size"] for state in states if not digests.get(_state(state))]
+    records = []
+    bar = {"total": sum(unknown), "unit": "B", "unit_scale": True, "delay": 2, "leave": False}
+    with tqdm(desc="reading shards", **bar, dynamic_ncols=True) as progress:
+        for state in states:
+            digest = digests.get(_state(state))
+            if digest is None:
+                if time.time_ns() - max(state["mtime_ns"], state["ctime_ns"]) < CLOCK_TICK:
+                    state = {**state, "ctime_ns": None}
+                with open(state["path"], "rb") as fin:
+                    digest = hashlib.file_digest(fin, "sha256").hexdigest()
+                progress.update(state["size"])
+            records.append({**state, "sha256": digest})
+    return records
+
+
+def _state(record):
+    return tuple(record.get(key) for key in ("path", "size", "mtime_ns", "ctime_ns"))

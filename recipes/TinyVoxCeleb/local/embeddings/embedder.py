@@ -1,6 +1,7 @@
 """From a run and folders of shards to embeddings, computed or found cached."""
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,16 +9,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from local.bundle.loading import batching, encode, load_encoder
+from local.bundle import batching, encode, find_bundle, load_encoder
 from local.bundle.windows import MIN_FRAMES
+from local.embeddings.batches import average, cut, plan_batches, read_batches
 from local.embeddings.cache import EmbeddingCache
-from local.embeddings.content import find_bundle
-from local.embeddings.plan import average, cut, plan_batches
-from local.embeddings.reading import read_batches
 from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
-from local.processes import add_up, choose_device, on_main, rank, world_size
+from local.processes import choose_device, gather, on_main, rank, world_size
 from local.shards import ShardIndex, index_shards
 from local.shards.addresses import public
 
@@ -27,12 +26,13 @@ class LookedUp(NamedTuple):
 
     Arguments
     ---------
-    path : Path
-    cache : EmbeddingCache
+    path
+        The folder.
+    cache
         Where its embeddings are, or are to be, kept.
-    found : Embeddings or None
+    found
         Those that were kept by an earlier call.
-    index : ShardIndex or None
+    index
         None where embeddings were found.
     """
 
@@ -42,7 +42,7 @@ class LookedUp(NamedTuple):
     index: ShardIndex | None
 
     @property
-    def ids(self):
+    def ids(self) -> list[str]:
         """The utterances, as trial lists name them."""
         return self.found.ids if self.found else [sample.key for sample in self.index]
 
@@ -54,18 +54,21 @@ class Embedder:
     workers or the number of processes (with the same number of threads a process even the bits are
     the same). Memory is bounded, however long an utterance is: see `cut`.
 
+    Where the process is one of a group, of gloo or NCCL, each process is to make the same calls:
+    they share the work, and all get the embeddings.
+
     Arguments
     ---------
-    checkpoint : str or Path
+    checkpoint
         Output folder of a run, or its inference folder.
-    device : str, optional
+    device
         Such as "cpu" or "cuda"; without it a GPU where there is one.
-    precision : str
+    precision
         "fp32", "bf16" or "fp16"; embeddings are float32 always.
-    batch_size : int
+    batch_size
         Utterances a batch at the most; 2 minutes of audio are another bound.
-    num_workers : int
-        Processes that decode audio; 0 decodes in this one.
+    num_workers
+        Threads that decode audio; 0 decodes in between.
 
     Raises
     ------
@@ -73,7 +76,15 @@ class Embedder:
         No trained network; an unknown device or precision; a number out of range.
     """
 
-    def __init__(self, checkpoint, *, device=None, precision="fp32", batch_size=16, num_workers=0):
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        *,
+        device: str | None = None,
+        precision: str = "fp32",
+        batch_size: int = 16,
+        num_workers: int = 0,
+    ):
         if batch_size < 1 or num_workers < 0:
             raise RecipeError(
                 f"batch_size {batch_size}, num_workers {num_workers}: expected at least 1 and 0"
@@ -84,32 +95,19 @@ class Embedder:
         self.batch_size = batch_size
         self.num_workers = num_workers
 
-    def look_up(self, shard_folders):
+    def look_up(self, shard_folders: Iterable[str | Path]) -> list[LookedUp]:
         """See what folders hold, and which of their embeddings are in the run's cache.
 
-        Arguments
-        ---------
-        shard_folders : iterable of str or Path
-            One that is named twice counts once.
-
-        Returns
-        -------
-        list of LookedUp
+        A folder that is named twice counts once.
 
         Raises
         ------
         RecipeError
             See `index_shards`; an utterance in two of the folders.
         """
-        for folder in shard_folders:
-            if "://" in str(folder):
-                raise RecipeError(
-                    f"{public(folder)}: only local shards can be embedded: copy them with "
-                    "python -m local.shards.stage"
-                )
-        paths = dict.fromkeys(Path(folder).resolve() for folder in shard_folders)
+        paths = dict.fromkeys(map(_local_folder, shard_folders))
         folders = [on_main(self._look_up, path) for path in paths]
-        check_distinct([(folder.ids, folder.path) for folder in folders])
+        check_distinct((folder.ids, folder.path) for folder in folders)
         return folders
 
     def _look_up(self, folder):
@@ -117,16 +115,8 @@ class Embedder:
         found = cache.find()
         return LookedUp(folder, cache, found, index_shards(folder) if found is None else None)
 
-    def embed(self, folders):
+    def embed(self, folders: list[LookedUp]) -> Embeddings:
         """Embed each utterance of some folders once, unless its embeddings were found.
-
-        Arguments
-        ---------
-        folders : list of LookedUp
-
-        Returns
-        -------
-        Embeddings
 
         Raises
         ------
@@ -139,12 +129,10 @@ class Embedder:
         )
 
     def _embed(self, folder):
-        embeddings = Embeddings(
-            folder.ids,
-            self._compute(folder.index, folder.path.name),
-            folder.index.num_frames,
-            folder.cache.about,
-        ).check(folder.path)
+        index, about = folder.index, folder.cache.about
+        with torch.random.fork_rng([]):  # networks are made of random numbers, until they are read
+            vectors = self._compute(index, folder.path.name)
+        embeddings = Embeddings(folder.ids, vectors, index.num_frames, about).check(folder.path)
         folder.cache.check_unchanged()
         on_main(folder.cache.store, embeddings)
         return embeddings
@@ -166,7 +154,6 @@ class Embedder:
         world = world_size()
         own = batches[rank() :: world]
         windows = np.bincount([piece.row for piece in pieces])
-        vectors = np.zeros((len(pieces), dim), dtype=np.float32)
         bar = tqdm(
             desc=f"embedding {name}" + (f", process {rank() + 1} of {world}" if world > 1 else ""),
             total=round(sum(1 / windows[pieces[n].row] for batch in own for n in batch)),
@@ -175,12 +162,15 @@ class Embedder:
             disable=rank() > 0,
             bar_format="{l_bar}{bar}| {n:.0f}/{total} [{elapsed}<{remaining}, {rate_fmt}]",
         )
+        computed = []
         with bar:
             for batch, signals in read_batches(index, pieces, own, self.num_workers):
-                vectors[batch] += self._encode(encoder, signals)
+                computed.append((batch, self._encode(encoder, signals)))
                 bar.update(sum(1 / windows[pieces[number].row] for number in batch))
             bar.update(bar.total - bar.n)  # what rounding has left
-        add_up(vectors)
+        vectors = np.zeros((len(pieces), dim), dtype=np.float32)
+        for batch, rows in gather(computed):  # as objects: NCCL takes no array of the CPU
+            vectors[batch] += rows  # which makes 0 of -0
         return average(vectors, pieces)
 
     @staticmethod
@@ -195,30 +185,22 @@ class Embedder:
             ) from None
 
 
-def get_embeddings(checkpoint, shard_folders, **options):
+def _local_folder(folder):
+    if "://" in str(folder):
+        raise RecipeError(
+            f"{public(folder)}: only local shards can be embedded: copy them with "
+            "python -m local.shards.stage"
+        )
+    return Path(folder).resolve()
+
+
+def get_embeddings(
+    checkpoint: str | Path, shard_folders: Iterable[str | Path], **options
+) -> Embeddings:
     """Embed each utterance of folders of shards, once in the life of a run.
 
     What was embedded before comes from CHECKPOINT/embeddings/; the network is loaded only if
-    something has to be computed. Under torchrun the processes share the work (in a `process_group`)
-    and all get the result.
-
-    Arguments
-    ---------
-    checkpoint : str or Path
-        Output folder of a run, or its inference folder.
-    shard_folders : list of str or Path
-        Each with shard-*.tar; one that is named twice counts once.
-    **options
-        See `Embedder`.
-
-    Returns
-    -------
-    Embeddings
-
-    Raises
-    ------
-    RecipeError
-        See `Embedder`.
+    something has to be computed. The arguments and errors are those of `Embedder`.
     """
     embedder = Embedder(checkpoint, **options)
     return embedder.embed(embedder.look_up(shard_folders))

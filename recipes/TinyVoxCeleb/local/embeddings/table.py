@@ -1,12 +1,26 @@
-"""Embeddings in memory: one row an utterance."""
+"""Embeddings as a table, one row an utterance: in memory, and as npz, which needs no pickle."""
 
 import collections
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from local.bundle import checkpoint_digest, find_bundle
 from local.errors import RecipeError
+from local.files import atomic_file
 from local.layout import utterance_key
+
+# What numpy.load raises for files that are cut off, altered (a bit in a header of the archive means
+# another compression or a password) or something else, such as a file with a single array.
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
+    *(KeyError, ValueError, AttributeError, TypeError),
+)
 
 
 @dataclass(frozen=True)
@@ -15,13 +29,13 @@ class Embeddings:
 
     Arguments
     ---------
-    ids : list of str
+    ids
         As trial lists name them, in the order of the shards.
-    vectors : numpy.ndarray
+    vectors
         Shape (utterances, dim), float32.
-    num_frames : numpy.ndarray
+    num_frames
         Length of each utterance in audio samples, shape (utterances,), int64.
-    about : dict
+    about
         What they were made of: the digest of the checkpoint, the shards and theirs, the precision.
 
     Example
@@ -32,7 +46,7 @@ class Embeddings:
     array([1, 0, 1])
     """
 
-    ids: list
+    ids: list[str]
     vectors: np.ndarray
     num_frames: np.ndarray
     about: dict
@@ -40,27 +54,17 @@ class Embeddings:
     def __len__(self):
         return len(self.ids)
 
-    def rows(self, names, where=""):
-        """The rows of utterances, as trial lists spell them.
-
-        Arguments
-        ---------
-        names : iterable of str
-            With or without ".wav" and "eval/wav/".
-        where : str
-            What named them, for the message: such as the path of a trial list.
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (names,), int64.
+    def rows(self, names: Iterable[str], where: str = "") -> np.ndarray:
+        """The rows (int64) of utterances, with or without ".wav" and "eval/wav/" in their names.
 
         Raises
         ------
         RecipeError
-            Utterances that are not here: how many, and the first five.
+            Utterances that are not here: how many, and the first five. `where` tells what named
+            them, such as the path of a trial list.
         """
         known = {key: row for row, key in enumerate(self.ids)}
+        names = list(names)
         rows = [known.get(utterance_key(name), -1) for name in names]
         if -1 in rows:
             absent = [name for name, row in zip(names, rows, strict=True) if row < 0]
@@ -71,18 +75,8 @@ class Embeddings:
             )
         return np.array(rows, dtype=np.int64)
 
-    def check(self, where):
-        """Check that these are embeddings that can be scored.
-
-        Arguments
-        ---------
-        where : str or Path
-            What holds them, for the message.
-
-        Returns
-        -------
-        Embeddings
-            Itself.
+    def check(self, where: str | Path) -> "Embeddings":
+        """Return these embeddings if they can be scored; `where` tells what holds them.
 
         Raises
         ------
@@ -105,18 +99,8 @@ class Embeddings:
         return self
 
 
-def check_distinct(folders):
-    """Check that no utterance is in two folders.
-
-    Arguments
-    ---------
-    folders : list of (list of str, str or Path)
-        The ids in each, and its name for the message.
-
-    Raises
-    ------
-    RecipeError
-    """
+def check_distinct(folders: Iterable[tuple[list[str], str | Path]]) -> None:
+    """Check that no utterance is in two folders, given by the ids in each and its name."""
     homes = {}
     for ids, home in folders:
         for key in ids:
@@ -127,27 +111,18 @@ def check_distinct(folders):
                 )
 
 
-def join(parts):
-    """Put the embeddings of several folders together.
-
-    Arguments
-    ---------
-    parts : list of Embeddings
-        At least one; all of the same network and precision.
-
-    Returns
-    -------
-    Embeddings
+def join(parts: list[Embeddings]) -> Embeddings:
+    """Put the embeddings of several folders together, of at least one.
 
     Raises
     ------
     RecipeError
-        An id in two of them; embeddings of different networks.
+        An id in two of them; embeddings of different networks or precisions.
     """
     if len(parts) == 1:
         return parts[0]
     homes = [(part.about.get("shards") or [{}])[0].get("path", "a file") for part in parts]
-    check_distinct([(part.ids, home) for part, home in zip(parts, homes, strict=True)])
+    check_distinct((part.ids, home) for part, home in zip(parts, homes, strict=True))
     made_with = {key: value for key, value in parts[0].about.items() if key != "shards"}
     for part in parts:
         if {key: value for key, value in part.about.items() if key != "shards"} != made_with:
@@ -161,3 +136,81 @@ def join(parts):
         np.concatenate([part.num_frames for part in parts]),
         {**made_with, "shards": [s for part in parts for s in part.about.get("shards", [])]},
     )
+
+
+def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:
+    """Write embeddings as the arrays `ids`, `vectors`, `num_frames`, and `about` as JSON text.
+
+    The same embeddings give the same bytes.
+    """
+    with atomic_file(path, "wb") as fout:
+        np.savez(
+            fout,
+            ids=np.array(embeddings.ids, dtype=np.str_),
+            vectors=embeddings.vectors,
+            num_frames=embeddings.num_frames,
+            about=np.array(json.dumps(embeddings.about, sort_keys=True)),
+        )
+
+
+def read_about(path: str | Path) -> dict | None:
+    """What embeddings were made of, without reading them; None if damaged or something else."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+    except UNREADABLE:
+        return None
+    return about if isinstance(about, dict) else None
+
+
+def read_embeddings(path: str | Path, checkpoint: str | Path | None = None) -> Embeddings:
+    """Read embeddings, and check them.
+
+    `checkpoint` is the output folder of the run, or its inference folder, whose embeddings they are
+    to be.
+
+    Raises
+    ------
+    RecipeError
+        No such file; damaged, or not embeddings; of another checkpoint; the same id twice; not
+        finite.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "embeddings.npz"
+    >>> vectors = np.ones((2, 3), np.float32)
+    >>> write_embeddings(path, Embeddings(["a/x/0", "b/y/0"], vectors, np.array([8, 9]), {}))
+    >>> read_embeddings(path).ids
+    ['a/x/0', 'b/y/0']
+    """
+    if not Path(path).is_file():
+        raise RecipeError(f"{path}: no such file of embeddings")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            embeddings = Embeddings(
+                arrays["ids"].tolist(),
+                arrays["vectors"],
+                arrays["num_frames"],
+                json.loads(str(arrays["about"])),
+            )
+        vectors, frames = embeddings.vectors, embeddings.num_frames
+        whole = vectors.shape[:1] == frames.shape == (len(embeddings),) and vectors.ndim == 2
+    except UNREADABLE as error:
+        raise RecipeError(
+            f"{path}: damaged, or not embeddings as python -m local.embeddings writes them "
+            f"({error}); make it anew"
+        ) from None
+    if not whole or vectors.dtype != np.float32:
+        raise RecipeError(
+            f"{path}: {len(embeddings)} ids, vectors {vectors.shape} {vectors.dtype}, lengths "
+            f"{frames.shape}: expected one float32 row each; make it anew"
+        )
+    if checkpoint is not None:
+        found = embeddings.about.get("checkpoint")
+        expected = checkpoint_digest(find_bundle(checkpoint))
+        if found != expected:
+            raise RecipeError(
+                f"{path}: belongs to another checkpoint ({str(found)[:12]}, that of {checkpoint} "
+                f"is {expected[:12]}); name its own, or make the embeddings anew"
+            )
+    return embeddings.check(path)

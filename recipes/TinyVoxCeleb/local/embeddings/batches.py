@@ -3,12 +3,17 @@
 The plan does not depend on the number of processes, so neither do the embeddings.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from local.bundle.windows import MAX_FRAMES, MIN_FRAMES, windows
+from local.dataset import BatchLoader
 from local.layout import SAMPLE_RATE
+from local.shards import MappedShards, ShardIndex
+from local.shards.audio import decode, repeat_to
 
 SORTED_FRAMES = 8 * 3600 * SAMPLE_RATE  # 8 h: about 1 GB of shards, within which batches gather
 
@@ -19,9 +24,9 @@ class Piece:
 
     Arguments
     ---------
-    row : int
+    row
         Number of the utterance.
-    start, num_frames : int
+    start, num_frames
         What to decode, in audio samples.
     """
 
@@ -30,27 +35,16 @@ class Piece:
     num_frames: int
 
     @property
-    def length(self):
+    def length(self) -> int:
         """What the network gets: short utterances are repeated."""
         return max(self.num_frames, MIN_FRAMES)
 
 
-def cut(num_frames, max_frames=MAX_FRAMES):
-    """Cut utterances into pieces that a network takes at once.
+def cut(num_frames: list[int], max_frames: int = MAX_FRAMES) -> list[Piece]:
+    """Cut utterances, given by their lengths in audio samples, into pieces for the network.
 
     An utterance of up to `max_frames` stays whole; a longer one gives `windows`, and its embedding
-    is the mean of theirs.
-
-    Arguments
-    ---------
-    num_frames : list of int
-        Lengths of the utterances, in audio samples.
-    max_frames : int
-
-    Returns
-    -------
-    list of Piece
-        In the order of the utterances and of time.
+    is the mean of theirs. The pieces are in the order of the utterances and of time.
 
     Example
     -------
@@ -64,28 +58,31 @@ def cut(num_frames, max_frames=MAX_FRAMES):
     return pieces
 
 
-def plan_batches(lengths, batch_size, *, mixed, max_frames=MAX_FRAMES, sorted_frames=SORTED_FRAMES):
+def plan_batches(
+    lengths: list[int],
+    batch_size: int,
+    *,
+    mixed: bool,
+    max_frames: int = MAX_FRAMES,
+    sorted_frames: int = SORTED_FRAMES,
+) -> list[list[int]]:
     """Put pieces of near or equal lengths into batches.
 
     They are sorted within stretches of the shards, so that what is read together lies together.
+    Each batch is a list of numbers of pieces, the longest piece first; every piece comes once.
 
     Arguments
     ---------
-    lengths : list of int
+    lengths
         Of the pieces, in audio samples.
-    batch_size : int
+    batch_size
         Pieces a batch at the most.
-    mixed : bool
+    mixed
         Whether a batch may hold different lengths.
-    max_frames : int
+    max_frames
         Audio samples of a batch at the most, with its padding; a single piece may have more.
-    sorted_frames : int
+    sorted_frames
         Length of these stretches.
-
-    Returns
-    -------
-    list of list of int
-        Numbers of the pieces of each batch; every piece once, the longest of a batch first.
 
     Example
     -------
@@ -110,22 +107,46 @@ def plan_batches(lengths, batch_size, *, mixed, max_frames=MAX_FRAMES, sorted_fr
     return batches
 
 
-def average(vectors, pieces):
+def read_batches(
+    index: ShardIndex, pieces: list[Piece], batches: list[list[int]], num_workers: int
+) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    """Decode batches in their order, holding a few of them at a time; see `decode` for its errors.
+
+    Yields each batch with its signals: float32 in [-1, 1], each of shape (time,). Of `num_workers`
+    0, the calling thread decodes.
+    """
+    data = _PlannedBatches(index, pieces, batches)
+    loader = BatchLoader(data, range(len(batches)), num_workers=num_workers)
+    yield from zip(batches, loader, strict=True)
+
+
+class _PlannedBatches(torch.utils.data.Dataset):
+    """The signals of each batch of a plan."""
+
+    def __init__(self, index, pieces, batches):
+        self.index = index
+        self.shards = MappedShards(index)
+        self.pieces = pieces
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, number):
+        return [self._decode(self.pieces[piece]) for piece in self.batches[number]]
+
+    def _decode(self, piece):
+        encoded = self.shards.audio(piece.row)
+        sample = self.index[piece.row]
+        signal = decode(encoded, sample, start=piece.start, num_frames=piece.num_frames)
+        return repeat_to(signal, MIN_FRAMES)
+
+
+def average(vectors: np.ndarray, pieces: list[Piece]) -> np.ndarray:
     """From the embeddings of pieces to those of utterances: the mean over their windows.
 
-    The windows of an utterance are equally long and so weigh the same.
-
-    Arguments
-    ---------
-    vectors : numpy.ndarray
-        Shape (pieces, dim), float32.
-    pieces : list of Piece
-        As `cut` gives them.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (utterances, dim), float32.
+    The windows of an utterance are equally long and so weigh the same. Both arrays are float32, of
+    shape (pieces, dim) and (utterances, dim).
 
     Example
     -------
