@@ -107,10 +107,7 @@ class SpeakerBrain(ResumableBrain):
         check_finite(loss, self.batch_ids, self.finite, where, self.learning_rate)
 
     def optimizers_step(self):
-        """Clip the gradients of all parameters together, and step.
-
-        SpeechBrain's clips the optimiser's first group of parameters only, and drops the norm.
-        """
+        """Clip all gradients together (SpeechBrain clips the first group's only), and step."""
         self.scaler.unscale_(self.optimizer)
         parameters = [one for group in self.optimizer.param_groups for one in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
@@ -161,7 +158,8 @@ def train(hparams, run_opts, val_trials, bundle, experiment):
 
 def test(hparams, run_opts, trials, bundle, title):
     """Score the dev trials with the network that was left, as speaker_verification.py does."""
-    embedder = Embedder(bundle, device=run_opts.device, precision=run_opts.eval_precision)
+    options = {"device": run_opts.device, "precision": run_opts.eval_precision}
+    embedder = Embedder(bundle, **options, progressbar=not run_opts.noprogressbar)
     embeddings = embedder.embed(embedder.look_up(hparams["data"].dev_folders))
     scores = score_trials(Backend("cosine"), embeddings, trials)
     evaluation = evaluate(scores, trials.labels, trials.speakers())

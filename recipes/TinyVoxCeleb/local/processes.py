@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -115,12 +114,12 @@ def run_once_per_node(function: Callable, arguments: list) -> None:
         distributed.run_once_per_node(function, arguments)
 
 
-def add_up(array: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
-    """Sum an array, of one shape in every process, over the processes, in place; returns it."""
+def add_up(tensor: torch.Tensor) -> torch.Tensor:
+    """Sum a tensor, of one shape in every process, over the processes, in place; returns it."""
     if world_size() > 1:
         with _together():
-            dist.all_reduce(torch.as_tensor(array))
-    return array
+            dist.all_reduce(tensor)
+    return tensor
 
 
 def share_tensor(tensor: torch.Tensor) -> None:

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1, … (a GPU where there is one)")
     parser.add_argument("--precision", default="fp32", help=f"{', '.join(PRECISIONS)} (fp32)")
     parser.add_argument("--batch_size", type=int, default=16, help="utterances a batch (16)")
-    parser.add_argument("--num_workers", type=int, default=2, help="processes that decode (2)")
+    parser.add_argument("--num_workers", type=int, default=2, help="threads that decode audio (2)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(argv)
     with one_line_errors(args.debug), process_group():

@@ -84,6 +84,7 @@ class Embedder:
         precision: str = "fp32",
         batch_size: int = 16,
         num_workers: int = 0,
+        progressbar: bool = True,
     ):
         if batch_size < 1 or num_workers < 0:
             raise RecipeError(
@@ -94,6 +95,7 @@ class Embedder:
         self.precision = precision
         self.batch_size = batch_size
         self.num_workers = num_workers
+        self.progressbar = progressbar
 
     def look_up(self, shard_folders: Iterable[str | Path]) -> list[LookedUp]:
         """See what folders hold, and which of their embeddings are in the run's cache.
@@ -159,7 +161,7 @@ class Embedder:
             total=round(sum(1 / windows[pieces[n].row] for batch in own for n in batch)),
             unit="utt",
             dynamic_ncols=True,
-            disable=rank() > 0,
+            disable=rank() > 0 or not self.progressbar,
             bar_format="{l_bar}{bar}| {n:.0f}/{total} [{elapsed}<{remaining}, {rate_fmt}]",
         )
         computed = []

@@ -71,7 +71,6 @@ class Ramp(Schedule):
         self.begin, self.end = begin, end
 
     def value(self, number):
-        """See Schedule.value."""
         position = number / max(self.num_batches - 1, 1)
         if position >= self.end:
             return self.final
@@ -99,7 +98,6 @@ class WarmCosine(Schedule):
         self.rise = min(max(round(warmup * num_batches), 1), num_batches)  # batches
 
     def value(self, number):
-        """See Schedule.value."""
         after = number + 1 - self.rise
         if after <= 0:
             return self.peak * (number + 1) / self.rise
@@ -133,7 +131,6 @@ class OneCycle(Schedule):
         self.final = self.initial / final_divisor
 
     def value(self, number):
-        """See Schedule.value."""
         if number < self.top:
             return _cosine(self.initial, self.peak, number / self.top)
         down = max(self.num_batches - 1 - self.top, 1)
@@ -162,7 +159,6 @@ class Cyclic(Schedule):
         self.length, self.shrink = num_batches / cycles, shrink  # batches a triangle
 
     def value(self, number):
-        """See Schedule.value."""
         cycle, position = divmod(number / self.length, 1)
         height = (self.high - self.low) * self.shrink**cycle
         return self.low + height * (1 - abs(1 - 2 * position))
@@ -182,7 +178,6 @@ class Exponential(Schedule):
         self.initial, self.final = initial, final
 
     def value(self, number):
-        """See Schedule.value."""
         share = number / max(self.num_batches - 1, 1)
         return self.initial * (self.final / self.initial) ** share
 
