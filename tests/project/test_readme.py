@@ -15,6 +15,7 @@ from s3_server import serve_s3
 import speaker_models
 from conftest import RECIPE, ROOT
 from local.corpora.synthetic import prepare_synthetic
+from warm_python import warm_environment
 
 LIMITED_DATA = (
     "python -m benchmarks.limited_data --data_folder tiny-librispeech "
@@ -87,8 +88,9 @@ def environment(tmp_path_factory):
     for name in ("apt-get", "sudo"):
         (bin_folder / name).write_text("#!/bin/sh\nexit 1\n")
         (bin_folder / name).chmod(0o755)
-    path = f"{bin_folder}:{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "VENV_DIR": sys.prefix, "DATA_FOLDER": ""}
+    warm = warm_environment()
+    path = f"{bin_folder}:{warm}/bin:{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "VENV_DIR": str(warm), "DATA_FOLDER": ""}
 
 
 def run(command, cwd, environment):

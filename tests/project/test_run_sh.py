@@ -10,13 +10,14 @@ import pytest
 
 from conftest import ROOT, shared
 from local.shards import index_shards
+from warm_python import warm_environment
 
 SPLITS = ("train", "val", "dev")
 
 
-def run_sh(*arguments, cwd=None, **environment):
-    # The environment that runs the tests serves run.sh as well.
-    env = {**os.environ, "VENV_DIR": sys.prefix, "DATA_FOLDER": "", **environment}
+def run_sh(*arguments, cwd=None, venv=None):
+    venv = venv or str(warm_environment())
+    env = {**os.environ, "VENV_DIR": venv, "DATA_FOLDER": ""}
     command = [str(ROOT / "run.sh"), *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
 
@@ -84,7 +85,8 @@ def test_stages_one_by_one(tmp_path):
     options = ("--corpus", "synthetic", "--output_folder", tmp_path)
     for stage, made in enumerate(("corpus/tiny_meta.csv", "shards/dev"), start=1):
         assert not (tmp_path / made).exists()
-        answer = run_sh(*options, "--stage", stage, "--stop_stage", stage)
+        # The environment that runs the tests serves run.sh as well.
+        answer = run_sh(*options, "--stage", stage, "--stop_stage", stage, venv=sys.prefix)
         assert answer.returncode == 0, answer.stderr
         assert (tmp_path / made).exists()
         assert re.findall(r"^== stage (\d)", answer.stdout, re.MULTILINE) == [str(stage)]
