@@ -1,19 +1,17 @@
 """The recommended recipe: augmentation, speeds, pairs and averages in one training."""
 
-import csv
 import re
 from pathlib import Path
 
 import pytest
 import speechbrain as sb
 import torch
-from running import make_brain, train, verify
+from running import killed_after, make_brain, rows, train, verify
 from speechbrain.inference import EncoderClassifier
 
 from conftest import RECIPE
 from local.search.trial import val_eer_of_tested
 from local.training.final_network import fit_norm
-from local.training.resumable_brain import ResumableBrain
 
 BEST, FULL, SPEECHBRAIN = (
     str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "speechbrain_voxceleb")
@@ -23,11 +21,6 @@ TINY = (
     *("--audio_length_num_frames", "12000", "--crops_per_utterance", "2", "--average_checkpoints"),
     *("2", "--stem_stride", "2"),
 )
-
-
-def rows(run):
-    with open(run / "train_log.csv", newline="") as fin:
-        return list(csv.DictReader(fin))
 
 
 def same_network(run, other):
@@ -118,20 +111,12 @@ def test_only_training_is_augmented(small, tmp_path):
             assert torch.equal(embeddings, plain) == (stage != sb.Stage.TRAIN)
 
 
-def test_augmentation_follows_from_the_crop(small, tmp_path, monkeypatch):
+def test_augmentation_follows_from_the_crop(small, tmp_path):
     """Not from the threads that read, nor from where a training was stopped."""
     whole = train(small, tmp_path / "whole", *TINY, hparams=BEST)
     threads = train(small, tmp_path / "threads", *TINY, "--num_workers", "2", hparams=BEST)
-    with monkeypatch.context() as patch:
-
-        def save(brain, save=ResumableBrain._save_intra_epoch_ckpt):
-            save(brain)
-            if (brain.epoch, brain.step) == (2, 2):
-                raise SystemExit
-
-        patch.setattr(ResumableBrain, "_save_intra_epoch_ckpt", save)
-        with pytest.raises(SystemExit):
-            train(small, tmp_path / "parts", *TINY, "--ckpt_interval_steps", "1", hparams=BEST)
+    with killed_after(epoch=2, step=2):
+        train(small, tmp_path / "parts", *TINY, "--ckpt_interval_steps", "1", hparams=BEST)
     parts = train(small, tmp_path / "parts", *TINY, hparams=BEST)
     for run in (threads, parts):
         assert rows(run) == rows(whole) and same_network(run, whole)
