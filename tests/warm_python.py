@@ -23,10 +23,10 @@ import warnings
 from pathlib import Path
 
 LIBRARIES = (
-    *("huggingface_hub.hf_api", "jinja2", "matplotlib.backends.backend_agg", "optuna", "requests"),
-    *("scipy.signal", "scipy.stats", "sklearn.linear_model", "sklearn.manifold", "soundfile"),
-    *("speechbrain.inference.speaker", "torch.distributed.run", "torch.utils.tensorboard"),
-    *("webdataset",),
+    *("huggingface_hub.hf_api", "jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure"),
+    *("optuna", "scipy.signal", "scipy.stats", "sklearn.linear_model", "sklearn.manifold"),
+    *("soundfile", "speechbrain.inference.speaker", "torch.distributed.run"),
+    *("torch.utils.tensorboard", "webdataset"),
 )
 OPTIONS = ("-B", "-W", "-c", "-m", "-u")  # what else there is takes a Python of its own
 FORWARDED = ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -66,21 +66,29 @@ def warm_environment() -> Path:
     """
     folder = Path(tempfile.mkdtemp(prefix="warm"))  # short: the path of a socket is
     address = folder / "socket"
-    (folder / "bin").mkdir()
     names = {"python": sys.executable, "address": str(address)}
-    client = CLIENT.format(**names, options=OPTIONS, forwarded=FORWARDED)
-    torchrun = '#!/bin/sh\nexec "${0%/*}/python" -m torch.distributed.run "$@"\n'
-    activate = f'PATH="{folder}/bin:$PATH"\nexport PATH\n'
-    for name, text in (("python", client), ("torchrun", torchrun), ("activate", activate)):
-        (folder / "bin" / name).write_text(text)
-        (folder / "bin" / name).chmod(0o755)
-    for stamp in Path(sys.prefix).glob(".setup*.stamp"):
-        (folder / stamp.name).symlink_to(stamp)
+    make_environment(folder, CLIENT.format(**names, options=OPTIONS, forwarded=FORWARDED))
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
     subprocess.Popen([sys.executable, __file__, address], **streams)
     while not address.exists():
         pass
     return folder
+
+
+def make_environment(folder, python=f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'):
+    """Make the folder of `warm_environment`, but with another text as bin/python.
+
+    Where this Python does not fit the requirements, setup_virtual_environment.sh refuses to touch
+    such a folder; the environment that runs the tests it would remove, to make it anew.
+    """
+    (folder / "bin").mkdir(parents=True)
+    torchrun = '#!/bin/sh\nexec "${0%/*}/python" -m torch.distributed.run "$@"\n'
+    activate = f'PATH="{folder}/bin:$PATH"\nexport PATH\n'
+    for name, text in (("python", python), ("torchrun", torchrun), ("activate", activate)):
+        (folder / "bin" / name).write_text(text)
+        (folder / "bin" / name).chmod(0o755)
+    for stamp in Path(sys.prefix).glob(".setup*.stamp"):
+        (folder / stamp.name).symlink_to(stamp)
 
 
 def warm_python() -> str:

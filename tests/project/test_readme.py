@@ -31,7 +31,7 @@ SEARCH = (
 ELSEWHERE = {
     "./test.sh": "it is what runs this test",
     "./run.sh --run slow -- --learning_rate 0.001": "test_run_sh.py runs it on one corpus",
-    "scripts/download_data.sh": "test_scripts.py runs it against a stand-in for the cluster",
+    "scripts/download_data.sh": "test_download.py runs it against a stand-in for the cluster",
     "tensorboard --logdir results/voices": "a server; test_training.py reads the curves back",
     "./run.sh --corpus tiny-voxceleb": "test_run_sh.py runs it with data",
     "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
