@@ -3,9 +3,8 @@
 import subprocess
 import time
 
-from running import PROTOTYPE, QUICK, data_options
-
 from conftest import RECIPE
+from running import PROTOTYPE, QUICK, data_options
 from warm_python import warm_python
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone")

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import speechbrain as sb
 import torch
-from running import killed_after, make_brain, rows, train, verify
 from speechbrain.inference import EncoderClassifier
 
 from conftest import RECIPE
 from local.search.trial import val_eer_of_tested
 from local.training.final_network import fit_norm
+from running import killed_after, make_brain, rows, train, verify
 
 BEST, FULL, SPEECHBRAIN = (
     str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "speechbrain_voxceleb")

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 import torch
-from running import ECAPA, PROTOTYPE, VERIFICATION, data_options, one_line, train, verify
 
 import train_speaker_embeddings
 from conftest import RECIPE
 from local.errors import RecipeError, one_line_errors
 from local.files import atomic_file, atomic_folder
+from running import ECAPA, PROTOTYPE, VERIFICATION, data_options, one_line, train, verify
 from shard_writing import member_pair, write_tar
 from warm_python import warm_python
 

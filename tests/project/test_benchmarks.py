@@ -8,12 +8,12 @@ import sys
 
 import pytest
 import soundfile as sf
-from running import TINY_ECAPA
 
 from benchmarks import networks
 from benchmarks.limited_data.experiments import EXPERIMENTS
 from benchmarks.limited_data.rows import Rows
 from conftest import ROOT
+from running import TINY_ECAPA
 from warm_python import warm_python
 
 

@@ -5,9 +5,9 @@ import sys
 import zipfile
 
 import pytest
-from stand_ins import assert_one_line_error, run, write_script
 
 from conftest import ROOT
+from stand_ins import assert_one_line_error, run, write_script
 
 
 class Download:

@@ -3,9 +3,9 @@
 import shutil
 
 import pytest
-from stand_ins import VERSIONS, Setup, assert_one_line_error, run, write_script
 
 from conftest import ROOT
+from stand_ins import VERSIONS, Setup, assert_one_line_error, run, write_script
 
 LINKS = {"venv": "venv", "data": "data", "recipes/TinyVoxCeleb/results": "results"}
 

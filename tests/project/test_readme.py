@@ -7,14 +7,14 @@ import subprocess
 import sys
 
 import pytest
-import s3_server
-from http_server import HttpServer
-from running import TINY_ECAPA, train
-from s3_server import serve_s3
 
+import s3_server
 import speaker_models
 from conftest import RECIPE, ROOT
+from http_server import HttpServer
 from local.corpora.synthetic import prepare_synthetic
+from running import TINY_ECAPA, train
+from s3_server import serve_s3
 from warm_python import warm_environment
 
 LIMITED_DATA = (

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 
 import pytest
+
+from conftest import ROOT
 from stand_ins import (
     FAKE_PYTHON,
     VERSIONS,
@@ -13,8 +15,6 @@ from stand_ins import (
     run,
     write_script,
 )
-
-from conftest import ROOT
 
 SCRIPTS = [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / "test.sh", ROOT / ".ci/run"]
 

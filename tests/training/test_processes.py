@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import TINY_ECAPA, other_training, rows, train
-from starting import TORCHRUN, finish, start, wait_for
 
 from conftest import RECIPE
 from local.shards import index_shards
+from running import TINY_ECAPA, other_training, rows, train
 from shard_writing import member_pair, wav_bytes, write_tar
+from starting import TORCHRUN, finish, start, wait_for
 from warm_python import warm_python
 
 ENDLESS = ("--epochs", "1000")

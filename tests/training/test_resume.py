@@ -10,10 +10,10 @@ import time
 import pytest
 import speechbrain as sb
 import torch
-from running import ECAPA, TINY_ECAPA, killed_after, rows, train
-from starting import finish, kill, start, wait_for
 
 from local.training.resumable_brain import ResumableBrain
+from running import ECAPA, TINY_ECAPA, killed_after, rows, train
+from starting import finish, kill, start, wait_for
 
 LONG = ("--epochs", "3", "--crops_per_utterance", "20")  # 45 steps an epoch
 
