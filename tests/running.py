@@ -1,13 +1,18 @@
 """Run the recipe's scripts in this process, small enough for a test."""
 
+import contextlib
+import csv
 import logging
 from pathlib import Path
+
+import pytest
 
 import speaker_verification
 import train_speaker_embeddings
 from conftest import RECIPE
 from local.dataset import BatchLoader
 from local.hparams import load_hparams, parse_arguments
+from local.training.resumable_brain import ResumableBrain
 
 PROTOTYPE = str(RECIPE / "hparams/prototype.yaml")
 ECAPA = str(RECIPE / "hparams/ecapa_tdnn.yaml")
@@ -50,6 +55,40 @@ def train(small, output, *options, hparams=PROTOTYPE, shards=None):
     finally:
         close_logs()
     return Path(output)
+
+
+def rows(run):
+    """The rows of train_log.csv: dicts of str to str, one an epoch."""
+    with open(run / "train_log.csv", newline="") as fin:
+        return list(csv.DictReader(fin))
+
+
+@contextlib.contextmanager
+def killed_after(epoch, step):
+    """A training in this block ends as if it were killed when it had saved that step.
+
+    Whether it saves the step is up to --ckpt_interval_steps.
+    """
+
+    def save_and_end(brain):
+        save(brain)
+        if (brain.epoch, brain.step) == (epoch, step):
+            raise SystemExit
+
+    save = ResumableBrain._save_intra_epoch_ckpt
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(ResumableBrain, "_save_intra_epoch_ckpt", save_and_end)
+        yield
+
+
+def one_line(capsys, call, *args, **kwargs):
+    """Run a script that is to fail; returns its line on stderr."""
+    with pytest.raises(SystemExit) as stop:
+        call(*args, **kwargs)
+    assert stop.value.code == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(lines) == 1 and lines[0].startswith("error: ")
+    return lines[0]
 
 
 def close_logs():

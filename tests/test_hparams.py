@@ -5,12 +5,11 @@ import json
 import pytest
 import torch
 import yaml
-from running import train
-from test_errors import one_line
 
 from conftest import RECIPE
 from local.errors import RecipeError
 from local.hparams import read_hparams, settings
+from running import one_line, train
 
 ODD = ["o'brien's run", 'say "a"', "a #1", "key: value", "back\\slash", "100 %", "{a, b}", "ü 1"]
 

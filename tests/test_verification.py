@@ -4,18 +4,18 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from anonymous_shards import write_anonymous_shards
-from running import ECAPA, TINY_ECAPA, train, verify
 
+from anonymous_shards import write_anonymous_shards
 from local.metrics import evaluate, summary
 from local.scoring.trials import read_trials
 from local.shards import index_shards, read_shards
 from local.shards.audio import decode
+from running import ECAPA, TINY_ECAPA, train, verify
+from warm_python import warm_python
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_bundle_in_speechbrain_interfaces_from_elsewhere(run, small, tmp_path, n
     first, second = (
         small.corpus / "dev" / f"{side[0]}.wav" for side in (trials.enrol, trials.test)
     )
-    command = [sys.executable, "-c", LOAD, str(run / "inference"), str(first), str(second)]
+    command = [warm_python(), "-c", LOAD, str(run / "inference"), str(first), str(second)]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     found = json.loads(answer.stdout.splitlines()[-1])
     speakers = {path.name for path in (small.corpus / "train").iterdir()}

@@ -5,15 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
-from anonymous_shards import write_anonymous_shards
-from running import train, verify
-from test_errors import one_line
 
+from anonymous_shards import write_anonymous_shards
 from local.embeddings import get_embeddings, write_embeddings
 from local.metrics import evaluate
 from local.scoring.likelihood_ratios import log_likelihood_ratios
 from local.scoring.score_list import check_scores, read_scores
 from local.scoring.trials import read_trials
+from running import one_line, train, verify
 
 
 @pytest.fixture(scope="module")

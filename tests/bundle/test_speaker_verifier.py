@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from running import train
 from speechbrain.inference.interfaces import foreign_class
 
 from local.bundle import writing
@@ -23,6 +22,7 @@ from local.scoring.decisions import quality_measures, to_probability
 from local.scoring.fitting import make_backend
 from local.scoring.likelihood_ratios import threshold
 from local.scoring.trials import read_trials
+from running import train
 
 COSTS = {"p_target": 0.2, "c_miss": 1.0, "c_fa": 2.0}
 

@@ -4,14 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from embedding_runs import PROTOTYPE, make_run
 from hyperpyyaml import load_hyperpyyaml
-from running import train
 
 from conftest import RECIPE
+from embedding_runs import PROTOTYPE, make_run
 from local.bundle import load_encoder
 from local.bundle.writing import write_inference_bundle
 from local.errors import RecipeError
+from running import train
 
 CLASSIFIER = """
 classifier: !new:speaker_models.prototype.PrototypeClassifier

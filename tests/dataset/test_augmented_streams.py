@@ -2,10 +2,9 @@
 
 import re
 
+from conftest import RECIPE
 from http_server import HttpServer
 from running import train
-
-from conftest import RECIPE
 
 
 def test_the_best_recipe_over_streamed_shards(small, tmp_path):

@@ -5,8 +5,8 @@ import gzip
 
 import numpy as np
 import pytest
-from crop_batches import content, in_processes, make_loader
 
+from crop_batches import content, in_processes, make_loader
 from local.dataset import CropOrder
 from local.dataset.by_speaker import speaker_groups
 from local.errors import RecipeError

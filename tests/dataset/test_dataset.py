@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from crop_batches import content, in_processes, make_loader
 from speechbrain.dataio.dataloader import SaveableDataLoader
 from speechbrain.dataio.sampler import (
     BalancingDataSampler,
@@ -21,6 +20,7 @@ from speechbrain.dataio.sampler import (
 from speechbrain.utils.checkpoints import Checkpointer
 from torch.utils.data import DataLoader, DistributedSampler
 
+from crop_batches import content, in_processes, make_loader
 from local.dataset import BatchLoader, CropOrder, IndexedCrops, Utterances, sample_seed
 from local.errors import RecipeError
 from local.shards import index_shards, read_shards

@@ -7,13 +7,13 @@ import os
 import numpy as np
 import pytest
 import torch
+
 from crop_batches import content, in_processes
 from http_server import HttpServer
-from s3_server import environment, serve_s3
-
 from local.dataset import BatchLoader, CropOrder, IndexedCrops, StreamedCrops
 from local.errors import RecipeError
 from local.shards import index_shards, prepare_split, remote
+from s3_server import environment, serve_s3
 from shard_writing import member_pair, wav_bytes, write_tar
 
 UTTERANCES = 23

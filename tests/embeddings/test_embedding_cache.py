@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from embedding_runs import LENGTHS, embed, make_run, make_shards, random_run, shards_of_noise
 
 from conftest import RECIPE
+from embedding_runs import LENGTHS, embed, make_run, make_shards, random_run, shards_of_noise
 from local.embeddings import (
     Embeddings,
     batches,

@@ -2,23 +2,24 @@
 
 import os
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from embedding_runs import chain, embed, make_run, make_shards, random_run, shards_of_noise
 
 from conftest import RECIPE
+from embedding_runs import chain, embed, make_run, make_shards, random_run, shards_of_noise
 from local.embeddings import get_embeddings, read_embeddings
 from shard_writing import member_pair, write_tar
+from starting import TORCHRUN
+from warm_python import warm_python
 
 shards = pytest.fixture(shards_of_noise, scope="module")
 run = pytest.fixture(random_run)
 
 
 def two_processes(*arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command = [warm_python(), *TORCHRUN, "--nproc_per_node=2"]
     environment = {**os.environ, "PYTHONPATH": str(RECIPE)}
     options = {"cwd": RECIPE, "env": environment, "capture_output": True, "text": True}
     return subprocess.run([*command, *map(str, arguments)], **options, timeout=300)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from embedding_runs import LENGTHS, NETWORKS, chain, embed, make_run, random_run, shards_of_noise
 from speechbrain.inference.classifiers import EncoderClassifier
 
 from conftest import RECIPE
+from embedding_runs import LENGTHS, NETWORKS, chain, embed, make_run, random_run, shards_of_noise
 from local.bundle import batching, encode, load_encoder
 from local.embeddings import batches, embedder, get_embeddings
 from local.embeddings.batches import cut, plan_batches

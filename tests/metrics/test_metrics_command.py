@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from conftest import RECIPE
 from local.metrics import evaluate
 from local.scoring.score_list import write_scores
 from local.scoring.trials import read_trials
+from warm_python import warm_python
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def files(small, tmp_path_factory):
 
 
 def call(*options):
-    command = [sys.executable, "-m", "local.metrics", *map(str, options)]
+    command = [warm_python(), "-m", "local.metrics", *map(str, options)]
     return subprocess.run(command, cwd=RECIPE, capture_output=True, text=True)
 
 

@@ -3,7 +3,9 @@
 import shutil
 
 import pytest
-from test_scripts import PROJECT, VERSIONS, Setup, assert_one_line_error, run, write_script
+
+from conftest import ROOT
+from stand_ins import VERSIONS, Setup, assert_one_line_error, run, write_script
 
 LINKS = {"venv": "venv", "data": "data", "recipes/TinyVoxCeleb/results": "results"}
 
@@ -15,8 +17,8 @@ class Login(Setup):
         super().__init__(folder)
         self.scratch = folder / "my scratch"
         (self.project / "recipes/TinyVoxCeleb").mkdir(parents=True)
-        shutil.copytree(PROJECT / "cluster", self.project / "cluster")
-        self.script = shutil.copy(PROJECT / "scripts/prepare_cluster.sh", self.project / "scripts")
+        shutil.copytree(ROOT / "cluster", self.project / "cluster")
+        self.script = shutil.copy(ROOT / "scripts/prepare_cluster.sh", self.project / "scripts")
         self.set_env(SCRATCH_FOLDER=self.scratch)
 
     def set_env(self, **values):
@@ -81,7 +83,7 @@ def test_a_link_to_elsewhere_is_one_line(login, tmp_path):
 
 
 def test_a_scratch_folder_is_needed(login):
-    shutil.copy(PROJECT / ".env.example", login.project / ".env")
+    shutil.copy(ROOT / ".env.example", login.project / ".env")
     assert_one_line_error(login()[0], "SCRATCH_FOLDER", ".env.example")
     login.set_env(SCRATCH_FOLDER="scratch")
     assert_one_line_error(login()[0], "SCRATCH_FOLDER", "absolute")

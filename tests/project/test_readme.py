@@ -7,14 +7,15 @@ import subprocess
 import sys
 
 import pytest
-import s3_server
-from http_server import HttpServer
-from running import TINY_ECAPA, train
-from s3_server import serve_s3
 
+import s3_server
 import speaker_models
 from conftest import RECIPE, ROOT
+from http_server import HttpServer
 from local.corpora.synthetic import prepare_synthetic
+from running import TINY_ECAPA, train
+from s3_server import serve_s3
+from warm_python import warm_environment
 
 LIMITED_DATA = (
     "python -m benchmarks.limited_data --data_folder tiny-librispeech "
@@ -30,7 +31,7 @@ SEARCH = (
 ELSEWHERE = {
     "./test.sh": "it is what runs this test",
     "./run.sh --run slow -- --learning_rate 0.001": "test_run_sh.py runs it on one corpus",
-    "scripts/download_data.sh": "test_scripts.py runs it against a stand-in for the cluster",
+    "scripts/download_data.sh": "test_download.py runs it against a stand-in for the cluster",
     "tensorboard --logdir results/voices": "a server; test_training.py reads the curves back",
     "./run.sh --corpus tiny-voxceleb": "test_run_sh.py runs it with data",
     "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
@@ -87,8 +88,9 @@ def environment(tmp_path_factory):
     for name in ("apt-get", "sudo"):
         (bin_folder / name).write_text("#!/bin/sh\nexit 1\n")
         (bin_folder / name).chmod(0o755)
-    path = f"{bin_folder}:{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "VENV_DIR": sys.prefix, "DATA_FOLDER": ""}
+    warm = warm_environment()
+    path = f"{bin_folder}:{warm}/bin:{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "VENV_DIR": str(warm), "DATA_FOLDER": ""}
 
 
 def run(command, cwd, environment):

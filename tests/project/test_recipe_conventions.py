@@ -6,11 +6,11 @@ import re
 import shlex
 
 import pytest
-from running import close_logs
 
 import train_speaker_embeddings
 from conftest import RECIPE, ROOT
 from local.hparams import parse_arguments, read_hparams
+from running import close_logs
 
 ROWS = ROOT / "tests/recipes/TinyVoxCeleb.csv"
 COLUMNS = [

@@ -9,11 +9,11 @@ import shutil
 import sys
 
 import pytest
-from running import train
 from test_readme import commands
 
 from conftest import ROOT
 from local.search.study import open_study
+from running import train
 from slurm import Slurm, UnavailableError
 
 # The commands of the document, by their beginnings.

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from report_making import own_run
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.plugins.base_plugin import TBContext
@@ -13,6 +12,7 @@ from werkzeug.test import Client
 
 from local.report import export_projector
 from local.report.__main__ import main
+from report_making import own_run
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from report_making import Page, own_run, report, write_cache, write_list, write_result, write_run
 
 from local.report import make_report
 from local.report.__main__ import main
 from local.report.runs import read_runs
 from local.results import read_results
+from report_making import Page, own_run, report, write_cache, write_list, write_result, write_run
 
 
 @pytest.fixture(scope="module")

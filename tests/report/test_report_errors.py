@@ -4,11 +4,11 @@ import re
 import shutil
 
 import pytest
-from report_making import own_run
 
 from local.errors import RecipeError
 from local.report import make_report
 from local.report.__main__ import main
+from report_making import own_run
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from report_making import write_run
-from running import train, verify
 
 from local.report import make_report
 from local.results import read_results
+from report_making import write_run
+from running import train, verify
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no playwright: pip install -r requirements_dev.txt"

@@ -11,6 +11,7 @@ from local.errors import RecipeError
 from local.scoring.__main__ import main
 from local.scoring.score_list import check_scores, read_scores, write_scores
 from local.scoring.trials import TrialList
+from warm_python import warm_python
 
 DEV = [("a/x/0", "a/y/0"), ("a/x/0", "b/z/1"), ("b/z/1", "a/y/0")]
 EVAL = [("d045", "2749"), ("2749", "9f0c")]
@@ -157,7 +158,7 @@ def test_a_file_of_another_kind(files, content):
 
 
 def test_command_line_says_complete_or_one_line(files, tmp_path):
-    command = [sys.executable, "-m", "local.scoring", "check"]
+    command = [warm_python(), "-m", "local.scoring", "check"]
     path = files(files.complete)
     done = subprocess.run(
         [*command, str(path), "--trials", files.lists], cwd=RECIPE, capture_output=True, text=True

@@ -8,14 +8,15 @@ import sys
 import time
 
 import pytest
-from running import PROTOTYPE, QUICK, close_logs, data_options, train
 
 import sweep
 from conftest import RECIPE
 from local.search.study import open_study
 from local.search.trial import val_eers
 from local.shards import index_shards
+from running import PROTOTYPE, QUICK, close_logs, data_options, one_line, train
 from shard_writing import member_pair, write_tar
+from warm_python import warm_python
 
 # Drawn so that trials 1 and 5 learn nothing, 2 and 4 diverge.
 SWEEP = """
@@ -48,7 +49,9 @@ class Search:
 
     def run(self, *options):
         try:
-            sweep.main(self.argv(*options))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sys, "executable", warm_python())  # for the trainings
+                sweep.main(self.argv(*options))
         finally:
             close_logs()
 
@@ -133,18 +136,10 @@ def test_a_signal_stops_a_search_with_a_checkpoint(small, tmp_path):
     assert "stopped by SIGTERM in epoch" in said
 
 
-def refusal(search, capsys, *options):
-    with pytest.raises(SystemExit) as stop:
-        search.run(*options)
-    assert stop.value.code == 1
-    (message,) = capsys.readouterr().err.splitlines()[-1:]
-    return message
-
-
 def test_a_failing_training_ends_the_search_and_does_not_count(small, tmp_path, capsys):
     search = Search(small, tmp_path)
     search.data[search.data.index("--val_trials_path") + 1] = "nowhere.txt"
-    message = refusal(search, capsys)
+    message = one_line(capsys, search.run)
     assert "trial 0: its training has failed (error: " in message and "nowhere.txt" in message
     assert search.states() == ["FAIL"]
 
@@ -154,7 +149,7 @@ def test_another_study_is_refused(small, own_shards, tmp_path, capsys):
     search.data = data_options(small, own_shards)
     begin = ("--n_trials", "0")
     search.run(*begin)
-    message = refusal(search, capsys, *begin, "--random_seed", "1")
+    message = one_line(capsys, search.run, *begin, "--random_seed", "1")
     assert "holds a study with random_seed: 1337, now it is 1: choose another" in message
     for old, new, key in (
         ("high: 20", "high: 30", "parameters.shuffle_buffer.high: 20, now it is 30: "),
@@ -162,13 +157,13 @@ def test_another_study_is_refused(small, own_shards, tmp_path, capsys):
         ("  shuffle_buffer: {low: 10, high: 20}\n", "", "parameters.shuffle_buffer.high: 20, now "),
     ):
         search.sweep_file.write_text(SWEEP.replace(old, new))
-        assert f"holds a study with {key}" in refusal(search, capsys, *begin)
+        assert f"holds a study with {key}" in one_line(capsys, search.run, *begin)
     search.sweep_file.write_text(SWEEP.replace("n_trials: 6", "n_trials: 7 # more"))
     search.run(*begin)
     speaker = index_shards(own_shards / "train")[0]
     more = member_pair(0, f"{speaker.speaker_id}/new/0", speaker.class_idx)
     write_tar(own_shards / "train/shard-000001.tar", more)
-    assert "holds a study with train_content" in refusal(search, capsys, *begin)
+    assert "holds a study with train_content" in one_line(capsys, search.run, *begin)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +185,7 @@ def test_another_study_is_refused(small, own_shards, tmp_path, capsys):
 )
 def test_sweep_files_that_cannot_be(small, tmp_path, capsys, old, new, message):
     search = Search(small, tmp_path, SWEEP.replace(old, new))
-    said = refusal(search, capsys)
+    said = one_line(capsys, search.run)
     assert said.startswith(f"error: {search.sweep_file}: ") and message in said
 
 
@@ -204,7 +199,7 @@ def test_sweep_files_that_cannot_be(small, tmp_path, capsys, old, new, message):
     ],
 )
 def test_options_that_cannot_be(small, tmp_path, capsys, option, message):
-    assert message in refusal(Search(small, tmp_path), capsys, *option)
+    assert message in one_line(capsys, Search(small, tmp_path).run, *option)
 
 
 def test_the_sweep_files_fit_their_hparams(small, capsys, tmp_path):

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from http_server import HttpServer
-from running import PROTOTYPE, QUICK, data_options
-from test_errors import one_line
 
 import train_speaker_embeddings
+from http_server import HttpServer
 from local.dataset import BatchLoader, CropOrder, make_crops
 from local.errors import RecipeError
 from local.experiment import training_shards
 from local.shards import prepare_split, speakers_by_class
+from running import PROTOTYPE, QUICK, data_options, one_line
 from shard_writing import member_pair, write_tar
 
 

@@ -10,14 +10,14 @@ import time
 
 import pytest
 import s3fs
-from http_server import HttpServer
-from s3_server import environment, serve_s3
 
+from http_server import HttpServer
 from local.errors import RecipeError
 from local.shards import list_shards, open_shard, prepare_split, remote
 from local.shards.addresses import can_be_mapped
 from local.shards.copies import plan_copies
 from local.shards.sources import stamp_of, stamps_of
+from s3_server import environment, serve_s3
 from shard_writing import original_layout
 
 NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]

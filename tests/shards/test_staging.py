@@ -9,15 +9,13 @@ import multiprocessing
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
 
 import pytest
-from http_server import HttpServer
-from s3_server import environment, serve_s3
 
 from conftest import RECIPE
+from http_server import HttpServer
 from local.errors import RecipeError
 from local.shards import (
     MappedShards,
@@ -31,7 +29,9 @@ from local.shards import (
     stage_shards,
 )
 from local.shards.addresses import can_be_mapped
+from s3_server import environment, serve_s3
 from shard_writing import original_layout
+from warm_python import warm_python
 
 NAMES = ["shard-000000.tar", "shard-000001.partial.tar"]
 
@@ -333,7 +333,7 @@ def test_a_folder_that_cannot_be_made(data, tmp_path):
 
 
 def test_command_line(data, scratch):
-    command = [sys.executable, "-m", "local.shards.stage"]
+    command = [warm_python(), "-m", "local.shards.stage"]
     answers = [
         subprocess.run([*command, source, scratch], cwd=RECIPE, capture_output=True, text=True)
         for source in (data / "train", data / "nowhere")

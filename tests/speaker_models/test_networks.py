@@ -4,10 +4,10 @@ import pytest
 import speechbrain as sb
 import torch
 import torchaudio
-from plain_prototype import PlainPrototype, random_batches
-from running import ECAPA, PROTOTYPE, TINY_ECAPA, make_brain
 
 from local.dataset import Batch
+from plain_prototype import PlainPrototype, random_batches
+from running import ECAPA, PROTOTYPE, TINY_ECAPA, make_brain
 from speaker_models.mfcc import Mfcc
 from speaker_models.prototype import Prototype, PrototypeClassifier
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import ECAPA, PROTOTYPE, TINY, XVECTOR, train
 from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
 from torch.nn import functional as F  # noqa: N812
 
 from local.bundle import batching, load_encoder
+from running import ECAPA, PROTOTYPE, TINY, XVECTOR, train
 from speaker_models.by_length import ByLength
 from speaker_models.cam_plus_plus import CamPlusPlus, DenseLayer, context
 from speaker_models.ecapa_tdnn import EcapaTdnn

@@ -1,6 +1,5 @@
 """Self-supervised front ends, by tiny models with random parameters."""
 
-import csv
 import os
 import shutil
 import subprocess
@@ -10,13 +9,11 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from running import TINY_ECAPA, train
 from speechbrain.inference.classifiers import EncoderClassifier
-from test_errors import one_line
 
 from conftest import RECIPE
 from local.bundle import encode, load_encoder
-from local.training.resumable_brain import ResumableBrain
+from running import TINY_ECAPA, killed_after, one_line, rows, train
 from speaker_models.ssl_features import SslFeatures
 
 WAVLM = str(RECIPE / "hparams/wavlm.yaml")
@@ -55,11 +52,6 @@ def train_on(small, output, front_end, *options):
 def run(small, front_end, tmp_path_factory):
     """A complete run of two epochs; in the first, the front end is frozen."""
     return train_on(small, tmp_path_factory.mktemp("run"), front_end)
-
-
-def rows(folder):
-    with open(folder / "train_log.csv", newline="") as fin:
-        return list(csv.DictReader(fin))
 
 
 def features(folder):
@@ -113,17 +105,8 @@ def test_it_is_frozen_then_trained(small, run, front_end, tmp_path):
 
 
 def test_resuming_is_exact(small, run, front_end, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        # As killed: nothing is written after the checkpoint of that step.
-        def stop(brain):
-            save(brain)
-            if (brain.epoch, brain.step) == (2, 1):
-                raise SystemExit
-
-        save = ResumableBrain._save_intra_epoch_ckpt
-        patch.setattr(ResumableBrain, "_save_intra_epoch_ckpt", stop)
-        with pytest.raises(SystemExit):
-            train_on(small, tmp_path, front_end, "--ckpt_interval_steps", "1")
+    with killed_after(epoch=2, step=1):
+        train_on(small, tmp_path, front_end, "--ckpt_interval_steps", "1")
     train_on(small, tmp_path, front_end)
     assert rows(tmp_path) == rows(run)
     ours, theirs = features(tmp_path), features(run)

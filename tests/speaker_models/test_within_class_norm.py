@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import speechbrain as sb
 import torch
-from running import make_brain
 
 from conftest import RECIPE
 from local.metrics import equal_error_rate
 from local.training.final_network import fit_norm
+from running import make_brain
 from speaker_models.within_class_norm import WithinClassNorm
 
 BEST = str(RECIPE / "hparams/best.yaml")

@@ -1,19 +1,16 @@
 """Trainings that begin with what another run has learnt: what is kept, frozen, moved."""
 
-import csv
 import shutil
 from pathlib import Path
 
 import pytest
-import test_processes
 import torch
-from running import ECAPA, TINY_ECAPA, train
-from test_errors import one_line
 
 from conftest import RECIPE, make_data
 from local.bundle import find_bundle
-from local.training.resumable_brain import ResumableBrain
 from local.training.unfreezing import Unfreezing
+from running import ECAPA, TINY_ECAPA, killed_after, one_line, rows, train
+from starting import finish, start
 
 FINE_TUNING = str(RECIPE / "hparams/fine_tuning.yaml")
 SHORT = ("--audio_length_num_frames", "16000", "--crops_per_utterance", "1")
@@ -34,11 +31,6 @@ def others(tmp_path_factory):
 
 def fine_tune(data, output, run, *options, hparams=FINE_TUNING):
     return train(data, output, "--start_from", str(run), *SHORT, *options, hparams=hparams)
-
-
-def rows(folder):
-    with open(folder / "train_log.csv", newline="") as fin:
-        return list(csv.DictReader(fin))
 
 
 def last(folder, name):
@@ -80,17 +72,8 @@ def whole(first, others, tmp_path_factory):
 @pytest.mark.parametrize("stop_at", [(1, 2), (2, 1)], ids=["frozen", "trained"])
 def test_resuming_is_exact(first, others, tmp_path, whole, stop_at):
     options = ("--frozen_epochs", "1", "--ckpt_interval_steps", "1")
-    with pytest.MonkeyPatch.context() as patch:
-        # As killed: nothing is written after the checkpoint of that step.
-        def stop(brain):
-            save(brain)
-            if (brain.epoch, brain.step) == stop_at:
-                raise SystemExit
-
-        save = ResumableBrain._save_intra_epoch_ckpt
-        patch.setattr(ResumableBrain, "_save_intra_epoch_ckpt", stop)
-        with pytest.raises(SystemExit):
-            fine_tune(others, tmp_path / "parts", first, *options)
+    with killed_after(*stop_at):
+        fine_tune(others, tmp_path / "parts", first, *options)
     # The run it came from has been moved meanwhile.
     moved = shutil.copytree(first, tmp_path / "moved")
     parts = fine_tune(others, tmp_path / "parts", moved, *options)
@@ -165,8 +148,7 @@ def test_frozen_in_two_processes(first, others, tmp_path):
     options = ("--frozen_epochs", "1", "--batch_size", "6")
     one = fine_tune(others, tmp_path / "one", first, *options)
     argv = ("--start_from", str(first), *SHORT, *options)
-    process = test_processes.start(others, tmp_path / "two", 2, *argv, hparams=FINE_TUNING)
-    test_processes.finish(process)
+    finish(start(others, tmp_path / "two", *argv, processes=2, hparams=FINE_TUNING))
     ours, theirs = rows(tmp_path / "two"), rows(one)
     # Batch normalisation is frozen in the first epoch, and each process's own in the second.
     for name in ("train_loss", "valid_loss"):

@@ -7,20 +7,23 @@ import numpy as np
 import pytest
 import speechbrain as sb
 import torch
-from plain_prototype import PlainPrototype, random_batches
-from running import ECAPA, TINY_ECAPA, data_options, make_brain, other_training, train
 
 import find_learning_rate
 from conftest import RECIPE
 from local.bundle.windows import MIN_FRAMES
 from local.errors import RecipeError
 from local.training.lr_finder import suggest
-from local.training.resumable_brain import ResumableBrain
-
-
-def rows(folder):
-    with open(folder / "train_log.csv", newline="") as fin:
-        return list(csv.DictReader(fin))
+from plain_prototype import PlainPrototype, random_batches
+from running import (
+    ECAPA,
+    TINY_ECAPA,
+    data_options,
+    killed_after,
+    make_brain,
+    other_training,
+    rows,
+    train,
+)
 
 
 def begin(brain):
@@ -95,7 +98,7 @@ def test_the_average_of_weights_is_evaluated(small, tmp_path):
     )
 
 
-def test_all_of_it_carries_on_exactly(small, tmp_path, monkeypatch):
+def test_all_of_it_carries_on_exactly(small, tmp_path):
     # Margins that rise, a loss with a parameter of its own, groups of crops, averages of weights.
     hparams = other_training(tmp_path)
     options = (*TINY_ECAPA, "--crops_per_utterance", "4", "--average_checkpoints", "2")
@@ -105,16 +108,8 @@ def test_all_of_it_carries_on_exactly(small, tmp_path, monkeypatch):
     assert all(0 <= float(row["train_clipped"]) <= 1 for row in rows(whole))
     parts = tmp_path / "parts"
     for stop_at in ((1, 4), (2, 9), (3, 1)):  # of 9 steps an epoch
-        with monkeypatch.context() as patch:
-
-            def save(brain, stop_at=stop_at, save=ResumableBrain._save_intra_epoch_ckpt):
-                if (brain.epoch, brain.step) == stop_at:
-                    save(brain)
-                    raise SystemExit
-
-            patch.setattr(ResumableBrain, "_save_intra_epoch_ckpt", save)
-            with pytest.raises(SystemExit):
-                train(small, parts, *options, "--ckpt_interval_steps", "1", hparams=hparams)
+        with killed_after(*stop_at):
+            train(small, parts, *options, "--ckpt_interval_steps", "1", hparams=hparams)
     train(small, parts, *options, hparams=hparams)
     assert rows(parts) == rows(whole)
     assert (parts / "train_log.txt").read_text() == (whole / "train_log.txt").read_text()

@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 import torch
+
 from http_server import HttpServer
 from running import train
 from s3_server import environment, serve_s3

@@ -1,45 +1,21 @@
 """A training that is stopped or killed at any moment and started again: the same numbers."""
 
-import csv
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 import speechbrain as sb
 import torch
-from running import ECAPA, PROTOTYPE, QUICK, TINY_ECAPA, data_options, train
 
-from conftest import RECIPE
 from local.training.resumable_brain import ResumableBrain
+from running import ECAPA, TINY_ECAPA, killed_after, rows, train
+from starting import finish, kill, start, wait_for
 
 LONG = ("--epochs", "3", "--crops_per_utterance", "20")  # 45 steps an epoch
-
-
-def command(small, output, *options, hparams=PROTOTYPE):
-    argv = [hparams, *data_options(small), "--output_folder", str(output), *QUICK, *options]
-    return [sys.executable, str(RECIPE / "train_speaker_embeddings.py"), *argv]
-
-
-def start(small, output, *options, **others):
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    # As SLURM does, signals go to all processes of the training, its workers included.
-    return subprocess.Popen(command(small, output, *options, **others), process_group=0, **pipes)
-
-
-def wait_for(process, output, pattern):
-    while not list(output.glob(pattern)):
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.01)
-
-
-def rows(folder):
-    with open(folder / "train_log.csv", newline="") as fin:
-        return list(csv.DictReader(fin))
 
 
 def weights(folder, epoch=3):
@@ -70,7 +46,7 @@ def seconds(small, tmp_path_factory):
     process = start(small, folder, *LONG, "--ckpt_interval_steps", "2")
     wait_for(process, folder, "save/CKPT*")
     begin = time.monotonic()
-    process.communicate()
+    finish(process)
     return time.monotonic() - begin
 
 
@@ -81,11 +57,12 @@ def seconds(small, tmp_path_factory):
 )
 def test_stopped_by_a_signal(small, tmp_path, whole, number, workers):
     options = (*LONG, "--ckpt_interval_steps", "1", "--num_workers", str(workers))
-    process = start(small, tmp_path, *options)
+    process = start(small, tmp_path, *options, python=sys.executable)
     wait_for(process, tmp_path, "train_log.csv")  # then wait for a step of the second epoch
     wait_for(process, tmp_path, "save/CKPT+2*")
+    # As SLURM does, signals go to all processes of the training, its workers included.
     os.killpg(process.pid, number)
-    output = process.communicate(timeout=60)[0]
+    output = "".join(process.communicate(timeout=60))
     assert process.returncode == 128 + number, output
     said = [line for line in output.splitlines() if "stopped by" in line]
     assert len(said) == 1 and f"stopped by {number.name} in epoch " in said[0]
@@ -95,11 +72,11 @@ def test_stopped_by_a_signal(small, tmp_path, whole, number, workers):
 
 
 def test_a_signal_before_the_first_step_ends_it(small, tmp_path):
-    process = start(small, tmp_path, *LONG)
+    process = start(small, tmp_path, *LONG, python=sys.executable)
     time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) in (-signal.SIGTERM, 128 + signal.SIGTERM)
-    process.stdout.close()
+    process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -107,8 +84,7 @@ def test_killed_at_a_random_moment(small, tmp_path, whole, seconds, seed):
     process = start(small, tmp_path, *LONG, "--ckpt_interval_steps", "2")
     wait_for(process, tmp_path, "save/CKPT*")
     time.sleep((seed - random.Random(seed).random()) / 3 * seconds)  # in each third of the run
-    process.kill()
-    process.communicate()
+    kill(process)
     assert_same(train(small, tmp_path, *LONG), whole)
 
 
@@ -121,25 +97,15 @@ def test_within_an_epoch_of_ecapa(small, tmp_path):
         small, tmp_path / "killed", *options, "--ckpt_interval_steps", "2", hparams=ECAPA
     )
     wait_for(process, tmp_path / "killed", "save/CKPT+2*")
-    process.kill()
-    process.communicate()
+    kill(process)
     rates = {row["lr"] for row in rows(whole)}
     assert len(rates) == 3
     assert_same(train(small, tmp_path / "killed", *options, hparams=ECAPA), whole)
 
 
 def test_stopped_after_the_last_step_of_an_epoch(small, tmp_path, whole):
-    with pytest.MonkeyPatch.context() as patch:
-        # As killed: nothing is written after the checkpoint of the second epoch's last step.
-        def stop(brain):
-            if (brain.epoch, brain.step) == (2, 45):
-                save(brain)
-                raise SystemExit
-
-        save = ResumableBrain._save_intra_epoch_ckpt
-        patch.setattr(ResumableBrain, "_save_intra_epoch_ckpt", stop)
-        with pytest.raises(SystemExit):
-            train(small, tmp_path, *LONG, "--ckpt_interval_steps", "1")
+    with killed_after(epoch=2, step=45):
+        train(small, tmp_path, *LONG, "--ckpt_interval_steps", "45")
     assert len(rows(tmp_path)) == 1
     assert_same(train(small, tmp_path, *LONG), whole)
 
@@ -155,21 +121,26 @@ def test_killed_before_the_network_was_written(small, tmp_path, whole, capsys):
     assert "this run is complete" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("minutes, expected", [(0, 0), (1, 2)])
+@pytest.mark.parametrize("minutes, expected", [(0, []), (1, [3, 6, 9]), (2, [5])])
 def test_checkpoints_by_the_clock(small, tmp_path, monkeypatch, minutes, expected):
-    now = iter(range(0, 10**9, 30))  # each look at the clock is half a minute after the last
-    monkeypatch.setattr(time, "time", lambda: next(now))
-    saved = []
-    save = ResumableBrain._save_intra_epoch_ckpt
-    monkeypatch.setattr(
-        ResumableBrain,
-        "_save_intra_epoch_ckpt",
-        lambda brain: saved.append(brain.step) or save(brain),
-    )
+    steps, saved = [], []
+    fit_batch, save = ResumableBrain.fit_batch, ResumableBrain._save_intra_epoch_ckpt
+    for name, method, log in (
+        ("fit_batch", fit_batch, steps),
+        ("_save_intra_epoch_ckpt", save, saved),
+    ):
+
+        def logged(brain, *args, method=method, log=log):
+            log.append(brain.step)
+            return method(brain, *args)
+
+        monkeypatch.setattr(ResumableBrain, name, logged)
+    monkeypatch.setattr(time, "time", lambda: 30 * len(steps))  # a step takes half a minute
     options = ("--ckpt_interval_minutes", str(minutes), "--crops_per_utterance", "4")
-    train(small, tmp_path, *options, "--epochs", "1")  # 9 steps
-    assert (len(saved) >= expected) if expected else not saved
-    assert all(step < 9 for step in saved[:1])
+    train(small, tmp_path, *options, "--epochs", "1")
+    assert len(steps) == 9
+    # Where more than so many minutes have gone by since the last one.
+    assert saved == expected
 
 
 def test_stopped_in_a_validation(small, tmp_path, whole):
@@ -197,9 +168,11 @@ def test_one_training_in_a_folder(small, tmp_path, capsys):
     with pytest.raises(SystemExit):
         train(small, tmp_path, *LONG, "--epochs", "1000")
     assert "another training is at work there" in capsys.readouterr().err
-    process.kill()
-    process.communicate()
-    assert len(rows(train(small, tmp_path, *LONG))) == 3 or len(rows(tmp_path)) > 3
+    kill(process)
+    # It had no chance to say that it is not at work any more.
+    epochs = len(rows(tmp_path)) + 1
+    run = train(small, tmp_path, *LONG, "--epochs", str(epochs))
+    assert [row["epoch"] for row in rows(run)] == [str(n) for n in range(1, epochs + 1)]
 
 
 def test_fused_adam_of_a_checkpoint(whole):

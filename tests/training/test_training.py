@@ -1,36 +1,26 @@
 """Training: what it leaves, that it repeats and resumes exactly, and what it refuses."""
 
-import csv
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import speechbrain as sb
 import torch
 import yaml
-from running import ECAPA, PROTOTYPE, QUICK, TINY_ECAPA, data_options, make_brain, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from conftest import RECIPE
 from local.errors import RecipeError
 from local.shards import index_shards
 from local.training.checkpointer import AtomicCheckpointer
+from running import ECAPA, PROTOTYPE, TINY_ECAPA, make_brain, rows, train
 from shard_writing import member_pair, write_tar
+from starting import kill, start, wait_for
 
 
 @pytest.fixture(scope="module")
 def run(small, tmp_path_factory):
     """A complete run of two epochs."""
     return train(small, tmp_path_factory.mktemp("run"))
-
-
-def rows(folder):
-    with open(folder / "train_log.csv", newline="") as fin:
-        return list(csv.DictReader(fin))
 
 
 def leftovers(folder):
@@ -120,14 +110,9 @@ def test_killed_in_the_middle_of_an_epoch(small, tmp_path, hparams, options):
     slow = (*options, "--epochs", "3", "--crops_per_utterance", "10")
     whole = train(small, tmp_path / "whole", *slow, hparams=hparams)
     killed = tmp_path / "killed"
-    argv = [hparams, *data_options(small), "--output_folder", str(killed), *QUICK, *slow]
-    command = [sys.executable, str(RECIPE / "train_speaker_embeddings.py"), *argv]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list(killed.glob("save/CKPT+epoch_0001*")):
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = start(small, killed, *slow, hparams=hparams)
+    wait_for(process, killed, "save/CKPT+epoch_0001*")
+    kill(process)
     assert len(rows(killed)) < 3 and not (killed / "inference").exists()
     train(small, killed, *slow, hparams=hparams)
     assert rows(killed) == rows(whole)
