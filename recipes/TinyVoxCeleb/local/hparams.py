@@ -101,13 +101,7 @@ def load_hparams(path: str, overrides: str, run_opts) -> tuple[dict, HparamsFile
 
 
 def read_hparams(path: str, overrides: str) -> HparamsFile:
-    """Read an hparams file and its overrides, and check them, without making any object.
-
-    Raises
-    ------
-    RecipeError
-        See `load_hparams`.
-    """
+    """Read an hparams file and its overrides, and check them, without making any object."""
     try:
         given = yaml.safe_load(overrides) or {}
     except yaml.YAMLError as error:
@@ -123,13 +117,7 @@ def read_hparams(path: str, overrides: str) -> HparamsFile:
 
 
 def complete_text(path: str | Path) -> str:
-    """The text of an hparams file; of one that names its `base`, that of the base with its changes.
-
-    Raises
-    ------
-    RecipeError
-        No such file, or not YAML.
-    """
+    """The text of an hparams file; of one that names its `base`, the base's with its changes."""
     if not Path(path).is_file():
         raise RecipeError(f"{path}: no such hparams file")
     text = Path(path).read_text(encoding="utf-8")

@@ -27,11 +27,6 @@ class Unfreezing:
     lr_factors :
         For the name of a module, what its learning rate is multiplied by.
 
-    Raises
-    ------
-    RecipeError
-        There is no module of a name.
-
     Example
     -------
     >>> from torch.nn import Linear, ModuleDict
