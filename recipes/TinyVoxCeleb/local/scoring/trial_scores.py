@@ -21,7 +21,7 @@ def check_covered(trials: TrialList, keys: Iterable[str]) -> None:
     RecipeError
         How many trials name utterances that are in no shard, and the first five of these.
     """
-    keys = set(keys)
+    keys = set(map(utterance_key, keys))
     missing, count = {}, 0
     for pair in zip(*trials.pairs(), strict=True):
         absent = [name for name in pair if utterance_key(name) not in keys]
