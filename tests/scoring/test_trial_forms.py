@@ -101,7 +101,7 @@ REFUSED = {
     "1 a/x/0 a/y/\x000\n": "is no id but damage",
     "0 dev/a0/0 dev/b0/0\n1 dev/a0/0 dev/a0/1\n": "'dev' may be no speaker",
     "0 a/x/0 a/y/0\n1 a/x/0 b/z/0\n": "as all others do; turn them round",
-    f"1 a/x/0 a/y/0 {'x' * 10**6}\n": "malformed trial '.{100}…'",
+    f"1 a/x/0 a/y/0 {'x' * 10**6}\n": "malformed trial '.{200}…'",
 }
 
 

@@ -14,7 +14,7 @@ MARKS = {  # UTF-32 first: its mark begins as that of UTF-16
     codecs.BOM_UTF8: "utf-8-sig",
 }
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
-SHOWN = 100  # characters of a line that a message repeats
+SHOWN = 200  # characters of a line or an id that a message repeats
 
 
 def read_lines(path: str | Path, kind: str) -> Iterator[str]:
@@ -58,13 +58,17 @@ def _encoding(start):
     return "utf-8"
 
 
+def brief(text: str) -> str:
+    """A text without what is more of it than helps in a message."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
 def shown(line: str) -> str:
-    """A line as messages quote it: not more of it than helps.
+    """A line as messages quote it.
 
     Example
     -------
     >>> print(shown("1 a\\n"), len(shown("x" * 10**6)))
-    '1 a' 103
+    '1 a' 203
     """
-    line = line.strip()
-    return repr(line if len(line) <= SHOWN else f"{line[:SHOWN]}…")
+    return repr(brief(line.strip()))

@@ -16,7 +16,7 @@ import numpy as np
 from local.errors import RecipeError
 from local.files import atomic_file
 from local.layout import utterance_key
-from local.scoring.lines import read_lines
+from local.scoring.lines import brief, read_lines, shown
 from local.scoring.trials import TrialList, without_wav
 
 EXAMPLES = 3  # of each kind of mistake that are told
@@ -91,12 +91,15 @@ def scores_of(path: str | Path, lists: Sequence[TrialList]) -> list[np.ndarray]:
         rows = {}
         for row, pair in enumerate(zip(map(key, enrol), map(key, test), strict=True)):
             if scores[rows.setdefault(pair, row)] != scores[row]:
-                raise RecipeError(f"{path}: two different scores for {' '.join(pair)}: score anew")
+                raise RecipeError(
+                    f"{path}: two different scores for {brief(' '.join(pair))}: score anew"
+                )
         missing = [pair for pair in wanted if pair not in rows]
         if missing:
             raise RecipeError(
                 f"{path}: {len(missing)} of {len(wanted)} trials have no score, first "
-                f"{' '.join(missing[0])}; score {', '.join(trials.path for trials in lists)} first"
+                f"{brief(' '.join(missing[0]))}; score "
+                f"{', '.join(trials.path for trials in lists)} first"
             )
         scores = scores[[rows[pair] for pair in wanted]]
     return split_scores(scores, lists)
@@ -155,10 +158,10 @@ def _compare(path, trial_lists, mistakes):
         if pair is None:
             continue
         pair = _without_wav(pair)
-        where = f"line {number}: {' '.join(pair)!r}"
+        where = f"line {number}: {shown(' '.join(pair))}"
         meant = pair if pair in places else spellings.get(tuple(map(utterance_key, pair)))
         if meant and meant != pair:
-            mistakes["ids spelt otherwise"].append(f"{where}, expected {' '.join(meant)!r}")
+            mistakes["ids spelt otherwise"].append(f"{where}, expected {shown(' '.join(meant))}")
             pair = meant
         if pair not in places:
             mistakes["extra"].append(where)
@@ -171,7 +174,7 @@ def _compare(path, trial_lists, mistakes):
             before = place
     for pair, left in places.items():
         for _ in left:
-            mistakes["missing"].append(repr(" ".join(pair)))
+            mistakes["missing"].append(shown(" ".join(pair)))
 
 
 def _pairs_of(trial_lists):

@@ -8,6 +8,7 @@ from local.embeddings import Embeddings
 from local.errors import RecipeError
 from local.layout import utterance_key
 from local.scoring.backends import Backend
+from local.scoring.lines import brief
 from local.scoring.trials import TrialList, check_both_kinds, read_trials
 
 
@@ -28,10 +29,11 @@ def check_covered(trials: TrialList, keys: Iterable[str]) -> None:
         missing |= dict.fromkeys(absent)
         count += bool(absent)
     if missing:
+        first = ", ".join(map(brief, list(missing)[:5]))
         raise RecipeError(
             f"{trials.path}: {count} of {len(trials)} trials name utterances that are in no shard, "
-            f"{len(missing)} in all, first {', '.join(list(missing)[:5])}; name the shards that "
-            "hold them, or mend the list"
+            f"{len(missing)} in all, first {first}; name the shards that hold them, or mend the "
+            "list"
         )
 
 

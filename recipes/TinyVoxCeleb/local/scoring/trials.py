@@ -16,7 +16,7 @@ import numpy as np
 from local.errors import RecipeError
 from local.layout import utterance_key
 from local.scoring.doubtful_trials import find_doubtful
-from local.scoring.lines import read_lines, shown
+from local.scoring.lines import brief, read_lines, shown
 from local.scoring.trial_forms import find_form, parse_lines
 
 KIND = "trial list"  # in messages
@@ -141,11 +141,11 @@ def _check_labels(labels, enrol, test, keys, path):
     if len(wrong) == total and len(set(labels[checked])) == 2:
         what, remedy = "as all others do", "turn them round: 1 is for the same speaker"
     elif len(wrong) > MANY * total:
-        what = f"as in {len(wrong)} of {total} trials, so {speaker!r} may be no speaker"
+        what = f"as in {len(wrong)} of {total} trials, so {shown(speaker)} may be no speaker"
         remedy = "expected 'speaker/session/utterance', in any folder: mend the ids, or the labels"
     raise RecipeError(
-        f"{path}:{number}: label {label} contradicts the speaker ids of {' and '.join(trial)}: "
-        f"{what}; {remedy}"
+        f"{path}:{number}: label {label} contradicts the speaker ids of "
+        f"{' and '.join(map(brief, trial))}: {what}; {remedy}"
     )
 
 
