@@ -5,6 +5,7 @@
 <corpus>/tiny_meta.csv                                           one row a speaker
 """
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import soundfile as sf
 
 SAMPLE_RATE = 16000
+PLAIN = re.compile(r"(?!eval/wav/)[\w-]+/[\w-]+/[\w-]+", re.ASCII)  # ids with nothing to mend
 EVAL_FOLDERS = (["eval", "wav"], ["wav"])
 TRIAL_LISTS = {"val": "val_trials.txt", "dev": "dev_trials.txt"}
 META_FILE = "tiny_meta.csv"
@@ -34,6 +36,8 @@ def utterance_key(identifier: str) -> str:
     >>> utterance_key("/data/wav//id10012/0AXjxNXiEzo/00001.WAV"), utterance_key("./d045.wav")
     ('id10012/0AXjxNXiEzo/00001', 'd045')
     """
+    if PLAIN.fullmatch(identifier):  # in a fifth of the time
+        return identifier
     key = composed(identifier)
     if key[-4:].lower() == ".wav":
         key = key[:-4]
