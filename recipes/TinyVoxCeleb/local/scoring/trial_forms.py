@@ -116,7 +116,10 @@ def parse_lines(lines: Iterable[str], form: Form, path: str) -> Iterator[tuple[i
 
 def malformed(path: str, number: int, line: str, form: Form | None) -> RecipeError:
     """The error for a line that is not of a form, or of none."""
-    expected = "'label id1 id2' with label 1 (same speaker), 0 (different) or -1 (unknown)"
+    expected = (
+        "'label id1 id2' with label 1 (same speaker), 0 (different) or -1 (unknown), or "
+        "'id1 id2 label', or target and nontarget as labels"
+    )
     if form and form != FORMS[0]:
         expected = f"{form} as in the lines before, as a list has one form throughout"
     return RecipeError(
