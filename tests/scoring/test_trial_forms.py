@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from local.embeddings import Embeddings
 from local.errors import RecipeError
 from local.layout import utterance_key
+from local.metadata import read_speakers
 from local.scoring.score_list import check_scores, read_scores, scores_of, write_scores
 from local.scoring.trial_scores import check_covered
 from local.scoring.trials import read_trials
@@ -78,6 +80,16 @@ def test_names_that_look_alike_are_one(tmp_path):
     assert scores_of(scores, [trials])[0].tolist() == [0.75, 0.25]
     found = check_scores(scores, [trials])
     assert list(found) == ["ids spelt otherwise"] and found["ids spelt otherwise"][0] == 2
+
+
+def test_names_that_look_alike_have_one_embedding_and_one_speaker(tmp_path):
+    mac, other = "Ju\u0308rgen", "J\u00fcrgen"
+    vectors = np.eye(2, dtype=np.float32)
+    for name in (mac, other):
+        embeddings = Embeddings([f"{name}/x/0", "b/z/0"], vectors, np.ones(2, dtype=int), {})
+        assert embeddings.rows([f"{mac}/x/0.wav", f"{other}/x/0"]).tolist() == [0, 0]
+        (tmp_path / "meta.csv").write_text(f"id,gender\n{name},m\n")
+        assert list(read_speakers(tmp_path / "meta.csv")) == [utterance_key(f"{mac}/x/0")[:6]]
 
 
 def test_names_that_are_no_utf_8_are_scored_too(tmp_path):
