@@ -135,6 +135,28 @@ def test_the_verifier_is_left_alone_where_that_is_asked(run, small, dev, tmp_pat
     assert record.read_text() != before
 
 
+def test_self_trials_have_a_score_and_no_weight(run, small, dev, tmp_path, capsys):
+    """Also in the fit of a calibration, which they would make sure of itself."""
+    shards, names = [small.shards / "dev"], dict.fromkeys(read_trials(dev).enrol)
+    own = tmp_path / "dev_trials.txt"
+    own.write_text(dev.read_text() + "".join(f"1 {name}.wav {name}.wav\n" for name in names))
+    found = {}
+    for trials in (dev, own):
+        calibrate = ("--calibration_trials", str(trials))
+        lines = verify(run, shards, [trials], tmp_path / "s.txt", *calibrate)
+        (entry,) = json.loads((tmp_path / "s.json").read_text())["lists"]
+        found[trials] = lines, entry["evaluation"]["metrics"]
+        decision = json.loads((run / "inference/decision.json").read_text())
+        assert decision["fitted_on"]["trials"]["target"] == (read_trials(dev).labels == 1).sum()
+    assert found[own][0][: -len(names)] == found[dev][0] and found[own][1] == found[dev][1]
+    said = f"{len(names)} trials of an utterance with itself (left out of the metrics)"
+    assert said in capsys.readouterr().out and said in (tmp_path / "s_eer.txt").read_text()
+    verify(run, shards, [own], tmp_path / "s.txt", "--self_trials_count", "True")
+    (entry,) = json.loads((tmp_path / "s.json").read_text())["lists"]
+    eers = [part["eer"]["value"] for part in (entry["evaluation"]["metrics"], found[own][1])]
+    assert eers[0] < eers[1] and "(counted as any other)" in capsys.readouterr().out
+
+
 def test_another_list_gets_the_full_fit(run, small, dev, tmp_path):
     """A probability is an affine map of the cosine, on the logarithmic scale of ratios."""
     shards = [small.shards / "dev", small.shards / "val"]

@@ -44,8 +44,12 @@ class Scored(NamedTuple):
 
 
 def read_lists(hparams):
-    """The trial lists to score and, in a list of its own, the one to calibrate by, if any."""
-    lists = [read_trials(path) for path in str(hparams["trial_lists"]).split(",")]
+    """The trial lists to score and, in a list of its own, the one to calibrate by, if any.
+
+    Trials of an utterance with itself are never calibrated by.
+    """
+    paths, own = str(hparams["trial_lists"]).split(","), hparams["self_trials_count"]
+    lists = [read_trials(path, self_trials=own) for path in paths]
     return lists, [read_trials(path) for path in [hparams["calibration_trials"]] if path]
 
 

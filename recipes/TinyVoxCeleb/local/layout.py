@@ -5,13 +5,16 @@
 <corpus>/tiny_meta.csv                                           one row a speaker
 """
 
+import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
 SAMPLE_RATE = 16000
-EVAL_PREFIX = "eval/wav/"
+PLAIN = re.compile(r"(?!eval/wav/)[\w-]+/[\w-]+/[\w-]+", re.ASCII)  # ids with nothing to mend
+EVAL_FOLDERS = (["eval", "wav"], ["wav"])
 TRIAL_LISTS = {"val": "val_trials.txt", "dev": "dev_trials.txt"}
 META_FILE = "tiny_meta.csv"
 
@@ -23,14 +26,32 @@ def utterance_key(identifier: str) -> str:
     ---------
     identifier :
         "speaker/session/utterance" or a hash, with or without ".wav" (or ".flac"); evaluation
-        files may carry the "eval/wav/" that their path in the shards has.
+        files may carry the "eval/wav/" that their path in the shards has. A path may lead to it,
+        also with backslashes, and its letters may be composed ("ü") or not ("u" and two dots).
 
     Example
     -------
     >>> utterance_key("id10012/0AXjxNXiEzo/00001.wav"), utterance_key("eval/wav/d045")
     ('id10012/0AXjxNXiEzo/00001', 'd045')
+    >>> utterance_key("/data/wav//id10012/0AXjxNXiEzo/00001.WAV"), utterance_key("./d045.wav")
+    ('id10012/0AXjxNXiEzo/00001', 'd045')
     """
-    return identifier.removesuffix(".wav").removesuffix(".flac").removeprefix(EVAL_PREFIX)
+    if PLAIN.fullmatch(identifier):  # in a fifth of the time
+        return identifier
+    key = composed(identifier)
+    if key[-4:].lower() == ".wav":
+        key = key[:-4]
+    if key[-5:].lower() == ".flac":
+        key = key[:-5]
+    if "\\" in key and "/" not in key:
+        key = key.replace("\\", "/")
+    parts = [part for part in key.split("/") if part not in ("", ".")][-3:]
+    return parts[-1] if parts[:-1] in EVAL_FOLDERS else "/".join(parts)
+
+
+def composed(name: str) -> str:
+    """A name in the one form (NFC) of those that look alike: a Mac writes another than the rest."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def write_utterance(corpus: str | Path, split: str, utterance_id: str, signal: np.ndarray) -> None:

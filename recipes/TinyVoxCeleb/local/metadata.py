@@ -8,7 +8,7 @@ from pathlib import Path
 
 from local.errors import RecipeError
 from local.files import atomic_file
-from local.layout import META_FILE
+from local.layout import META_FILE, composed
 
 META_COLUMNS = ("id", "gender", "nationality", "set", "idx")  # of tiny_meta.csv
 ID_COLUMNS = ("id", "speaker", "speaker_id", "spk", "spk_id", "voxceleb1_id", "voxceleb2_id")
@@ -120,7 +120,7 @@ def read_speakers(path: str | Path) -> dict[str, SpeakerInfo]:
     for _, row in table.rows:
         gender = row.get(gender_column, "")
         known = ("known" if row.get("idx") else "unknown") if classes_told else ""
-        speakers[row.get("id", "")] = SpeakerInfo(
+        speakers[composed(row.get("id", ""))] = SpeakerInfo(
             SEXES.get(gender.lower()[:1], gender), row.get("nationality", ""), known
         )
     return speakers

@@ -147,10 +147,11 @@ def evaluate_lists(
         text, details = f"{len(trials)} trials scored; without labels there is no EER", []
         if trials.has_labels:
             evaluation, groups = _measure(hparams, scored, embeddings, decision, people)
+            evaluation |= {"self_trials": hparams["self_trials_count"], "remarks": trials.remarks}
             text, details = summary(evaluation), _tables(evaluation, groups, decision)
             known, eer = trials.labels >= 0, evaluation["metrics"]["eer"]["value"]
             curves[name] = (scored.ranking[known], trials.labels[known], eer)
-        lines.append(f"{name}: {text}")
+        lines.append(f"{name}: {'; '.join(filter(None, [text, trials.remarks]))}")
         print("\n  ".join([lines[-1], *details]))
         path = str(Path(trials.path).absolute())
         found.append(ListResult(name, path, len(trials), evaluation, groups))

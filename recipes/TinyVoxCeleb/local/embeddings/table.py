@@ -63,7 +63,7 @@ class Embeddings:
             Utterances that are not here: how many, and the first five. `where` tells what named
             them, such as the path of a trial list.
         """
-        known = {key: row for row, key in enumerate(self.ids)}
+        known = {utterance_key(key): row for row, key in enumerate(self.ids)}
         names = list(names)
         rows = [known.get(utterance_key(name), -1) for name in names]
         if -1 in rows:

@@ -26,6 +26,9 @@ def parse_arguments():
     parser.add_argument("--trials", required=True, help="lists with labels, separated by commas")
     parser.add_argument("--meta", type=Path, help="tiny_meta.csv: errors by sex, nationality, …")
     parser.add_argument("--shards", help="folders, separated by commas: errors by duration")
+    parser.add_argument(
+        "--self_trials_count", action="store_true", help="count trials of an utterance with itself"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--num_bootstrap", type=int, default=200, help="resamples; 0: no intervals")
     parser.add_argument("--seed", type=int, default=0, help="of the resamples")
@@ -63,7 +66,7 @@ def measure(args, trials, systems, people, frames):
     """What is asked for, of one list and the scores of each system on it."""
     speakers, options = trials.speakers(), {"num_bootstrap": args.num_bootstrap, "seed": args.seed}
     paths = [str(path) for path in args.compare or [args.scores]]
-    result = {"trials": trials.path, "scores": paths}
+    result = {"trials": trials.path, "scores": paths, "remarks": trials.remarks}
     evaluations = [
         evaluate(scores, trials.labels, speakers, where=path, **options)
         for path, scores in zip(paths, systems, strict=True)
@@ -86,7 +89,8 @@ def main():
     """Read, compute, print."""
     args = parse_arguments()
     with one_line_errors(args.debug):
-        lists = [read_trials(path) for path in args.trials.split(",")]
+        paths, own = args.trials.split(","), args.self_trials_count
+        lists = [read_trials(path, self_trials=own) for path in paths]
         scored = [scores_of(path, lists) for path in args.compare or [args.scores]]
         people = read_speakers(args.meta) if args.meta else None
         frames = read_lengths(args.shards)
@@ -104,14 +108,17 @@ def main():
 
 
 def _text(result):
+    """A result as lines."""
     if "evaluation" in result:
         yield f"{result['scores'][0]} on {result['trials']}"
+        yield from filter(None, [result["remarks"]])
         yield from evaluation_table(result["evaluation"])
         if result["breakdown"]:
             yield "\nMiss and false alarm rates at the threshold of the EER of all trials"
             yield from breakdown_table(result["breakdown"])
     else:
         yield result["trials"]
+        yield from filter(None, [result["remarks"]])
         names = [f"{number} {Path(path).stem}" for number, path in enumerate(result["scores"], 1)]
         yield from (f"{name}: {path}" for name, path in zip(names, result["scores"], strict=True))
         yield from comparison_table(names, result["evaluations"], result["differences"])

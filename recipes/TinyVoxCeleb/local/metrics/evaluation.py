@@ -13,6 +13,10 @@ HIGHEST = {"eer": 0.5, "eer_interpolated": 1.0, "auc": 1.0, "min_cllr": 1.0} | {
     f"min_dcf_{p_target}": 1.0 for p_target in P_TARGETS
 }
 
+TURNED_ROUND = (
+    "targets score lower than non-targets: are the scores distances, or the labels turned round?"
+)
+
 
 def evaluate(
     scores: ArrayLike,
@@ -137,7 +141,21 @@ def summary(evaluation: dict) -> str:
         f"{metrics['eer_interpolated']['value']:.2%} (interpolated); "
         f"{trials['target']} target and {trials['nontarget']} non-target trials"
         + (f" of {trials['speakers']} speakers" if trials["speakers"] else "")
+        + (f"; {TURNED_ROUND}" if turned_round(evaluation) else "")
     )
+
+
+def turned_round(evaluation: dict) -> bool:
+    """Whether an EER is so far above 50 % that the scores must mean the opposite.
+
+    That is of the interpolated one, as the convex hull ends at 50 %: above it with the whole
+    interval or, without interval, by more than so few trials may be by chance.
+    """
+    eer, trials = evaluation["metrics"]["eer_interpolated"], evaluation["trials"]
+    if eer["low"] is not None:
+        return eer["low"] > 0.5
+    fewest = min(trials["target"], trials["nontarget"])
+    return eer["value"] >= 0.5 + max(0.1, fewest**-0.5)
 
 
 def _entry(name, value, samples, num_speakers):

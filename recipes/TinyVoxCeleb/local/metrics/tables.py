@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from local.metrics.evaluation import TURNED_ROUND, turned_round
 from local.metrics.labelled_trials import P_TARGETS
 
 NAMES = {
@@ -50,6 +51,8 @@ def evaluation_table(evaluation: dict) -> Iterator[str]:
     yield from columns([("", "", title), *rows])
     if "cllr" not in evaluation["metrics"]:
         yield "no Cllr and actual DCF: scores outside [0, 1] are no probabilities"
+    if turned_round(evaluation):
+        yield TURNED_ROUND
 
 
 def breakdown_table(entries: Iterable[dict]) -> Iterator[str]:
@@ -80,6 +83,9 @@ def comparison_table(
             cells = [_difference(metric, system.get(metric)) for system in differences]
             rows.append((f"  less {names[0]}", "", *cells))
     yield from columns(rows)
+    for name, evaluation in zip(names, evaluations, strict=True):
+        if turned_round(evaluation):
+            yield f"{name}: {TURNED_ROUND}"
 
 
 def _difference(metric, entry):

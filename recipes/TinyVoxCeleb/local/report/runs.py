@@ -120,7 +120,8 @@ def _read_lists(path, results):
         )
     lists, start = [], 0
     for result in results.lists:
-        trials = read_trials(_locate(result.path, path.parent))
+        own = (result.evaluation or {}).get("self_trials", False)
+        trials = read_trials(_locate(result.path, path.parent), self_trials=own)
         part = slice(start, start + result.num_trials)
         start = part.stop
         if (trials.enrol, trials.test) != (enrol[part], test[part]):

@@ -5,6 +5,7 @@ the trial list, without ".wav".
 """
 
 import collections
+import functools
 import math
 import operator
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,9 @@ import numpy as np
 
 from local.errors import RecipeError
 from local.files import atomic_file
-from local.scoring.trials import TrialList
+from local.layout import utterance_key
+from local.scoring.lines import brief, read_lines, shown
+from local.scoring.trials import TrialList, without_wav
 
 EXAMPLES = 3  # of each kind of mistake that are told
 
@@ -27,7 +30,7 @@ def write_scores(path: str | Path, scored: Iterable[tuple[TrialList, np.ndarray]
     RecipeError
         If a score is not in [0, 1]; no list is left then.
     """
-    with atomic_file(path) as fout:
+    with atomic_file(path, "wb") as fout:
         for trials, scores in scored:
             inside = (scores >= 0) & (scores <= 1)
             if not inside.all():
@@ -36,7 +39,9 @@ def write_scores(path: str | Path, scored: Iterable[tuple[TrialList, np.ndarray]
                     f"e.g. {scores[~inside][0]}; no score list was written"
                 )
             columns = zip(scores.tolist(), trials.enrol, trials.test, strict=True)
-            fout.writelines(f"{score} {first} {second}\n" for score, first, second in columns)
+            lines = (f"{score} {first} {second}\n" for score, first, second in columns)
+            # Ids may hold bytes that are not UTF-8, as names of files do.
+            fout.writelines(line.encode("utf-8", "surrogateescape") for line in lines)
 
 
 def read_scores(path: str | Path) -> tuple[np.ndarray, list[str], list[str]]:
@@ -81,16 +86,20 @@ def scores_of(path: str | Path, lists: Sequence[TrialList]) -> list[np.ndarray]:
     scores, enrol, test = read_scores(path)
     named, total = zip(enrol, test, strict=True), sum(map(len, lists))
     if len(scores) != total or any(map(operator.ne, named, _pairs_of(lists))):
-        wanted, named = list(_pairs_of(lists)), zip(enrol, test, strict=True)
+        key = functools.cache(utterance_key)  # ids may be spelt otherwise than in the lists
+        wanted = [(key(first), key(second)) for first, second in _pairs_of(lists)]
         rows = {}
-        for row, pair in enumerate(named):
+        for row, pair in enumerate(zip(map(key, enrol), map(key, test), strict=True)):
             if scores[rows.setdefault(pair, row)] != scores[row]:
-                raise RecipeError(f"{path}: two different scores for {' '.join(pair)}: score anew")
+                raise RecipeError(
+                    f"{path}: two different scores for {brief(' '.join(pair))}: score anew"
+                )
         missing = [pair for pair in wanted if pair not in rows]
         if missing:
             raise RecipeError(
                 f"{path}: {len(missing)} of {len(wanted)} trials have no score, first "
-                f"{' '.join(missing[0])}; score {', '.join(trials.path for trials in lists)} first"
+                f"{brief(' '.join(missing[0]))}; score "
+                f"{', '.join(trials.path for trials in lists)} first"
             )
         scores = scores[[rows[pair] for pair in wanted]]
     return split_scores(scores, lists)
@@ -112,8 +121,8 @@ def check_scores(
     -------
     dict of str to (int, list of str)
         How often each kind of mistake was made, and where first: "malformed", "not finite",
-        "outside [0, 1]", "ids with .wav", "missing", "double", "extra", "out of order". Empty if
-        there is none.
+        "outside [0, 1]", "ids with .wav", "ids spelt otherwise", "missing", "double", "extra",
+        "out of order". Empty if there is none.
 
     Raises
     ------
@@ -130,7 +139,7 @@ def check_scores(
             mistakes["not finite"].append(f"line {number}: {score}")
         elif not 0 <= score <= 1:
             mistakes["outside [0, 1]"].append(f"line {number}: {score}")
-        if pair and any(name.endswith(".wav") for name in pair):
+        if pair and _without_wav(pair) != pair:
             mistakes["ids with .wav"].append(f"line {number}")
         in_order = in_order and _without_wav(pair) == next(expected, None)
     if not in_order or next(expected, None):
@@ -143,12 +152,17 @@ def _compare(path, trial_lists, mistakes):
     places = collections.defaultdict(list)  # of each trial, as a list may repeat one
     for place, pair in enumerate(_pairs_of(trial_lists)):
         places[pair].append(place)
+    spellings = {tuple(map(utterance_key, pair)): pair for pair in places}
     before = -1
     for number, (_, pair) in enumerate(_read_lines(path), start=1):
         if pair is None:
             continue
         pair = _without_wav(pair)
-        where = f"line {number}: {' '.join(pair)!r}"
+        where = f"line {number}: {shown(' '.join(pair))}"
+        meant = pair if pair in places else spellings.get(tuple(map(utterance_key, pair)))
+        if meant and meant != pair:
+            mistakes["ids spelt otherwise"].append(f"{where}, expected {shown(' '.join(meant))}")
+            pair = meant
         if pair not in places:
             mistakes["extra"].append(where)
         elif not places[pair]:
@@ -160,7 +174,7 @@ def _compare(path, trial_lists, mistakes):
             before = place
     for pair, left in places.items():
         for _ in left:
-            mistakes["missing"].append(repr(" ".join(pair)))
+            mistakes["missing"].append(shown(" ".join(pair)))
 
 
 def _pairs_of(trial_lists):
@@ -171,19 +185,15 @@ def _pairs_of(trial_lists):
 
 def _without_wav(pair):
     """Two ids as score lists have them; None stays None."""
-    return pair and tuple(name.removesuffix(".wav") for name in pair)
+    return pair and tuple(map(without_wav, pair))
 
 
 def _read_lines(path):
     """Score (None if it is no number) and ids (None if they are not two) of each line."""
-    path = Path(path)
-    if not path.is_file():
-        raise RecipeError(f"{path}: no such score list")
-    with open(path, encoding="utf-8", errors="surrogateescape") as fin:
-        for line in fin:
-            number, *pair = line.split() or [""]
-            try:
-                score = float(number)
-            except ValueError:
-                score = None
-            yield score, tuple(pair) if len(pair) == 2 else None
+    for line in read_lines(path, "score list"):
+        number, *pair = line.split() or [""]
+        try:
+            score = float(number)
+        except ValueError:
+            score = None
+        yield score, tuple(pair) if len(pair) == 2 else None

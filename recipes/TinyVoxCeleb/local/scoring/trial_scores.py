@@ -8,6 +8,7 @@ from local.embeddings import Embeddings
 from local.errors import RecipeError
 from local.layout import utterance_key
 from local.scoring.backends import Backend
+from local.scoring.lines import brief
 from local.scoring.trials import TrialList, check_both_kinds, read_trials
 
 
@@ -21,17 +22,18 @@ def check_covered(trials: TrialList, keys: Iterable[str]) -> None:
     RecipeError
         How many trials name utterances that are in no shard, and the first five of these.
     """
-    keys = set(keys)
+    keys = set(map(utterance_key, keys))
     missing, count = {}, 0
     for pair in zip(*trials.pairs(), strict=True):
         absent = [name for name in pair if utterance_key(name) not in keys]
         missing |= dict.fromkeys(absent)
         count += bool(absent)
     if missing:
+        first = ", ".join(map(brief, list(missing)[:5]))
         raise RecipeError(
             f"{trials.path}: {count} of {len(trials)} trials name utterances that are in no shard, "
-            f"{len(missing)} in all, first {', '.join(list(missing)[:5])}; name the shards that "
-            "hold them, or mend the list"
+            f"{len(missing)} in all, first {first}; name the shards that hold them, or mend the "
+            "list"
         )
 
 

@@ -1,10 +1,13 @@
 """Trial lists: read, check, make and write them.
 
 One trial a line, ``label id1 id2`` separated by blanks: label 1 for the same speaker, 0 for
-different ones, -1 for unknown. An id is "speaker/session/utterance", with or without ".wav", or the
-bare hash of an evaluation file.
+different ones, -1 for unknown; `local.scoring.trial_forms` has the forms of other toolkits. An id
+is "speaker/session/utterance", with or without ".wav" or folders before it, or the bare hash of an
+evaluation file.
 """
 
+import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,15 @@ import numpy as np
 
 from local.errors import RecipeError
 from local.layout import utterance_key
+from local.scoring.doubtful_trials import find_doubtful
+from local.scoring.lines import brief, read_lines, shown
+from local.scoring.trial_forms import find_form, parse_lines
+
+KIND = "trial list"  # in messages
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+MANY = 0.1  # from this share of labels on, it is not the labels that are wrong
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,12 +38,15 @@ class TrialList:
         First and second id of each trial as the list has it, without ".wav".
     path : str
         Where the list was read, for messages.
+    remarks : str
+        What is to be said where its error rates are, see `local.scoring.doubtful_trials`.
     """
 
     labels: np.ndarray
     enrol: list[str]
     test: list[str]
     path: str = ""
+    remarks: str = ""
 
     def __len__(self):
         return len(self.labels)
@@ -55,13 +70,17 @@ class TrialList:
         return bool((self.labels >= 0).any())
 
 
-def read_trials(path: str | Path) -> TrialList:
-    """Read and check a trial list.
+def read_trials(path: str | Path, *, self_trials: bool = False) -> TrialList:
+    """Read and check a trial list, in any of the forms of `local.scoring.trial_forms`.
+
+    A trial of an utterance with itself gets the label -1, so that it counts nowhere, unless
+    `self_trials` asks for it: any network solves it, and some of them make an EER look good. How
+    many there are is logged, and how many trials come again.
 
     Raises
     ------
     RecipeError
-        With file and line number, for a line that is not ``label id1 id2`` or whose label
+        With file and line number, for a line of another form than its list or whose label
         contradicts the two speaker ids; for a missing or empty list.
 
     Example
@@ -71,40 +90,63 @@ def read_trials(path: str | Path) -> TrialList:
     >>> read_trials(path).test
     ['a/y/0', 'b/z/0']
     """
-    path = Path(path)
-    if not path.is_file():
-        raise RecipeError(f"{path}: no such trial list")
-    labels, enrol, test, names = [], [], [], {}
-    with open(path, encoding="utf-8", errors="surrogateescape") as fin:
-        for number, line in enumerate(fin, start=1):
-            fields = line.split()
-            if not fields:
-                continue
-            if len(fields) != 3 or fields[0] not in ("0", "1", "-1"):
-                raise RecipeError(
-                    f"{path}:{number}: malformed trial {line.strip()!r}: expected 'label id1 id2' "
-                    "with label 1 (same speaker), 0 (different) or -1 (unknown)"
-                )
-            label, first, second = int(fields[0]), *(x.removesuffix(".wav") for x in fields[1:])
-            _check_label(label, utterance_key(first), utterance_key(second), f"{path}:{number}")
-            labels.append(label)
-            # One text for all mentions of an utterance: millions of trials name few of them.
-            enrol.append(names.setdefault(first, first))
-            test.append(names.setdefault(second, second))
-    if not labels:
+    form = find_form(read_lines(path, KIND), str(path))
+    if form is None:
         raise RecipeError(f"{path}: the trial list is empty")
-    return TrialList(np.array(labels), enrol, test, str(path))
+    labels, enrol, test, codes = [], [], [], {}
+    # One number, and one text, for all mentions of an utterance: millions of trials name few.
+    for label, first, second in parse_lines(read_lines(path, KIND), form, str(path)):
+        labels.append(label)
+        enrol.append(codes.setdefault(first, len(codes)))
+        test.append(codes.setdefault(second, len(codes)))
+    labels, enrol, test, names = np.array(labels), np.array(enrol), np.array(test), list(codes)
+    damaged = next(filter(CONTROL.search, names), None)
+    if damaged is not None:
+        raise RecipeError(f"{path}: {shown(damaged)} is no id but damage: copy the list anew")
+    keys = [utterance_key(name) for name in names]
+    _check_labels(labels, enrol, test, keys, path)
+    labels, remarks = find_doubtful(labels, enrol, test, keys, counted=self_trials)
+    if remarks:
+        logger.warning(f"{path}: {remarks}")
+    names = [without_wav(name) for name in names]
+    sides = [[names[code] for code in side.tolist()] for side in (enrol, test)]
+    return TrialList(labels, *sides, str(path), remarks)
 
 
-def _check_label(label, first, second, where):
-    if label == -1 or "/" not in first or "/" not in second:
+def without_wav(name: str) -> str:
+    """An id as score lists have it."""
+    return name[:-4] if name[-4:].lower() == ".wav" else name
+
+
+def _check_labels(labels, enrol, test, keys, path):
+    """Check labels against the speakers of utterances, given by their place among the keys."""
+    found = {}
+    speakers = [key.split("/")[0] if "/" in key else None for key in keys]
+    speakers = np.array(
+        [-1 if name is None else found.setdefault(name, len(found)) for name in speakers]
+    )
+    first, second = speakers[enrol], speakers[test]
+    checked = (labels >= 0) & (first >= 0) & (second >= 0)
+    wrong = np.flatnonzero(checked & ((first == second) != labels))
+    if not len(wrong):
         return
-    same = first.split("/")[0] == second.split("/")[0]
-    if same != bool(label):
-        raise RecipeError(
-            f"{where}: label {label} contradicts the speaker ids of {first} and {second}: "
-            f"expected {int(same)}; correct the label or the ids"
-        )
+    row, total = wrong[0], np.sum(checked)
+    trial, number = [keys[side[row]] for side in (enrol, test)], 0
+    for number, line in enumerate(read_lines(path, KIND), start=1):  # noqa: B007
+        row -= bool(line.strip())
+        if row < 0:
+            break
+    label, speaker = labels[wrong[0]], trial[0].split("/")[0]
+    what, remedy = f"expected {1 - label}", "correct the label or the ids"
+    if len(wrong) == total and len(set(labels[checked])) == 2:
+        what, remedy = "as all others do", "turn them round: 1 is for the same speaker"
+    elif len(wrong) > MANY * total:
+        what = f"as in {len(wrong)} of {total} trials, so {shown(speaker)} may be no speaker"
+        remedy = "expected 'speaker/session/utterance', in any folder: mend the ids, or the labels"
+    raise RecipeError(
+        f"{path}:{number}: label {label} contradicts the speaker ids of "
+        f"{' and '.join(map(brief, trial))}: {what}; {remedy}"
+    )
 
 
 def count_kinds(labels: np.ndarray) -> dict[str, int]:

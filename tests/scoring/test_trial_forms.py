@@ -1,0 +1,148 @@
+"""Trial lists as other toolkits, editors and systems write them: read, or refused by the cause."""
+
+import numpy as np
+import pytest
+
+from local.embeddings import Embeddings
+from local.errors import RecipeError
+from local.layout import utterance_key
+from local.metadata import read_speakers
+from local.scoring.score_list import check_scores, read_scores, scores_of, write_scores
+from local.scoring.trial_scores import check_covered
+from local.scoring.trials import read_trials
+
+PLAIN = "1 a/x/0.wav a/y/0.wav\n0 a/x/0.wav b/z/0.wav\n-1 b/z/0 a/y/0\n"
+KEYS = ["a/x/0", "a/y/0", "b/z/0"]
+FORMS = {
+    "words first": "target a/x/0 a/y/0\nnontarget a/x/0 b/z/0\n",
+    "words last": "a/x/0 a/y/0 target\na/x/0 b/z/0 nontarget\n",
+    "capitals in ids": "a/x/0.WAV a/y/0.Wav target\na/x/0.wav b/z/0.WAV impostor\n",
+    "label last": "a/x/0.wav a/y/0.wav 1\na/x/0.wav b/z/0.wav 0\n",
+    "tabs": "a/x/0.wav\ta/y/0.wav\t1\na/x/0.wav\tb/z/0.wav\t0\n",
+    "commas": "1,a/x/0,a/y/0\n0,a/x/0,b/z/0\n",
+    "commas and blanks": "a/x/0, a/y/0, 1\r\na/x/0, b/z/0, 0\r\n",
+    "semicolons and quotes": '"1";"a/x/0";"a/y/0"\n"0";"a/x/0";"b/z/0"\n',
+    "absolute paths": "1 /d/vox/wav/a/x/0.wav /d/vox/wav/a/y/0.wav\n0 /d/a/x/0.wav /d/b/z/0.wav\n",
+    "paths with wav": "1 wav/a/x/0.wav wav/a/y/0.wav\n0 wav/a/x/0.wav wav/b/z/0.wav\n",
+    "relative paths": "1 ./a/x/0.wav ../dev/a/y/0.wav\n0 ./a/x/0 ./b/z/0\n",
+    "Windows": "1 a\\x\\0.wav a\\y\\0.wav\r\n0 C:\\d\\a\\x\\0.wav C:\\d\\b\\z\\0.wav\r\n",
+    "double slashes": "1 a//x/0 a/y//0\n0 d//a/x/0 b/z/0\n",
+    "lists put together": "\ufeff1 a/x/0 a/y/0\n\ufeff\n\ufeff0 a/x/0 b/z/0\n",
+}
+
+
+def write(folder, text, encoding="utf-8"):
+    path = folder / "trials.txt"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_other_toolkits_mean_the_same(tmp_path, form):
+    trials = read_trials(write(tmp_path, FORMS[form]))
+    assert trials.labels.tolist() == [1, 0]
+    assert [list(map(utterance_key, side)) for side in trials.pairs()] == [
+        ["a/x/0", "a/x/0"],
+        ["a/y/0", "b/z/0"],
+    ]
+    assert trials.speakers() == (["a", "a"], ["a", "b"])
+    check_covered(trials, KEYS)
+    # Score lists repeat the ids as the list has them, but for ".wav".
+    assert not any(name.lower().endswith(".wav") for name in trials.enrol + trials.test)
+
+
+def test_hashes_by_path():
+    for name in ("/d/eval/wav/d045.wav", "eval\\wav\\d045.wav", "wav/d045.wav", "./d045", "d045"):
+        assert utterance_key(name) == "d045"
+
+
+ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", ["a", "Jürgen", "Ju\u0308rgen"])
+def test_encodings_of_editors(tmp_path, encoding, name):
+    text = PLAIN.replace("a/", f"{name}/").replace("\n", "\r\n")
+    trials = read_trials(write(tmp_path, text, encoding))
+    assert trials.labels.tolist() == [1, 0, -1] and trials.enrol[0] == f"{name}/x/0"
+    scores = tmp_path / "scores.txt"
+    scores.write_bytes(f"0.5 {name}/x/0 b/z/0\r\n".encode(encoding))
+    assert read_scores(scores)[1] == [f"{name}/x/0"]
+
+
+def test_names_that_look_alike_are_one(tmp_path):
+    mac, other = "Ju\u0308rgen/x/0", "J\u00fcrgen/x/0"
+    trials = read_trials(write(tmp_path, f"1 {mac} J\u00fcrgen/y/0\n0 {other} b/z/0\n"))
+    assert set(trials.speakers()[0]) == {"J\u00fcrgen"}
+    check_covered(trials, [mac, "Ju\u0308rgen/y/0", "b/z/0"])
+    scores = tmp_path / "scores.txt"
+    scores.write_text(f"0.75 {other} Ju\u0308rgen/y/0\n0.25 {mac} b/z/0\n")
+    assert scores_of(scores, [trials])[0].tolist() == [0.75, 0.25]
+    found = check_scores(scores, [trials])
+    assert list(found) == ["ids spelt otherwise"] and found["ids spelt otherwise"][0] == 2
+
+
+def test_names_that_look_alike_have_one_embedding_and_one_speaker(tmp_path):
+    mac, other = "Ju\u0308rgen", "J\u00fcrgen"
+    vectors = np.eye(2, dtype=np.float32)
+    for name in (mac, other):
+        embeddings = Embeddings([f"{name}/x/0", "b/z/0"], vectors, np.ones(2, dtype=int), {})
+        assert embeddings.rows([f"{mac}/x/0.wav", f"{other}/x/0"]).tolist() == [0, 0]
+        (tmp_path / "meta.csv").write_text(f"id,gender\n{name},m\n")
+        assert list(read_speakers(tmp_path / "meta.csv")) == [utterance_key(f"{mac}/x/0")[:6]]
+
+
+def test_names_that_are_no_utf_8_are_scored_too(tmp_path):
+    path = tmp_path / "trials.txt"
+    path.write_bytes(b"1 J\xfcrgen/x/0.wav J\xfcrgen/y/0.wav\n")
+    trials = read_trials(path)
+    write_scores(tmp_path / "scores.txt", [(trials, np.array([0.5]))])
+    line = b"0.5 J\xfcrgen/x/0 J\xfcrgen/y/0\n"
+    assert (tmp_path / "scores.txt").read_bytes() == line
+    assert check_scores(tmp_path / "scores.txt", [trials]) == {}
+
+
+REFUSED = {
+    "0 1 1\n1 0 0\n": "each line can be read as '1|0|-1 id1 id2' and as 'id1 id2 1|0|-1'",
+    "1 target nontarget\n": "each line can be read as",
+    "a/x/0 a/y/0 1\n1 a/x/0 a/y/0\n": "trials.txt:2: malformed .* one form throughout",
+    "target a/x/0 a/y/0\n0 a/x/0 b/x/0\n": "trials.txt:2: malformed .* one form throughout",
+    "1,a/x/0,a/y/0\n0 a/x/0 b/x/0\n": "trials.txt:2: malformed .* one form throughout",
+    "1,my a/x/0,my a/y/0\n": "no id may hold blanks",
+    "1\tmy a/x/0\tmy a/y/0\n": "no id may hold blanks",
+    "1 a/x/0 a/y/\x000\n": "is no id but damage",
+    "0 dev/a0/0 dev/b0/0\n1 dev/a0/0 dev/a0/1\n": "'dev' may be no speaker",
+    "0 a/x/0 a/y/0\n1 a/x/0 b/z/0\n": "as all others do; turn them round",
+    f"1 a/x/0 a/y/0 {'x' * 10**6}\n": "malformed trial '.{200}…'",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=range(len(REFUSED)))
+def test_what_is_doubtful_is_refused_by_its_cause(tmp_path, text):
+    with pytest.raises(RecipeError, match=REFUSED[text].replace("|", r"\|")) as error:
+        read_trials(write(tmp_path, text))
+    assert "correct the label" not in str(error.value)
+
+
+def test_one_wrong_label_among_many_is_a_wrong_label(tmp_path):
+    text = "1 a/x/0 a/y/0\n\n" * 20 + "0 a/x/0 a/y/0\n"
+    with pytest.raises(RecipeError, match="trials.txt:41: label 0 .*; correct the label or the"):
+        read_trials(write(tmp_path, text))
+
+
+def test_an_id_may_be_a_label_where_other_lines_tell_the_form(tmp_path):
+    assert read_trials(write(tmp_path, "1 0 1\n0 1 2\n")).test == ["1", "2"]
+    assert read_trials(write(tmp_path, "0 1 1\n2 0 1\n")).enrol == ["0", "2"]
+
+
+@pytest.mark.parametrize("start", [b"\x1f\x8b\x08", b"PK\x03\x04", b"BZh9", b"\xfd7zXZ\x00"])
+def test_packed_lists(tmp_path, start):
+    (tmp_path / "trials.txt.gz").write_bytes(start + b"rest")
+    with pytest.raises(RecipeError, match=r"trials.txt.gz: packed by \w+: unpack the trial list"):
+        read_trials(tmp_path / "trials.txt.gz")
+
+
+def test_damaged_utf_16(tmp_path):
+    (tmp_path / "trials.txt").write_bytes("1 a/x/0 a/y/0\n".encode("utf-16")[:-1])
+    with pytest.raises(RecipeError, match="trials.txt: not the UTF-16 that it begins as"):
+        read_trials(tmp_path / "trials.txt")
