@@ -1,6 +1,8 @@
 """Hparams files: read by a YAML parser, completed by their base, compared with a run's record."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -115,3 +117,62 @@ def test_a_module_with_parameters_is_saved_by_itself(small, tmp_path):
     assert torch.load(last / "mean_var_norm.ckpt")["factor"] == pytest.approx(7, abs=0.1)
     assert (run / "inference/mean_var_norm.ckpt").is_file()
     assert "mean_var_norm: !ref" in (run / "inference/hyperparams.yaml").read_text()
+
+
+def test_a_base_in_a_circle(tmp_path):
+    path = write(tmp_path, one="base: two.yaml\n", two="base: one.yaml\n")
+    with pytest.raises(RecipeError, match=r"base names a file in a circle: .*two\.yaml -> "):
+        read_hparams(path, "")
+    with pytest.raises(RecipeError, match="circle"):
+        read_hparams(write(tmp_path, itself="base: itself.yaml\n"), "")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("base:\n", "base: expected the name of an hparams file"),
+        ("base: .\n", "no such hparams file"),
+        ("- a\n- b\n", "not valid YAML: expected keys and values"),
+        ("epochs\n", "not valid YAML: expected keys and values"),
+        ("a: 1\na: 2\n", "not valid YAML: .*duplicate key"),
+        ("a: [1\n", "not valid YAML"),
+    ],
+)
+def test_a_file_that_is_no_hparams_file(tmp_path, text, message):
+    with pytest.raises(RecipeError, match=f"(?s){message}"):
+        read_hparams(write(tmp_path, odd=text), "")
+
+
+def test_a_file_of_another_encoding(tmp_path):
+    (tmp_path / "odd.yaml").write_bytes("name: Jürgen\n".encode("latin-1"))
+    with pytest.raises(RecipeError, match="not valid YAML"):
+        read_hparams(str(tmp_path / "odd.yaml"), "")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ("flag: nope", "--flag: expected True or False"),
+        ("rate: .nan", "--rate: expected a number"),
+        ("rate:", "--rate: expected a value after it"),
+    ],
+)
+def test_values_of_a_file_with_a_base(tmp_path, options, message):
+    path = write(tmp_path, base="flag: True\nrate: 1.0\n", changed="base: base.yaml\nrate: 2.0\n")
+    with pytest.raises(RecipeError, match=message):
+        read_hparams(path, options)
+
+
+@pytest.mark.parametrize("file", ["prototype", "best_full"])
+def test_help_of_a_pipe_that_closes(file):
+    command = f"{sys.executable} train_speaker_embeddings.py hparams/{file}.yaml --help | head -1"
+    options = {"shell": True, "cwd": RECIPE, "capture_output": True, "text": True}
+    answer = subprocess.run(command, **options, timeout=120)
+    assert answer.stdout == "Train a speaker embedding network on shards of speech.\n"
+    assert not answer.stderr
+
+
+def test_fewer_epochs_than_were_trained(small, tmp_path, capsys):
+    run = train(small, tmp_path, "--epochs", "2")
+    message = one_line(capsys, train, small, run, "--epochs", "1")
+    assert "holds a run of 2 epochs, now epochs is 1" in message

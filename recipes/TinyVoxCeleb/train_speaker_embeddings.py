@@ -46,7 +46,7 @@ class SpeakerBrain(ResumableBrain):
 
     def __init__(self, *args, val_trials=None, **kwargs):
         super().__init__(*args, **kwargs)
-        check_optimization(self.hparams, self.modules)
+        check_optimization(self.hparams, self.modules, self.max_grad_norm)
         self.val_trials = val_trials
         self.average = RunningAverage(self.modules, getattr(self.hparams, "ema_decay", 0.0))
         self.modules.update(self.average.trained)  # the average keeps the modules' names

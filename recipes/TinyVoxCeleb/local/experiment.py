@@ -32,6 +32,7 @@ MAY_CHANGE = (*WITHOUT_EFFECT, "epochs", "patience")
 FOLLOWS = ("num_batches",)  # attributes of the data that follow from what is compared anyway
 TESTED = "dev_eer.txt"  # the last that a training leaves
 UNKNOWN = "?"
+EPOCH = "CKPT+epoch_"  # followed by its number in the name of a checkpoint
 
 
 class Experiment:
@@ -48,7 +49,7 @@ class Experiment:
     """
 
     def __init__(self, hparams: dict, file: HparamsFile, run_opts):
-        self._hparams, self._file = hparams, file.text
+        self._hparams, self._file, self.epochs = hparams, file.text, hparams["epochs"]
         tree = yaml.compose(file.text)
         made = {key.value for key, value in tree.value if value.tag.startswith("!apply:")}
         found = {key: hparams[key] for key in made & hparams.keys()}
@@ -123,6 +124,12 @@ def check_experiment(folder: str | Path, experiment: Experiment) -> None:
     record = folder / RECORD
     if not record.is_file() or not any(folder.glob("save/CKPT+*")):
         return  # nothing has come of it yet
+    trained = [int(path.name[len(EPOCH) :][:4]) for path in Path(folder, "save").glob(f"{EPOCH}*")]
+    if (epochs := experiment.epochs) < max(trained, default=0):
+        raise RecipeError(
+            f"{folder} holds a run of {max(trained)} epochs, now epochs is {epochs}: give as many "
+            "or more, or choose another --output_folder"
+        )
     if difference := experiment.difference(record, MAY_CHANGE):
         key, then, now = difference
         held = f"a run with {key}: {then}, now it is {now}"

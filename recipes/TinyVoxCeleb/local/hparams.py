@@ -3,6 +3,7 @@
 import difflib
 import itertools
 import json
+import math
 import os
 import re
 import sys
@@ -16,7 +17,7 @@ import yaml
 from hyperpyyaml import load_hyperpyyaml
 from hyperpyyaml.core import recursive_update
 
-from local.errors import RecipeError
+from local.errors import RecipeError, one_line_errors
 from local.processes import choose_device
 
 RECORD = "experiment.yaml"  # in the folder of a run, and in its bundle: what it was made with
@@ -52,14 +53,8 @@ def parse_arguments(argv: list[str], description: str = ""):
     'output_folder: "runs/a #1\\\\u003db"\\nepochs: 3'
     """
     if not argv or {"-h", "--help"} & set(argv):
-        print(description.strip())
-        for path in filter(os.path.isfile, argv):
-            print(f"\nOptions, the keys of {path}:")
-            for key, default in _top_level(complete_text(path)).items():
-                if not _is_made(key, default):
-                    print(f"  --{key} {_as_text(default)}")
-        print("\nOptions of SpeechBrain: --device, --precision, --noprogressbar, --debug, ...")
-        print("With an hparams file and --help, its keys and their values are listed.")
+        with one_line_errors():
+            _print_help(argv, description)
         sys.exit(0 if argv else 1)
     words = []
     for word in argv:
@@ -68,6 +63,17 @@ def parse_arguments(argv: list[str], description: str = ""):
         if _TEXT_KEY.fullmatch(key) and not value.startswith("--"):
             words[place] = json.dumps(value).replace("=", "\\u003d")
     return sb.parse_arguments(words)
+
+
+def _print_help(argv, description):
+    print(description.strip())
+    for path in filter(os.path.isfile, argv):
+        print(f"\nOptions, the keys of {path}:")
+        for key, default in _top_level(complete_text(path)).items():
+            if not _is_made(key, default):
+                print(f"  --{key} {_as_text(default)}")
+    print("\nOptions of SpeechBrain: --device, --precision, --noprogressbar, --debug, ...")
+    print("With an hparams file and --help, its keys and their values are listed.", flush=True)
 
 
 def load_hparams(path: str, overrides: str, run_opts) -> tuple[dict, HparamsFile]:
@@ -109,6 +115,8 @@ def read_hparams(path: str, overrides: str) -> HparamsFile:
     if not isinstance(given, dict):
         raise RecipeError(f"expected options as --key value, found {overrides.strip()!r}")
     for key in given:
+        if given[key] is None:
+            raise RecipeError(f"--{key}: expected a value after it")
         if key.endswith(("_folder", "_path")) and "://" not in str(given[key]):
             given[key] = os.path.abspath(given[key])
     text = _with_kept_modules(path, complete_text(path), given)
@@ -116,18 +124,30 @@ def read_hparams(path: str, overrides: str) -> HparamsFile:
     return HparamsFile(text, given)
 
 
-def complete_text(path: str | Path) -> str:
-    """The text of an hparams file; of one that names its `base`, the base's with its changes."""
-    if not Path(path).is_file():
-        raise RecipeError(f"{path}: no such hparams file")
-    text = Path(path).read_text(encoding="utf-8")
+def complete_text(path: str | Path, named_by: tuple[Path, ...] = ()) -> str:
+    """The text of an hparams file; of one that names its `base`, the base's with its changes.
+
+    `named_by` are the files that have named this one as their base, or a base of it.
+    """
+    path = Path(path)
+    chain = [*named_by, path]
+    if path.resolve() in [file.resolve() for file in named_by]:
+        raise RecipeError(f"{path}: base names a file in a circle: {' -> '.join(map(str, chain))}")
+    if not path.is_file():
+        named = f" ({named_by[-1]} names it as its base)" if named_by else ""
+        raise RecipeError(f"{path}: no such hparams file{named}")
     try:
+        text = path.read_text(encoding="utf-8")
         if "base" not in _top_level(text):
+            ruamel.yaml.YAML().load(text)  # which finds more, such as a key that is there twice
             return text
-    except yaml.YAMLError as error:
+        changes = ruamel.yaml.YAML().load(text)
+    except (yaml.YAMLError, ruamel.yaml.error.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} or its options: not valid YAML: {error}") from None
-    changes = ruamel.yaml.YAML().load(text)
-    base = ruamel.yaml.YAML().load(complete_text(Path(path).with_name(str(changes.pop("base")))))
+    named = changes.pop("base")
+    if not isinstance(named, str):
+        raise RecipeError(f"{path}: base: expected the name of an hparams file, found {named!r}")
+    base = ruamel.yaml.YAML().load(complete_text(path.parent / named, (*named_by, path)))
     _take_other_objects(base, changes)
     recursive_update(base, changes)
     return _dump(base)
@@ -190,7 +210,7 @@ def _check_keys(path, text, given):
         if _is_made(key, known[key]):
             raise RecipeError(f"--{key}: made by {path}, not an option; edit the file")
         default = _as_text(known[key])
-        if default in ("True", "False") and not isinstance(value, bool):
+        if default.lower() in ("true", "false") and not isinstance(value, bool):
             raise RecipeError(f"--{key}: expected True or False, found {value!r}")
         if _NUMBER.fullmatch(default):
             whole = _INTEGER.fullmatch(default) is not None
@@ -217,6 +237,8 @@ def _number(value, whole):
         number = float(value)
     except (TypeError, ValueError):
         return None
+    if math.isnan(number):
+        return None
     if not whole:
         return number
     return int(number) if number.is_integer() else None
@@ -225,7 +247,9 @@ def _number(value, whole):
 def _top_level(text):
     """The YAML node of each top-level key."""
     root = yaml.compose(text)
-    return {key.value: value for key, value in root.value} if root else {}
+    if not isinstance(root, yaml.MappingNode):
+        raise yaml.YAMLError("expected keys and values, as in `epochs: 30`")
+    return {key.value: value for key, value in root.value}
 
 
 def settings(text: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from local.metrics import evaluate, summary
 from local.metrics.breakdown import breakdown
 from local.metrics.det import plot_det
 from local.metrics.tables import breakdown_table, evaluation_table
+from local.scoring.backends import SCORINGS
 from local.scoring.decisions import to_probability
 from local.scoring.likelihood_ratios import threshold
 from local.scoring.trials import TrialList
@@ -122,6 +123,8 @@ def check_options(hparams: dict) -> None:
     named = [hparams[key] for key in ("meta_file", "embeddings_file", "calibration_trials")]
     check_not_read(outputs(path), [*str(hparams["trial_lists"]).split(","), *filter(None, named)])
     threshold(**{key: hparams[key] for key in ("p_target", "c_miss", "c_fa")})
+    if hparams["scoring"] not in SCORINGS:  # before training shards are embedded for it
+        raise RecipeError(f"scoring {hparams['scoring']!r}: expected one of {', '.join(SCORINGS)}")
     if hparams["quality_measures"] and not hparams["calibration_trials"]:
         raise RecipeError(
             "--quality_measures: they take part in a calibration: give --calibration_trials"

@@ -31,7 +31,8 @@ fails works as well, but is given utterances of equal length only, or single one
 shape (batch, 1), and returns the mean over the batch, shape (). One with parameters is listed in
 `modules` as well, where the optimiser and the checkpoints find them.
 A loss that compares embeddings is an `embedding_cost(embeddings, classes)` in `modules`. It is
-added to the first, and so weights itself. A batch then holds groups of `crops_per_speaker`.
+added to the first, and so weights itself. Where it has an attribute `crops_per_speaker`, a batch
+has to hold groups of so many crops of a speaker, by the option of that name.
 
 **Hooks** that the training looks for by their names:
 

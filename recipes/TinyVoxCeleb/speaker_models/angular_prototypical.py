@@ -14,6 +14,11 @@ class AngularPrototypical(torch.nn.Module):
     it away again. The cosines' `scale` is learnt, from the given one on; `weight` is that of this
     loss beside the loss of the classes.
 
+    Attributes
+    ----------
+    crops_per_speaker : int
+        How many crops of a speaker a batch has to hold at the least.
+
     Example
     -------
     >>> cost = AngularPrototypical()
@@ -22,6 +27,8 @@ class AngularPrototypical(torch.nn.Module):
     >>> round(loss.item(), 7)  # log(1 + exp(-10))
     4.54e-05
     """
+
+    crops_per_speaker = 2
 
     def __init__(self, *, scale: float = 10.0, weight: float = 1.0):
         super().__init__()

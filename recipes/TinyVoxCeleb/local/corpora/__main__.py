@@ -63,7 +63,9 @@ def prepare(corpus: str, data_folder: str | None, out: str | Path, seed: int) ->
 
 def main():
     """Command line."""
-    parser = argparse.ArgumentParser(description="Prepare a corpus in the tiny-voxceleb layout.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.corpora", description="Prepare a corpus in the tiny-voxceleb layout."
+    )
     parser.add_argument("--corpus", required=True, choices=CORPORA)
     parser.add_argument("--data_folder", help="where the data of tiny-voxceleb or folder lies")
     parser.add_argument("--out", required=True, help="gets corpus/, and shards/ where they exist")

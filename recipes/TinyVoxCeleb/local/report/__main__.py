@@ -6,6 +6,7 @@ Usage
 """
 
 import argparse
+import shlex
 from pathlib import Path
 
 from local.errors import one_line_errors
@@ -47,7 +48,8 @@ def main(argv=None):
                 if len(trained) > 1:
                     target /= run.label.replace("/", "-")
             number = export_projector(run.embeddings, target)
-            print(f"projector: {number} embeddings; tensorboard --logdir {target.parent}")
+            folder = shlex.quote(str(target.parent))
+            print(f"projector: {number} embeddings; tensorboard --logdir {folder}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""From trials and embeddings to scores and decisions: trial lists, backends, calibration."""

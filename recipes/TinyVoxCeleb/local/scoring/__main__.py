@@ -10,7 +10,9 @@ from local.scoring.trials import read_trials
 
 def main():
     """Command line of the check."""
-    parser = argparse.ArgumentParser(description="Check a score list before it is handed in.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.scoring", description="Check a score list before it is handed in."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="tell whether a score list is complete")
     check.add_argument("scores", help="the score list")

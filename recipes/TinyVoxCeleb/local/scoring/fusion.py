@@ -98,7 +98,10 @@ def report(
 
 def main():
     """Command line of the fusion."""
-    parser = argparse.ArgumentParser(description="Fuse score lists by logistic regression.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.scoring.fusion",
+        description="Fuse score lists by logistic regression.",
+    )
     parser.add_argument("--scores", nargs="+", required=True, help="score lists, one a system")
     parser.add_argument("--trials", required=True, help="trial lists, separated by commas")
     parser.add_argument("--out", required=True, help="the score list to write")

@@ -24,7 +24,7 @@ from optuna.visualization.matplotlib import (
 from local.errors import RecipeError
 from local.experiment import RECORD, WITHOUT_EFFECT, Experiment, record_experiment
 from local.files import atomic_file, exclusive
-from local.hparams import settings
+from local.hparams import complete_text, settings
 from local.search.space import Sweep
 from local.search.trial import options, rank, table_row
 
@@ -67,7 +67,7 @@ class SharedStudy:
                 with atomic_file(sweep) as fout:
                     fout.write(self.sweep.text)
                 with atomic_file(self.hparams_file) as fout:
-                    fout.write(Path(arguments[0]).read_text(encoding="utf-8"))
+                    fout.write(complete_text(arguments[0]))  # whatever becomes of its base
                 self.study.set_user_attr(COMMAND, arguments)
                 record_experiment(self.folder, experiment.text)
                 return

@@ -13,7 +13,9 @@ from local.shards.writing import write_shards
 
 def main():
     """Command line of the shard writer."""
-    parser = argparse.ArgumentParser(description="Write shards from an audio tree.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.shards", description="Write shards from an audio tree."
+    )
     parser.add_argument("--in", dest="tree", required=True, help="audio tree with train/, val/, …")
     parser.add_argument("--meta", required=True, help="tiny_meta.csv")
     parser.add_argument("--out", required=True, help="folder that gets one folder a split")

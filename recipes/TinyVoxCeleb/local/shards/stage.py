@@ -14,7 +14,10 @@ from local.shards.copies import stage_shards
 
 def main():
     """Command line: copy one source to one folder."""
-    parser = argparse.ArgumentParser(description="Copy shards to the scratch disk of a machine.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.shards.stage",
+        description="Copy shards to the scratch disk of a machine.",
+    )
     parser.add_argument("source", help="folder, URL, list with braces or pipe:command")
     parser.add_argument("folder", help="gets shard-*.tar")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")

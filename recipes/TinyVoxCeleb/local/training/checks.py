@@ -33,8 +33,10 @@ def dry_run(brain: sb.Brain, num_frames: int) -> None:
         ) from error
 
 
-def check_optimization(hparams, modules: torch.nn.ModuleDict) -> None:
+def check_optimization(hparams, modules: torch.nn.ModuleDict, max_grad_norm: float) -> None:
     """Check hyperparameters, the attributes of a namespace, of which several have to go together.
+
+    SpeechBrain takes `max_grad_norm` for itself, also from the command line.
 
     Raises
     ------
@@ -43,9 +45,8 @@ def check_optimization(hparams, modules: torch.nn.ModuleDict) -> None:
     decay = getattr(hparams, "ema_decay", 0.0)
     if not 0 <= decay < 1:
         raise RecipeError(f"ema_decay {decay}: expected 0 (no average) or more, below 1")
-    norm = getattr(hparams, "max_grad_norm", 1.0)
-    if not norm > 0:
-        raise RecipeError(f"max_grad_norm {norm}: expected more than 0; .inf never clips")
+    if not max_grad_norm > 0:
+        raise RecipeError(f"max_grad_norm {max_grad_norm}: expected more than 0; .inf never clips")
     fitted = hasattr(getattr(modules, "embedding_model", None), "fit_norm")
     if fitted and not hasattr(modules.classifier, "weight"):
         raise RecipeError(
@@ -65,10 +66,13 @@ def check_optimization(hparams, modules: torch.nn.ModuleDict) -> None:
             "margin_schedule: the margin of compute_cost is fixed; make it a "
             "speaker_models.softmax_cost.SoftmaxCost with a make_margin"
         )
-    if "embedding_cost" in modules and hparams.data.order.crops_per_speaker < 2:
+    least = 1
+    if "embedding_cost" in modules:
+        least = getattr(modules["embedding_cost"], "crops_per_speaker", 1)
+    if hparams.data.order.crops_per_speaker < least:
         raise RecipeError(
-            "embedding_cost compares crops of a speaker within a batch: give --crops_per_speaker 2 "
-            "or more"
+            "embedding_cost compares crops of a speaker within a batch: give --crops_per_speaker "
+            f"{least} or more"
         )
 
 
