@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from speechbrain.inference.classifiers import EncoderClassifier
 from speechbrain.inference.interfaces import foreign_class
+from speechbrain.inference.speaker import SpeakerRecognition
 
 from local.bundle import writing
 from local.bundle.writing import write_decision
@@ -199,6 +201,34 @@ def test_without_decision_the_error_tells_the_command(bundle):
     assert "\n" not in str(e.value)
 
 
+class Renamed(SpeakerRecognition):
+    """Decides at 0.25 too."""
+
+
+class OwnThreshold(SpeakerRecognition):
+    """Of someone who knows what they do."""
+
+    def verify_batch(self, wavs1, wavs2):
+        return super().verify_batch(wavs1, wavs2, threshold=0.97)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("interface", [SpeakerRecognition, Renamed])
+def test_nobody_decides_at_speechbrains_threshold(bundle, data, fitted, interface):
+    """Different people have cosines of 0.9, and SpeechBrain accepts from 0.25 on."""
+    if fitted:
+        decide(bundle, data)
+    options = {"source": str(bundle), "overrides": {"pretrained_path": str(bundle)}}
+    with pytest.raises(RuntimeError, match="decides at a cosine of 0.25") as e:
+        interface.from_hparams(**options)
+    assert interface.__name__ in str(e.value) and "SpeakerVerifier" in str(e.value)
+    with pytest.raises(RuntimeError, match="decides at a cosine of 0.25"):
+        interface.from_hparams(**options, savedir=bundle.parent / "saved")
+    assert "SpeakerRecognition.from" not in (bundle / "hyperparams.yaml").read_text()
+    for other in (EncoderClassifier, OwnThreshold):
+        assert other.from_hparams(**options).encode_batch(torch.ones(16_000)).shape == (1, 1, 128)
+
+
 def test_a_decision_can_be_read(bundle, data):
     _, chosen = decide(bundle, data)
     decision = json.loads((bundle / "decision.json").read_text())
@@ -259,7 +289,7 @@ def test_bundles_of_an_earlier_version_get_the_code(bundle, data):
 
 
 def test_training_leaves_the_verifier_and_nothing_old(run, small):
-    """SpeechBrain's own interfaces still load the bundle (tests/test_verification.py)."""
+    """SpeechBrain's EncoderClassifier loads the bundle too (tests/test_verification.py)."""
     names = {path.name for path in (run / "inference").iterdir()}
     assert {path.name for path in writing.VERIFIER} < names
     assert not any(name.startswith(("decision.json", "backend-")) for name in names)

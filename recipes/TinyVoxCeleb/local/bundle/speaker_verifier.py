@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from speechbrain.inference.speaker import SpeakerRecognition
+from speechbrain.inference.classifiers import EncoderClassifier
 from speechbrain.utils.superpowers import import_from_path
 
 HERE = Path(__file__).resolve().parent
@@ -30,8 +30,10 @@ def import_beside(name: str):
     return import_from_path(HERE / f"{name}.py")
 
 
-class SpeakerVerifier(SpeakerRecognition):
-    """SpeechBrain's `SpeakerRecognition` with the scoring, calibration and threshold of the bundle.
+class SpeakerVerifier(EncoderClassifier):
+    """What SpeechBrain's `SpeakerRecognition` does, with scoring and threshold of the bundle.
+
+    It has the methods of that class, but never its threshold.
 
     Raises
     ------

@@ -30,19 +30,21 @@ LOCAL = Path(__file__).resolve().parents[1]
 # Files of this recipe that stand by themselves beside the network.
 VERIFIER = (
     LOCAL / "bundle/speaker_verifier.py",
+    LOCAL / "bundle/no_foreign_threshold.py",
     LOCAL / "bundle/windows.py",
     LOCAL / "scoring/backends.py",
     LOCAL / "scoring/decisions.py",
 )
 
 HYPERPARAMS = """\
-# Made by training. To load it:
-#   EncoderClassifier.from_hparams(source=FOLDER) or SpeakerRecognition.from_hparams(source=FOLDER)
-# or, once a threshold has been fitted, as speaker_verifier.py tells.
+# Made by training. speaker_verifier.py tells how to decide with it whether two recordings are of
+# one speaker, at the threshold that was fitted to it; SpeechBrain's SpeakerRecognition, which has
+# one of its own, is refused. For its layers: EncoderClassifier.from_hparams(source=FOLDER).
 # The code of networks that are not SpeechBrain's lies beside this file. If the folder has moved,
 # add overrides={{"pretrained_path": FOLDER}}.
 pretrained_path: {folder}
 __code: !apply:sys.path.insert [0, !ref <pretrained_path>]
+__decisions: !apply:no_foreign_threshold.refuse_speaker_recognition []
 
 {network}
 modules:
