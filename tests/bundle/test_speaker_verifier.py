@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy.signal import resample_poly
 from speechbrain.inference.classifiers import EncoderClassifier
 from speechbrain.inference.interfaces import foreign_class
 from speechbrain.inference.speaker import SpeakerRecognition
 
-from local.bundle import writing
+from local.bundle import load_encoder, writing
 from local.bundle.writing import write_decision
 from local.embeddings import get_embeddings
 from local.errors import RecipeError
@@ -193,6 +195,33 @@ def test_other_rates_channels_and_lengths(bundle, small, data, tmp_path):
         verifier.verify_batch(torch.zeros(1, 0), torch.ones(1, 16_000))
     with pytest.raises(ValueError, match="not finite"):
         verifier.verify_batch(torch.full((16_000,), torch.nan), torch.ones(1, 16_000))
+
+
+@pytest.mark.parametrize("rate", [44_099, 15_999, 7_999, 48_001, 96_001])
+def test_rates_without_a_common_divisor_take_little_memory_and_time(
+    bundle, small, data, tmp_path, rate
+):
+    """Where a filter was tabulated for each phase, 2 s of audio took up to 23 GB and 20 s."""
+    decide(bundle, data)
+    path, name = wav(small, data[1].enrol[0]), str(tmp_path / "odd.wav")
+    signal, _ = soundfile.read(path, dtype="float32")
+    soundfile.write(name, resample_poly(signal, rate, 16_000), rate)
+    for interface in (load(bundle), load_encoder(bundle, "cpu")):
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        audio = interface.load_audio(name)
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        assert after.ru_maxrss - before.ru_maxrss < 300_000  # kB
+        assert after.ru_utime - before.ru_utime < 3  # s
+        assert abs(len(audio) - len(signal)) <= 2
+        assert np.corrcoef(audio[:20_000], signal[:20_000])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("rate", [1, 999, 2_000_000])
+def test_rates_that_no_speech_has_are_refused(bundle, data, tmp_path, rate):
+    decide(bundle, data)
+    soundfile.write(tmp_path / "odd.wav", np.zeros(1000), rate)
+    with pytest.raises(ValueError, match=f"a sampling rate of {rate} Hz, expected 1000 to"):
+        load(bundle).load_audio(str(tmp_path / "odd.wav"))
 
 
 def test_without_decision_the_error_tells_the_command(bundle):

@@ -32,6 +32,7 @@ VERIFIER = (
     LOCAL / "bundle/speaker_verifier.py",
     LOCAL / "bundle/no_foreign_threshold.py",
     LOCAL / "bundle/windows.py",
+    LOCAL / "corpora/polyphase.py",
     LOCAL / "scoring/backends.py",
     LOCAL / "scoring/decisions.py",
 )
@@ -45,6 +46,7 @@ HYPERPARAMS = """\
 pretrained_path: {folder}
 __code: !apply:sys.path.insert [0, !ref <pretrained_path>]
 __decisions: !apply:no_foreign_threshold.refuse_speaker_recognition []
+audio_normalizer: !name:polyphase.to_16khz
 
 {network}
 modules:
