@@ -300,6 +300,29 @@ def test_killed_between_the_old_decision_is_whole(bundle, data, monkeypatch, las
     assert len(list(bundle.glob("backend-*.npz"))) == 1
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "null", "{}", '{"backend": 1, "threshold": 0, "calibration": {}}', "\x00"],
+)
+def test_a_damaged_decision(bundle, data, content):
+    decide(bundle, data)
+    (bundle / "decision.json").write_text(content)
+    with pytest.raises(ValueError, match="decision.json: damaged") as e:
+        load(bundle)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("key", ["threshold", "calibration"])
+def test_a_decision_without_numbers(bundle, small, data, key):
+    decide(bundle, data)
+    path = bundle / "decision.json"
+    decision = json.loads(path.read_text())
+    decision[key] = float("nan") if key == "threshold" else {"weights": [0.0], "offset": np.inf}
+    path.write_text(json.dumps(decision))
+    with pytest.raises(ValueError, match="damaged"):
+        load(bundle).verify_files(*[wav(small, data[1].enrol[0])] * 2)
+
+
 def test_a_damaged_backend(bundle, data):
     decide(bundle, data, "plda")
     (path,) = bundle.glob("backend-*.npz")

@@ -30,6 +30,7 @@ LOCAL = Path(__file__).resolve().parents[1]
 # Files of this recipe that stand by themselves beside the network.
 VERIFIER = (
     LOCAL / "bundle/speaker_verifier.py",
+    LOCAL / "bundle/speaker_encoder.py",
     LOCAL / "bundle/no_foreign_threshold.py",
     LOCAL / "bundle/windows.py",
     LOCAL / "corpora/polyphase.py",
@@ -40,7 +41,8 @@ VERIFIER = (
 HYPERPARAMS = """\
 # Made by training. speaker_verifier.py tells how to decide with it whether two recordings are of
 # one speaker, at the threshold that was fitted to it; SpeechBrain's SpeakerRecognition, which has
-# one of its own, is refused. For its layers: EncoderClassifier.from_hparams(source=FOLDER).
+# one of its own, is refused. speaker_encoder.py tells how to get embeddings of any recording; for
+# its layers there is EncoderClassifier.from_hparams(source=FOLDER), which guards against nothing.
 # The code of networks that are not SpeechBrain's lies beside this file. If the folder has moved,
 # add overrides={{"pretrained_path": FOLDER}}.
 pretrained_path: {folder}
