@@ -44,7 +44,15 @@ class SpeakerVerifier(encoding.SpeakerEncoder):
         self.decisions = import_beside("decisions")
         self.backend, self.calibration, self.threshold = read_decision(HERE)
 
-    def verify_batch(self, wavs1, wavs2, wav1_lens=None, wav2_lens=None, threshold=None):
+    def verify_batch(
+        self,
+        wavs1,
+        wavs2,
+        wav1_lens=None,
+        wav2_lens=None,
+        threshold=None,
+        min_speech=encoding.MIN_SPEECH,
+    ):
         """Verify pairs of waveforms.
 
         Arguments
@@ -56,6 +64,8 @@ class SpeakerVerifier(encoding.SpeakerEncoder):
             Lengths relative to `time`, shape (batch,).
         threshold : float, optional
             On the score, instead of the one of the bundle.
+        min_speech : float
+            Seconds of speech that each recording has to hold.
 
         Returns
         -------
@@ -70,21 +80,24 @@ class SpeakerVerifier(encoding.SpeakerEncoder):
         names = [f"wavs{n}[{row}]" for n, side in enumerate(sides, 1) for row in range(len(side))]
         first = np.arange(len(sides[0]))
         rows = np.broadcast_arrays(first, len(first) + np.arange(len(sides[1])))
-        return self._decide([*sides[0], *sides[1]], names, *rows, threshold)
+        return self._decide([*sides[0], *sides[1]], names, *rows, threshold, min_speech)
 
-    def verify_files(self, path_x, path_y, threshold=None, **kwargs):
+    def verify_files(
+        self, path_x, path_y, threshold=None, min_speech=encoding.MIN_SPEECH, **kwargs
+    ):
         """Verify two files, of any sampling rate, length and number of channels.
 
-        What is given beyond their paths and the threshold is for `load_audio`. The answer is that
+        What is given beyond the arguments of `verify_batch` is for `load_audio`. The answer is that
         of `verify_batch`, in tensors of shape (); its errors name the file.
         """
         paths = [path_x, path_y]
         signals = [self.load_audio(path, **kwargs) for path in paths]
         rows = np.array([0]), np.array([1])
-        return tuple(part[0] for part in self._decide(signals, paths, *rows, threshold))
+        answer = self._decide(signals, paths, *rows, threshold, min_speech)
+        return tuple(part[0] for part in answer)
 
-    def _decide(self, signals, names, enrol, test, threshold):
-        vectors, num_frames = self._embed(signals, names)
+    def _decide(self, signals, names, enrol, test, threshold, min_speech):
+        vectors, num_frames = self._embed(signals, names, min_speech)
         scores = self.backend.score(vectors, enrol, test)
         quality = None
         if self.calibration.low:
