@@ -19,6 +19,7 @@ import torch
 from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import run_on_main
 
+from local.bundle.levels import training_level
 from local.bundle.start_from import class_speakers, start_from
 from local.bundle.windows import MIN_FRAMES
 from local.bundle.writing import write_inference_bundle
@@ -143,6 +144,7 @@ class SpeakerBrain(ResumableBrain):
 def train(hparams, run_opts, val_trials, bundle, experiment):
     """Fit, choose the network, and leave it in the folder `bundle`; says what was chosen."""
     data, pinned = hparams["data"], run_opts.device != "cpu"
+    level = training_level(data.train_index, data.val_index)  # first, as it needs a package
     loaders = data.train_loader(pinned), data.val_loader(MIN_FRAMES, pinned)
     parts = {key: hparams[key] for key in ("modules", "opt_class", "checkpointer")}
     brain = SpeakerBrain(**parts, hparams=hparams, run_opts=run_opts, val_trials=val_trials)
@@ -151,7 +153,7 @@ def train(hparams, run_opts, val_trials, bundle, experiment):
     brain.fit(hparams["epoch_counter"], *loaders, progressbar=False)
     chosen, title = choose_network(brain, *loaders, brain.val_eer)
     speakers, code = class_speakers(hparams), RECIPE / "speaker_models"
-    network = [bundle, experiment.text, chosen, speakers, code, hparams]
+    network = [bundle, experiment.text, chosen, speakers, code, hparams, level]
     run_on_main(write_inference_bundle, args=network)
     return title
 

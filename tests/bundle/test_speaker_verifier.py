@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy.signal import resample_poly
+from speechbrain.inference.classifiers import EncoderClassifier
 from speechbrain.inference.interfaces import foreign_class
+from speechbrain.inference.speaker import SpeakerRecognition
 
-from local.bundle import writing
+from local.bundle import load_encoder, writing
 from local.bundle.writing import write_decision
 from local.embeddings import get_embeddings
 from local.errors import RecipeError
@@ -70,6 +74,14 @@ def load(folder):
     return foreign_class(source=str(folder), **options, run_opts={"device": "cpu"})
 
 
+def load_unlevelled(folder):
+    """The verifier of a network whose training data had no level, which hears what is recorded."""
+    verifier = load(folder)
+    assert -60 < verifier.hparams.speech_level < 0
+    verifier.hparams.speech_level = None
+    return verifier
+
+
 def wav(small, name):
     return small.corpus / "dev" / f"{name}.wav"
 
@@ -79,13 +91,14 @@ def wav(small, name):
 )
 def test_files_get_the_ratio_of_the_recipe(bundle, small, data, scoring, use_quality):
     llrs, chosen = decide(bundle, data, scoring, use_quality)
-    trials, verifier = data[1], load(bundle)
+    # Of audio without an offset it is the very ratio: that of these voices is a few thousandths.
+    trials, verifier = data[1], load_unlevelled(bundle)
     for number in range(8):
         files = wav(small, trials.enrol[number]), wav(small, trials.test[number])
         score, probability, same = verifier.verify_files(*files)
         assert score.shape == probability.shape == same.shape == ()
-        assert score.item() == pytest.approx(llrs[number], abs=1e-4)
-        assert probability.item() == pytest.approx(to_probability(llrs[number]), abs=1e-5)
+        assert score.item() == pytest.approx(llrs[number], abs=0.05)
+        assert probability.item() == pytest.approx(to_probability(llrs[number]), abs=0.01)
         assert same.dtype == torch.bool and same.item() == (llrs[number] >= chosen)
 
 
@@ -96,6 +109,7 @@ from speechbrain.inference.interfaces import foreign_class
 verifier = foreign_class(
     source=sys.argv[1], pymodule_file="speaker_verifier.py", classname="SpeakerVerifier"
 )
+verifier.hparams.speech_level = None
 score, probability, same = verifier.verify_files(sys.argv[2], sys.argv[3])
 print(score.item(), probability.item(), bool(same))
 """
@@ -114,8 +128,8 @@ def test_a_moved_bundle_needs_nothing_of_the_recipe(bundle, small, data, tmp_pat
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     score, probability, same = done.stdout.split()
-    assert float(score) == pytest.approx(llrs[0], abs=1e-4)
-    assert float(probability) == pytest.approx(to_probability(llrs[0]), abs=1e-5)
+    assert float(score) == pytest.approx(llrs[0], abs=0.05)
+    assert float(probability) == pytest.approx(to_probability(llrs[0]), abs=0.01)
     assert same == str(llrs[0] >= chosen)
 
 
@@ -130,12 +144,13 @@ def test_batches_with_lengths_are_as_the_files_one_by_one(bundle, small, data):
     batch = torch.nn.utils.rnn.pad_sequence(signals, batch_first=True)
     lengths = torch.tensor([len(signal) / batch.shape[1] for signal in signals])
     first = signals[0].unsqueeze(0)
-    together = verifier.verify_batch(first, batch, None, lengths)
-    one_by_one = [verifier.verify_batch(signals[0], signal) for signal in signals]
+    options = {"min_speech": 0.05}
+    together = verifier.verify_batch(first, batch, None, lengths, **options)
+    one_by_one = [verifier.verify_batch(signals[0], signal, **options) for signal in signals]
     for part, parts in zip(together, zip(*one_by_one, strict=True), strict=True):
         assert part.shape == (5,)
         assert torch.allclose(part.double(), torch.cat(parts).double(), atol=1e-5)
-    back = verifier.verify_batch(batch, first, lengths)
+    back = verifier.verify_batch(batch, first, lengths, **options)
     assert torch.allclose(back[0], together[0], atol=1e-5)
     assert (together[0] < 1e3).all() and together[2][0]  # a recording against itself
     assert not verifier.verify_batch(first, first, threshold=1e3)[2]
@@ -143,7 +158,7 @@ def test_batches_with_lengths_are_as_the_files_one_by_one(bundle, small, data):
 
 def test_long_recordings_are_embedded_in_windows_as_the_recipe_does(bundle, small, data):
     decide(bundle, data)
-    verifier, path = load(bundle), wav(small, data[1].enrol[0])
+    verifier, path = load_unlevelled(bundle), wav(small, data[1].enrol[0])
     signal = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
     hour = signal.repeat(-(-150 * 16_000 // len(signal)))[: 150 * 16_000]
     hour = hour * torch.linspace(0.01, 1, len(hour))  # its two halves differ
@@ -180,23 +195,156 @@ def test_other_rates_channels_and_lengths(bundle, small, data, tmp_path):
     assert score["slow"] != score[path.stem]
     for name in ("fast", "slow"):
         assert verifier.load_audio(str(tmp_path / f"{name}.wav")).shape == signal.shape
-    soundfile.write(tmp_path / "short.wav", signal[:1600], rate)
-    soundfile.write(tmp_path / "repeated.wav", np.resize(signal[:1600], 8000), rate)
+    short = signal[4000:7200] - signal[4000:7200].mean()
+    soundfile.write(tmp_path / "short.wav", short, rate)
+    soundfile.write(tmp_path / "repeated.wav", np.resize(short, 8000), rate)
     short, repeated = (
-        verifier.verify_files(tmp_path / f"{name}.wav", other)[0].item()
+        verifier.verify_files(tmp_path / f"{name}.wav", other, min_speech=0.03)[0].item()
         for name in ("short", "repeated")
     )
-    assert short == pytest.approx(repeated, abs=1e-4)
+    assert short == pytest.approx(repeated, abs=0.5)  # their levels are those of their speech
     with pytest.raises(ValueError, match="empty"):
         verifier.verify_batch(torch.zeros(1, 0), torch.ones(1, 16_000))
     with pytest.raises(ValueError, match="not finite"):
         verifier.verify_batch(torch.full((16_000,), torch.nan), torch.ones(1, 16_000))
 
 
+@pytest.mark.parametrize("rate", [44_099, 15_999, 7_999, 48_001, 96_001])
+def test_rates_without_a_common_divisor_take_little_memory_and_time(
+    bundle, small, data, tmp_path, rate
+):
+    """Where a filter was tabulated for each phase, 2 s of audio took up to 23 GB and 20 s."""
+    decide(bundle, data)
+    path, name = wav(small, data[1].enrol[0]), str(tmp_path / "odd.wav")
+    signal, _ = soundfile.read(path, dtype="float32")
+    soundfile.write(name, resample_poly(signal, rate, 16_000), rate)
+    for interface in (load(bundle), load_encoder(bundle, "cpu")):
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        audio = interface.load_audio(name)
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        assert after.ru_maxrss - before.ru_maxrss < 300_000  # kB
+        assert after.ru_utime - before.ru_utime < 3  # s
+        assert abs(len(audio) - len(signal)) <= 2
+        assert np.corrcoef(audio[:20_000], signal[:20_000])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("rate", [1, 999, 2_000_000])
+def test_rates_that_no_speech_has_are_refused(bundle, data, tmp_path, rate):
+    decide(bundle, data)
+    soundfile.write(tmp_path / "odd.wav", np.zeros(1000), rate)
+    with pytest.raises(ValueError, match=f"a sampling rate of {rate} Hz, expected 1000 to"):
+        load(bundle).load_audio(str(tmp_path / "odd.wav"))
+
+
+@pytest.mark.parametrize("change", [1e-3, 0.1, 2.0, -1.0, "offset", "large offset"])
+def test_neither_level_nor_offset_make_another_person(bundle, small, data, tmp_path, change):
+    """The prototype hears both: a recording and the same 20 dB quieter were two people."""
+    decide(bundle, data)
+    verifier, path = load(bundle), wav(small, data[1].enrol[0])
+    signal = soundfile.read(path, dtype="float32")[0]
+    offset = {"offset": 0.2, "large offset": -3.0}.get(change)
+    changed = signal + offset if offset else signal * change
+    soundfile.write(tmp_path / "changed.wav", changed, 16_000, subtype="FLOAT")
+    vectors = verifier.embed_files(path, tmp_path / "changed.wav")
+    if change != -1:
+        assert torch.allclose(*vectors, rtol=1e-2, atol=1e-2)
+    assert torch.cosine_similarity(*vectors, dim=0) > 0.999
+    other = wav(small, data[1].test[0])
+    scores = [verifier.verify_files(one, other)[0] for one in (path, tmp_path / "changed.wav")]
+    assert scores[0].item() == pytest.approx(scores[1].item(), abs=0.05)
+
+
+TIME = np.arange(48_000) / 16_000
+NOISE = np.random.default_rng(0).standard_normal(48_000)
+NO_SPEECH = {
+    "digital silence": 0 * TIME,
+    "constant offset": 0 * TIME + 0.2,
+    "noise floor": np.rint(NOISE) / 32768,
+    "hiss": 0.1 * np.diff(NOISE, append=0),
+    "rumble": 0.002 * np.cumsum(NOISE),
+    "hum": 0.3 * np.sin(2 * np.pi * 50 * TIME) + 0.1 * np.sin(2 * np.pi * 150 * TIME),
+    "buzz": 0.1 * np.sign(np.sin(2 * np.pi * 120 * TIME)),
+    "clicks": 0.9 * (np.arange(48_000) % 4000 < 5),
+    "one click": 0.9 * (np.arange(48_000) == 20_000),
+    "dial tone": 0.2 * (np.sin(2 * np.pi * 350 * TIME) + np.sin(2 * np.pi * 440 * TIME)),
+    "melody": 0.3
+    * np.sin(2 * np.pi * np.repeat([262, 294, 330, 349, 392, 440], 8000) * TIME)
+    * np.exp(-5 * (TIME % 0.5)),
+    "one sample": np.array([0.5]),
+    "10 ms": NOISE[:160] / 10,
+}
+
+
+@pytest.mark.parametrize("kind", NO_SPEECH)
+def test_what_nobody_speaks_in_is_no_person(bundle, small, data, tmp_path, kind):
+    """Two silent files were the same speaker, with a probability of 0.99."""
+    decide(bundle, data)
+    verifier, path = load(bundle), wav(small, data[1].enrol[0])
+    soundfile.write(tmp_path / "nobody.wav", NO_SPEECH[kind], 16_000, subtype="FLOAT")
+    for files in ((path, tmp_path / "nobody.wav"), (tmp_path / "nobody.wav",) * 2):
+        with pytest.raises(ValueError, match="nobody.wav: no speech in .* s of audio, expected"):
+            verifier.verify_files(*files, min_speech=0)
+    signal = torch.from_numpy(NO_SPEECH[kind]).float()
+    with pytest.raises(ValueError, match=r"wavs2\[0\]: no speech in"):
+        verifier.verify_batch(torch.from_numpy(soundfile.read(path, dtype="float32")[0]), signal)
+
+
+@pytest.mark.parametrize("invert", [1.0, 0.999])
+def test_antiphase_stereo_is_no_person(bundle, small, data, tmp_path, invert):
+    decide(bundle, data)
+    signal = soundfile.read(wav(small, data[1].enrol[0]))[0]
+    soundfile.write(tmp_path / "stereo.wav", np.stack([signal, -invert * signal], axis=1), 16_000)
+    with pytest.raises(ValueError, match="stereo.wav: its channels cancel each other"):
+        load(bundle).verify_files(*[tmp_path / "stereo.wav"] * 2)
+
+
+@pytest.mark.parametrize("seconds, speech", [(1.0, "0.[789]|1.0"), (0.3, "0.[123]")])
+def test_less_speech_than_asked_for_is_said(bundle, small, data, tmp_path, seconds, speech):
+    """In a noise as long as you like."""
+    decide(bundle, data)
+    verifier, path = load(bundle), wav(small, data[1].enrol[0])
+    signal = soundfile.read(path)[0][8000 : 8000 + round(16_000 * seconds)]
+    long = 1e-4 * np.resize(NOISE, 5 * 60 * 16_000)
+    long[-len(signal) - 64_000 : -64_000] += signal
+    soundfile.write(tmp_path / "little.wav", long, 16_000, subtype="FLOAT")
+    message = rf"little.wav: ({speech}) s of speech in 300.0 s of audio, expected 1.5 s at least"
+    with pytest.raises(ValueError, match=message):
+        verifier.verify_files(path, tmp_path / "little.wav", min_speech=1.5)
+    assert verifier.verify_files(path, tmp_path / "little.wav", min_speech=0.05)[0].isfinite()
+
+
 def test_without_decision_the_error_tells_the_command(bundle):
     with pytest.raises(FileNotFoundError, match="has no threshold yet.*--calibration_trials") as e:
         load(bundle)
     assert "\n" not in str(e.value)
+
+
+class Renamed(SpeakerRecognition):
+    """Decides at 0.25 too."""
+
+
+class OwnThreshold(SpeakerRecognition):
+    """Of someone who knows what they do."""
+
+    def verify_batch(self, wavs1, wavs2):
+        return super().verify_batch(wavs1, wavs2, threshold=0.97)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("interface", [SpeakerRecognition, Renamed])
+def test_nobody_decides_at_speechbrains_threshold(bundle, data, fitted, interface):
+    """Different people have cosines of 0.9, and SpeechBrain accepts from 0.25 on."""
+    if fitted:
+        decide(bundle, data)
+    options = {"source": str(bundle), "overrides": {"pretrained_path": str(bundle)}}
+    with pytest.raises(RuntimeError, match="decides at a cosine of 0.25") as e:
+        interface.from_hparams(**options)
+    assert interface.__name__ in str(e.value) and "SpeakerVerifier" in str(e.value)
+    with pytest.raises(RuntimeError, match="decides at a cosine of 0.25"):
+        interface.from_hparams(**options, savedir=bundle.parent / "saved")
+    assert "SpeakerRecognition.from" not in (bundle / "hyperparams.yaml").read_text()
+    for other in (EncoderClassifier, OwnThreshold):
+        assert other.from_hparams(**options).encode_batch(torch.ones(16_000)).shape == (1, 1, 128)
 
 
 def test_a_decision_can_be_read(bundle, data):
@@ -241,6 +389,29 @@ def test_killed_between_the_old_decision_is_whole(bundle, data, monkeypatch, las
     assert len(list(bundle.glob("backend-*.npz"))) == 1
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "null", "{}", '{"backend": 1, "threshold": 0, "calibration": {}}', "\x00"],
+)
+def test_a_damaged_decision(bundle, data, content):
+    decide(bundle, data)
+    (bundle / "decision.json").write_text(content)
+    with pytest.raises(ValueError, match="decision.json: damaged") as e:
+        load(bundle)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("key", ["threshold", "calibration"])
+def test_a_decision_without_numbers(bundle, small, data, key):
+    decide(bundle, data)
+    path = bundle / "decision.json"
+    decision = json.loads(path.read_text())
+    decision[key] = float("nan") if key == "threshold" else {"weights": [0.0], "offset": np.inf}
+    path.write_text(json.dumps(decision))
+    with pytest.raises(ValueError, match="damaged"):
+        load(bundle).verify_files(*[wav(small, data[1].enrol[0])] * 2)
+
+
 def test_a_damaged_backend(bundle, data):
     decide(bundle, data, "plda")
     (path,) = bundle.glob("backend-*.npz")
@@ -249,17 +420,22 @@ def test_a_damaged_backend(bundle, data):
         load(bundle)
 
 
-def test_bundles_of_an_earlier_version_get_the_code(bundle, data):
+def test_bundles_of_an_earlier_version_get_the_code(bundle, small, data):
     for path in writing.VERIFIER:
         (bundle / path.name).unlink()
     decide(bundle, data)
-    assert load(bundle).verify_batch(torch.ones(16_000), torch.ones(16_000))[0].shape == (1,)
+    hparams = bundle / "hyperparams.yaml"
+    new = ("__decisions", "audio_normalizer", "speech_level")
+    lines = [line for line in hparams.read_text().splitlines() if not line.startswith(new)]
+    hparams.write_text("\n".join(lines))
+    files = [wav(small, side[0]) for side in (data[1].enrol, data[1].test)]
+    assert load(bundle).verify_files(*files)[0].isfinite()
     with pytest.raises(RecipeError, match="not the inference folder of a run"):
         decide(bundle.parent, data)
 
 
 def test_training_leaves_the_verifier_and_nothing_old(run, small):
-    """SpeechBrain's own interfaces still load the bundle (tests/test_verification.py)."""
+    """SpeechBrain's EncoderClassifier loads the bundle too (tests/test_verification.py)."""
     names = {path.name for path in (run / "inference").iterdir()}
     assert {path.name for path in writing.VERIFIER} < names
     assert not any(name.startswith(("decision.json", "backend-")) for name in names)

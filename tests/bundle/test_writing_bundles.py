@@ -80,7 +80,7 @@ def test_a_run_in_a_folder_with_apostrophe_and_hash(small, tmp_path):
     run = train(small, tmp_path / "o'brien" / "run #1", "--epochs", "1")
     hyperparams = (run / "inference/hyperparams.yaml").read_text()
     comments = [line for line in hyperparams.splitlines() if "# " in line]
-    assert "crop" not in hyperparams and len(comments) == 5  # its own header
+    assert "crop" not in hyperparams and len(comments) == 6  # its own header
     load_encoder(run, "cpu")
 
 

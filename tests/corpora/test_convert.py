@@ -82,3 +82,10 @@ def test_infinity_is_refused(tmp_path):
     sf.write(tmp_path / "a.wav", np.array([0.1, np.inf]), 16000, subtype="FLOAT")
     with pytest.raises(RecipeError, match=r"a\.wav: holds NaN or infinity"):
         convert(tmp_path / "a.wav", tmp_path / "b.wav")
+
+
+@pytest.mark.parametrize("rate", [1, 999, 2_000_000])
+def test_rates_that_no_speech_has_are_refused(tmp_path, rate):
+    sf.write(tmp_path / "a.wav", np.zeros(1000), rate)
+    with pytest.raises(RecipeError, match=rf"a\.wav: .* sampling rate of {rate} Hz"):
+        convert(tmp_path / "a.wav", tmp_path / "b.wav")

@@ -19,34 +19,40 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from speechbrain.inference.speaker import SpeakerRecognition
 from speechbrain.utils.superpowers import import_from_path
 
 HERE = Path(__file__).resolve().parent
+encoding = import_from_path(HERE / "speaker_encoder.py")
+import_beside = encoding.import_beside
 
 
-def import_beside(name: str):
-    """Import a module by its path: one of the same name elsewhere is never taken for it."""
-    return import_from_path(HERE / f"{name}.py")
+class SpeakerVerifier(encoding.SpeakerEncoder):
+    """What SpeechBrain's `SpeakerRecognition` does, with scoring and threshold of the bundle.
 
-
-class SpeakerVerifier(SpeakerRecognition):
-    """SpeechBrain's `SpeakerRecognition` with the scoring, calibration and threshold of the bundle.
+    It has the methods of that class, but never its threshold.
 
     Raises
     ------
     FileNotFoundError
         If no threshold has been fitted yet; a recording that is not there.
     ValueError
-        If the backend is not the one that was written.
+        If the backend is not the one that was written; a recording that cannot be embedded.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.decisions, self.windows = import_beside("decisions"), import_beside("windows")
+        self.decisions = import_beside("decisions")
         self.backend, self.calibration, self.threshold = read_decision(HERE)
 
-    def verify_batch(self, wavs1, wavs2, wav1_lens=None, wav2_lens=None, threshold=None):
+    def verify_batch(
+        self,
+        wavs1,
+        wavs2,
+        wav1_lens=None,
+        wav2_lens=None,
+        threshold=None,
+        min_speech=encoding.MIN_SPEECH,
+    ):
         """Verify pairs of waveforms.
 
         Arguments
@@ -58,6 +64,8 @@ class SpeakerVerifier(SpeakerRecognition):
             Lengths relative to `time`, shape (batch,).
         threshold : float, optional
             On the score, instead of the one of the bundle.
+        min_speech : float
+            Seconds of speech that each recording has to hold.
 
         Returns
         -------
@@ -68,60 +76,47 @@ class SpeakerVerifier(SpeakerRecognition):
         prediction : torch.Tensor
             True for one speaker, shape (batch,).
         """
-        sides = [self._embed(wavs1, wav1_lens), self._embed(wavs2, wav2_lens)]
-        vectors, num_frames = (np.concatenate(part) for part in zip(*sides, strict=True))
-        first = np.arange(len(sides[0][0]))
-        second = len(first) + np.arange(len(sides[1][0]))
-        enrol, test = np.broadcast_arrays(first, second)
+        sides = cut_batch(wavs1, wav1_lens), cut_batch(wavs2, wav2_lens)
+        names = [f"wavs{n}[{row}]" for n, side in enumerate(sides, 1) for row in range(len(side))]
+        first = np.arange(len(sides[0]))
+        rows = np.broadcast_arrays(first, len(first) + np.arange(len(sides[1])))
+        return self._decide([*sides[0], *sides[1]], names, *rows, threshold, min_speech)
+
+    def verify_files(
+        self, path_x, path_y, threshold=None, min_speech=encoding.MIN_SPEECH, **kwargs
+    ):
+        """Verify two files, of any sampling rate, length and number of channels.
+
+        What is given beyond the arguments of `verify_batch` is for `load_audio`. The answer is that
+        of `verify_batch`, in tensors of shape (); its errors name the file.
+        """
+        paths = [path_x, path_y]
+        signals = [self.load_audio(path, **kwargs) for path in paths]
+        rows = np.array([0]), np.array([1])
+        answer = self._decide(signals, paths, *rows, threshold, min_speech)
+        return tuple(part[0] for part in answer)
+
+    def _decide(self, signals, names, enrol, test, threshold, min_speech):
+        vectors, num_frames = self._embed(signals, names, min_speech)
         scores = self.backend.score(vectors, enrol, test)
         quality = None
         if self.calibration.low:
             quality = self.decisions.quality_measures(vectors, num_frames, enrol, test)
         llrs = self.calibration(scores, quality)
+        if not np.isfinite(llrs).all():
+            raise ValueError("a score is not finite: decision.json is damaged; fit it anew")
         accepted = llrs >= (self.threshold if threshold is None else threshold)
         probabilities = self.decisions.to_probability(llrs)
         answer = (llrs.astype(np.float32), probabilities.astype(np.float32), accepted)
         return tuple(torch.from_numpy(part).to(self.device) for part in answer)
 
-    def verify_files(self, path_x, path_y, **kwargs):
-        """Verify two files, of any sampling rate and number of channels.
 
-        What is given beyond their paths is for `load_audio`. The answer is that of `verify_batch`,
-        in tensors of shape ().
-        """
-        for path in (path_x, path_y):
-            if "://" not in str(path) and not Path(path).is_file():
-                raise FileNotFoundError(f"{path}: no such recording")
-        signals = [self.load_audio(str(path), **kwargs) for path in (path_x, path_y)]
-        for path, signal in zip((path_x, path_y), signals, strict=True):
-            if not len(signal) or not torch.isfinite(signal).all():
-                raise ValueError(f"{path}: empty, or holds values that are not finite")
-        return tuple(part[0] for part in self.verify_batch(*signals))
-
-    def _embed(self, wavs, wav_lens):
-        """Embeddings (batch, dim) and lengths; equal lengths go together, nothing is padded."""
-        wavs = torch.atleast_2d(wavs)
-        if not wavs.shape[1] or not torch.isfinite(wavs).all():
-            raise ValueError("a recording is empty, or holds values that are not finite")
-        lengths = torch.ones(len(wavs)) if wav_lens is None else wav_lens.cpu()
-        frames = (lengths * wavs.shape[1]).round().long().clamp(min=1)
-        vectors = [None] * len(wavs)
-        for length in frames.unique().tolist():
-            rows = torch.nonzero(frames == length).flatten().tolist()
-            signals = wavs[rows, :length]
-            shortest = self.windows.MIN_FRAMES
-            signals = signals.repeat(1, -(-shortest // length))[:, : max(shortest, length)]
-            starts, size = self.windows.windows(signals.shape[1])
-            parts = [self._encode(signals[:, start : start + size]) for start in starts]
-            for row, vector in zip(rows, torch.stack(parts).mean(dim=0), strict=True):
-                vectors[row] = vector
-        return torch.stack(vectors).numpy(), frames.numpy()
-
-    def _encode(self, signals):
-        # SpeechBrain's statistics pooling adds a little noise: the same in each call.
-        with torch.random.fork_rng([self.device] if "cuda" in str(self.device) else []):
-            torch.manual_seed(0)
-            return self.encode_batch(signals).squeeze(1).float().cpu()
+def cut_batch(wavs: torch.Tensor, wav_lens: torch.Tensor | None) -> list[torch.Tensor]:
+    """The signals of a batch, whose lengths are relative, without what follows their ends."""
+    wavs = torch.atleast_2d(wavs)
+    lengths = torch.ones(len(wavs)) if wav_lens is None else wav_lens.cpu()
+    frames = (lengths * wavs.shape[1]).round().long().clamp(min=1).tolist()
+    return [wav[:length] for wav, length in zip(wavs, frames, strict=True)]
 
 
 def read_decision(folder: Path):
@@ -139,14 +134,16 @@ def read_decision(folder: Path):
             "speaker_verification.py hparams/verification.yaml --calibration_trials dev_trials.txt "
             "…, with --checkpoint the folder of this run"
         )
-    decision = json.loads(path.read_text(encoding="utf-8"))
-    backend = path.with_name(decision["backend"])
+    try:
+        decision = json.loads(path.read_text(encoding="utf-8"))
+        backend, threshold = path.with_name(decision["backend"]), float(decision["threshold"])
+        calibration = import_beside("decisions").Calibration(**decision["calibration"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: damaged ({error!r}); fit it anew") from error
+    if not np.isfinite(threshold):
+        raise ValueError(f"{path}: damaged: a threshold of {threshold}; fit it anew")
     content = backend.read_bytes()
     if hashlib.sha256(content).hexdigest() not in backend.name:
         raise ValueError(f"{backend}: damaged: its content is not what its name tells; fit anew")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return (
-            import_beside("backends").Backend.from_arrays(arrays),
-            import_beside("decisions").Calibration(**decision["calibration"]),
-            decision["threshold"],
-        )
+        return import_beside("backends").Backend.from_arrays(arrays), calibration, threshold

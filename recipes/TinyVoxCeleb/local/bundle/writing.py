@@ -30,20 +30,27 @@ LOCAL = Path(__file__).resolve().parents[1]
 # Files of this recipe that stand by themselves beside the network.
 VERIFIER = (
     LOCAL / "bundle/speaker_verifier.py",
+    LOCAL / "bundle/speaker_encoder.py",
+    LOCAL / "bundle/no_foreign_threshold.py",
     LOCAL / "bundle/windows.py",
+    LOCAL / "bundle/speech.py",
+    LOCAL / "corpora/polyphase.py",
     LOCAL / "scoring/backends.py",
     LOCAL / "scoring/decisions.py",
 )
 
 HYPERPARAMS = """\
-# Made by training. To load it:
-#   EncoderClassifier.from_hparams(source=FOLDER) or SpeakerRecognition.from_hparams(source=FOLDER)
-# or, once a threshold has been fitted, as speaker_verifier.py tells.
+# Made by training. speaker_verifier.py tells how to decide with it whether two recordings are of
+# one speaker, at the threshold that was fitted to it; SpeechBrain's SpeakerRecognition, which has
+# one of its own, is refused. speaker_encoder.py tells how to get embeddings of any recording; for
+# its layers there is EncoderClassifier.from_hparams(source=FOLDER), which guards against nothing.
 # The code of networks that are not SpeechBrain's lies beside this file. If the folder has moved,
 # add overrides={{"pretrained_path": FOLDER}}.
 pretrained_path: {folder}
 __code: !apply:sys.path.insert [0, !ref <pretrained_path>]
-
+__decisions: !apply:no_foreign_threshold.refuse_speaker_recognition []
+audio_normalizer: !name:polyphase.to_16khz
+{level}
 {network}
 modules:
 {modules}
@@ -62,6 +69,7 @@ def write_inference_bundle(
     speakers: list[str],
     code: str | Path,
     modules: Mapping[str, torch.nn.Module],
+    speech_level: float | None = None,
 ) -> None:
     """Write a trained network as a folder from which SpeechBrain's inference interfaces load it.
 
@@ -79,6 +87,8 @@ def write_inference_bundle(
         The package of networks that the hyperparameters name; it is copied.
     modules
         By name, what the hyperparameters have made: the parts of the network, and others.
+    speech_level
+        Of the training data, in dB relative to full scale, to which the verifier brings recordings.
 
     Raises
     ------
@@ -99,6 +109,7 @@ def write_inference_bundle(
             _replace(nodes["compute_features"], "source", place)
         text = HYPERPARAMS.format(
             folder=_quoted(folder),
+            level="" if speech_level is None else f"speech_level: {speech_level}\n",
             network=_to_yaml({key: nodes[key] for key in NETWORK}),
             modules="".join(f"  {key}: !ref <{key}>\n" for key in NETWORK),
             trained="".join(f"    {key}: !ref <{key}>\n" for key in trained),

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import soundfile as sf
-from scipy.signal import resample_poly
 from tqdm import tqdm
 
+from local.corpora.polyphase import BLOCK_SECONDS, resampled
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 
-BLOCK_SECONDS = 20  # what is in memory at a time, however long a recording is
 MIN_SECONDS, MAX_SECONDS = 2.0, 4.0  # of an utterance that is joined of clips
 PEAK = 0.7  # of each clip, relative to full scale
 SILENCE = 1e-3  # a peak below this is no speech
@@ -78,12 +77,7 @@ def convert(source: str | Path, target: str | Path) -> tuple[int, float]:
 def resampled_blocks(
     source: str | Path, block_seconds: int = BLOCK_SECONDS
 ) -> Iterator[np.ndarray]:
-    """Decode a recording as mono 16 kHz audio, in blocks of shape (time,) of 2 s at least.
-
-    SciPy's polyphase filter takes any rate; torchaudio's (SpeechBrain's AudioNormalizer) tabulates
-    its kernel for every output phase: 23 GB and a minute for 44,099 Hz. Blocks are whole seconds,
-    so that each starts on a sample of either rate, and overlap by more than the filter's length:
-    the result is that of filtering the whole recording.
+    """Decode a recording as mono 16 kHz audio, in blocks of shape (time,).
 
     Raises
     ------
@@ -92,20 +86,15 @@ def resampled_blocks(
     """
     try:
         with sf.SoundFile(source) as audio:
-            rate = audio.samplerate
-            before = np.zeros(0, np.float32)  # one second of context, one not yet given out
-            done = 0
-            last = False
-            while not last:
-                block = audio.read(block_seconds * rate, dtype="float32", always_2d=True)
-                last = len(block) < block_seconds * rate
-                block = np.concatenate([before, block.mean(axis=1)])
+
+            def read(frames):
+                block = audio.read(frames, dtype="float32", always_2d=True).mean(axis=1)
                 if not np.isfinite(block).all():
                     raise RecipeError(f"{source}: holds NaN or infinity; remove or export it again")
-                signal = resample_poly(block, SAMPLE_RATE, rate)
-                yield signal[done : None if last else -SAMPLE_RATE]
-                before, done = block[-2 * rate :], SAMPLE_RATE
-    except sf.SoundFileError as error:
+                return block
+
+            yield from resampled(read, audio.samplerate, SAMPLE_RATE, block_seconds)
+    except (sf.SoundFileError, ValueError) as error:
         raise RecipeError(
             f"{source}: cannot be decoded ({error}); remove it or export it again"
         ) from error

@@ -1,0 +1,156 @@
+"""Embeddings of recordings of any length and sampling rate, or an error that says what is wrong.
+
+A copy of this file lies in each inference bundle. To use it there, with SpeechBrain alone:
+
+    from speechbrain.inference.interfaces import foreign_class
+
+    encoder = foreign_class(
+        source=FOLDER, pymodule_file="speaker_encoder.py", classname="SpeakerEncoder"
+    )
+    vectors = encoder.embed_files("one.wav", "other.wav")
+"""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import torch
+from speechbrain.inference.classifiers import EncoderClassifier
+from speechbrain.utils.data_utils import split_path
+from speechbrain.utils.fetching import fetch
+from speechbrain.utils.superpowers import import_from_path
+
+HERE = Path(__file__).resolve().parent
+SAMPLE_RATE = 16000
+MAX_PEAK = 10.0  # full scale is 1; what is above is damaged, or on another scale
+MIN_SPEECH = 0.5  # s
+CANCELLED = 1e-3  # of the channels' power: less than that in their mean is no recording any more
+
+
+def import_beside(name: str):
+    """Import a module by its path: one of the same name elsewhere is never taken for it."""
+    return import_from_path(HERE / f"{name}.py")
+
+
+class SpeakerEncoder(EncoderClassifier):
+    """SpeechBrain's `EncoderClassifier`, guarded: what is no recording of speech is a ValueError.
+
+    A network may hear offset and level: the offset is removed, and the speech is brought to the
+    level of that of the training data (`speech_level` of hyperparams.yaml). Long recordings are
+    embedded in windows, as the recipe does it.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.windows, self.polyphase = import_beside("windows"), import_beside("polyphase")
+        self.speech = import_beside("speech")
+        self.detector = self.speech.SpeechDetector()
+
+    def embed_files(self, *paths, min_speech=MIN_SPEECH, **kwargs) -> torch.Tensor:
+        """Embed files.
+
+        Arguments
+        ---------
+        *paths : str or Path
+        min_speech : float
+            Seconds of speech that each has to hold.
+        **kwargs
+            For `load_audio`.
+
+        Returns
+        -------
+        torch.Tensor
+            Of shape (files, dim), float32, on the CPU.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            A file that is not there, cannot be decoded, cannot be embedded, or lacks speech.
+        """
+        signals = [self.load_audio(path, **kwargs) for path in paths]
+        return torch.from_numpy(self._embed(signals, paths, min_speech)[0])
+
+    def load_audio(self, path, savedir=None) -> torch.Tensor:
+        """Read the mean of a file's channels at 16 kHz, shape (time,), block by block.
+
+        The path may be a web address, from which it is fetched into the folder `savedir`.
+        """
+        path = str(path)
+        if "://" in path:
+            source, name = split_path(path)
+            path = str(fetch(name, source=source, savedir=savedir))
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: no such recording")
+        power = np.zeros(2)  # of the mean of the channels, and the mean of theirs
+
+        def read(frames):
+            block = audio.read(frames, dtype="float32", always_2d=True)
+            mono = block.mean(axis=1)
+            with np.errstate(over="ignore", invalid="ignore"):  # refused when it is embedded
+                power[:] += (mono**2).sum(), (block**2).mean(axis=1).sum()
+            return mono
+
+        try:
+            with sf.SoundFile(path) as audio:
+                blocks = list(self.polyphase.resampled(read, audio.samplerate, SAMPLE_RATE))
+        except (sf.SoundFileError, ValueError) as error:
+            raise ValueError(f"{path}: cannot be decoded ({error}); export it again") from error
+        if power[0] < CANCELLED * power[1]:
+            raise ValueError(f"{path}: its channels cancel each other; give one of them")
+        return torch.from_numpy(np.concatenate(blocks)).to(self.device)
+
+    def _embed(self, signals, names, min_speech):
+        """Embeddings (recordings, dim) of signals of shape (time,), and their lengths.
+
+        Those of equal lengths go together, nothing is padded. `names` are for errors.
+        """
+        signals = [_checked(*pair) for pair in zip(signals, names, strict=True)]
+        answers = zip(signals, self.detector(signals), names, strict=True)
+        signals = [self._levelled(*answer, min_speech) for answer in answers]
+        frames = torch.tensor([len(signal) for signal in signals])
+        vectors = [None] * len(signals)
+        for length in frames.unique().tolist():
+            rows = torch.nonzero(frames == length).flatten().tolist()
+            batch = torch.stack([signals[row] for row in rows])
+            shortest = self.windows.MIN_FRAMES
+            batch = batch.repeat(1, -(-shortest // length))[:, : max(shortest, length)]
+            starts, size = self.windows.windows(batch.shape[1])
+            parts = [self._encode(batch[:, start : start + size]) for start in starts]
+            for row, vector in zip(rows, torch.stack(parts).mean(dim=0), strict=True):
+                if not torch.isfinite(vector).all():
+                    raise ValueError(f"{names[row]}: the network gives values that are not finite")
+                vectors[row] = vector
+        return torch.stack(vectors).numpy(), frames.numpy()
+
+    def _levelled(self, signal, speech, name, min_speech):
+        """The signal at the level of the training data; an error where nobody speaks in it."""
+        seconds = speech.sum().item() * self.speech.CHUNK / SAMPLE_RATE
+        if not seconds or seconds < min_speech:
+            raise ValueError(
+                f"{name}: {f'{seconds:.1f} s of' if seconds else 'no'} speech in "
+                f"{len(signal) / SAMPLE_RATE:.1f} s of audio, expected {min_speech} s at least "
+                "(min_speech); give another recording"
+            )
+        wanted = getattr(self.hparams, "speech_level", None)
+        if wanted is None:  # bundles of earlier versions do not tell
+            return signal
+        return signal * 10 ** ((wanted - self.speech.speech_level(signal, speech)) / 20)
+
+    def _encode(self, signals):
+        # SpeechBrain's statistics pooling adds a little noise: the same in each call.
+        with torch.random.fork_rng([self.device] if "cuda" in str(self.device) else []):
+            torch.manual_seed(0)
+            return self.encode_batch(signals).squeeze(1).float().cpu()
+
+
+def _checked(signal, name):
+    """A signal without its offset; an error if it is no audio."""
+    signal = signal.float()
+    if not len(signal) or not torch.isfinite(signal).all():
+        raise ValueError(f"{name}: empty, or holds values that are not finite")
+    if (peak := signal.abs().max().item()) > MAX_PEAK:
+        raise ValueError(
+            f"{name}: a sample of {peak:.3g}, expected -1 to 1: damaged, or on another scale; "
+            "export it again"
+        )
+    return signal - signal.mean()

@@ -1,0 +1,76 @@
+"""Where in a recording somebody speaks, and how loud: by Silero VAD, https://github.com/snakers4.
+
+A copy of this file lies in each inference bundle, so it imports nothing of the recipe.
+"""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+
+SAMPLE_RATE = 16000
+CHUNK = 512  # audio samples about which the detector decides at once
+SEGMENT = 1875 * CHUNK  # 1 min: the parts of a long recording are listened to side by side
+LOUDNESS = 0.05  # root mean square at which the detector gets a recording, whatever its own is
+
+
+class SpeechDetector:
+    """Tells speech from silence, noise, hum, clicks and music.
+
+    Raises
+    ------
+    ImportError
+        The package silero-vad, which brings the network, is not installed.
+    """
+
+    def __init__(self):
+        found = find_spec("silero_vad")
+        if found is None:
+            raise ImportError(
+                "the package silero-vad, which tells speech from noise, is not installed: "
+                "pip install silero-vad==6.2.3"
+            )
+        # Not by its own function: importing the package leaves torch with one thread.
+        folder = Path(found.submodule_search_locations[0])
+        self.model = torch.jit.load(str(folder / "data/silero_vad.jit"), map_location="cpu").eval()
+
+    @torch.no_grad()
+    def __call__(self, signals: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Decide about each chunk of signals of shape (time,); gives booleans of shape (chunks,).
+
+        The last chunk of a signal may be shorter.
+        """
+        parts = [part for signal in signals for part in _at_one_loudness(signal).split(SEGMENT)]
+        batch = pad_sequence(parts, batch_first=True)
+        batch = pad(batch, (0, -batch.shape[1] % CHUNK))
+        self.model.reset_states()
+        chunks = [self.model(chunk, SAMPLE_RATE)[:, 0] for chunk in batch.split(CHUNK, dim=1)]
+        rows = iter(torch.stack(chunks, dim=1) > 0.5)
+        answers = []
+        for signal in signals:
+            whole = torch.cat([next(rows) for _ in signal.split(SEGMENT)])
+            answers.append(whole[: -(-len(signal) // CHUNK)])
+        return answers
+
+
+def speech_level(signal: torch.Tensor, speech: torch.Tensor) -> float:
+    """The level of the chunks of a signal that are speech, in dB relative to full scale.
+
+    The signal is of shape (time,) and without offset, `speech` is from a `SpeechDetector`.
+
+    Example
+    -------
+    >>> speech_level(torch.tensor([0.1, -0.1, 0.0]).repeat_interleave(512), torch.ones(3).bool())
+    -21.8
+    """
+    heard = signal[speech.repeat_interleave(CHUNK)[: len(signal)]]
+    return round(10 * heard.double().square().mean().log10().item(), 1)
+
+
+def _at_one_loudness(signal):
+    signal = signal.cpu()
+    rms = signal.square().mean().sqrt()
+    return (signal * (LOUDNESS / rms)).clamp(-1, 1) if rms > 0 else signal

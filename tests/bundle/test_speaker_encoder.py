@@ -1,0 +1,106 @@
+"""The guarded way to an embedding: of any recording, or an error that names what is wrong."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from speechbrain.inference.interfaces import foreign_class
+
+from running import train
+
+
+@pytest.fixture(scope="module")
+def bundle(small, tmp_path_factory):
+    return train(small, tmp_path_factory.mktemp("run")) / "inference"
+
+
+@pytest.fixture(scope="module")
+def encoder(bundle):
+    options = {"pymodule_file": "speaker_encoder.py", "classname": "SpeakerEncoder"}
+    return foreign_class(source=str(bundle), **options, run_opts={"device": "cpu"})
+
+
+@pytest.fixture(scope="module")
+def paths(small):
+    return sorted((small.corpus / "dev").glob("*/*/*.wav"))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write float samples as a file; returns its path."""
+
+    def write(signal, rate=16_000, name="tried.wav"):
+        soundfile.write(tmp_path / name, signal, rate, subtype="FLOAT")
+        return tmp_path / name
+
+    return write
+
+
+def speech(path):
+    return soundfile.read(path, dtype="float32")[0]
+
+
+def test_files_without_a_decision_to_be_had(encoder, bundle, paths):
+    """No threshold is needed for embeddings, and the files are embedded as if each were alone."""
+    assert not (bundle / "decision.json").exists()
+    vectors = encoder.embed_files(*paths[:4])
+    assert vectors.shape == (4, 128) and vectors.dtype == torch.float32
+    for path, vector in zip(paths, vectors, strict=False):
+        assert torch.allclose(encoder.embed_files(str(path))[0], vector, atol=1e-5)
+    assert torch.equal(encoder.embed_files(paths[0]), encoder.embed_files(paths[0]))
+
+
+def spoilt(value, place=8000):
+    def spoil(signal):
+        signal[place] = value
+        return signal
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (spoilt(1e30), "a sample of 1e\\+30, expected -1 to 1"),
+        (spoilt(-3e38, 0), "a sample of 3e\\+38, expected"),
+        (spoilt(300.0, -1), "a sample of 300, expected"),
+        (lambda signal: 32768 * signal, "a sample of .*, expected -1 to 1"),
+        (spoilt(np.nan), "not finite"),
+        (spoilt(-np.inf), "not finite"),
+        (lambda signal: signal[:0], "empty"),
+        (lambda signal: np.stack([signal, -signal], axis=1), "channels cancel each other"),
+    ],
+)
+def test_no_embedding_of_what_is_no_recording(encoder, paths, write, spoil, message):
+    path = write(spoil(speech(paths[0])))
+    with pytest.raises(ValueError, match=f"tried.wav: .*{message}") as e:
+        encoder.embed_files(paths[1], path)
+    assert "\n" not in str(e.value)
+
+
+def test_files_that_are_not_there_or_no_audio(encoder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="none.wav: no such recording"):
+        encoder.embed_files(tmp_path / "none.wav")
+    (tmp_path / "text.wav").write_text("no audio")
+    with pytest.raises(ValueError, match="text.wav: cannot be decoded"):
+        encoder.embed_files(tmp_path / "text.wav")
+
+
+def test_peaks_above_1_are_no_damage(encoder, paths, write):
+    signal = speech(paths[0])
+    assert encoder.embed_files(write(signal * 3 / np.abs(signal).max())).isfinite().all()
+
+
+def test_an_hour_is_embedded_in_windows(encoder, paths, write, monkeypatch):
+    """A network whose memory grows with the audio never gets more than two minutes of it."""
+    longest = []
+
+    def encode_batch(signals):
+        longest.append(signals.shape[1])
+        return signals[:, None, :8]
+
+    monkeypatch.setattr(encoder, "encode_batch", encode_batch)
+    hour = np.resize(speech(paths[0]), 3600 * 4000)  # at a quarter of the rate
+    vector = encoder.embed_files(write(hour, 4000))
+    assert vector.shape == (1, 8) and len(longest) == 30
+    assert max(longest) <= 120 * 16_000
