@@ -52,8 +52,8 @@ class SpeakerBrain(ResumableBrain):
         self.average = RunningAverage(self.modules, getattr(self.hparams, "ema_decay", 0.0))
         self.modules.update(self.average.trained)  # the average keeps the modules' names
         self.remember(trained_modules=self.average.trained)
-        numbers = [getattr(self.hparams, key, None) for key in ("unfreezing", "lr_factors")]
-        self.unfreezing = Unfreezing(torch.nn.ModuleDict(self.modules), *numbers)
+        settings = [getattr(self.hparams, key, None) for key in ("unfreezing", "lr_factors")]
+        self.unfreezing = Unfreezing(torch.nn.ModuleDict(self.modules), *settings)
         self.opt_class = self.unfreezing.grouping(self.opt_class)
         # DistributedDataParallel would wait for gradients of what is frozen.
         self.find_unused_parameters |= bool(self.unfreezing.epochs)
@@ -110,8 +110,8 @@ class SpeakerBrain(ResumableBrain):
     def optimizers_step(self):
         """Clip all gradients together (SpeechBrain clips the first group's only), and step."""
         self.scaler.unscale_(self.optimizer)
-        parameters = [one for group in self.optimizer.param_groups for one in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+        weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(weights, self.max_grad_norm)
         if self.skip_nonfinite_grads and not self.scaler.is_enabled():
             self.check_gradients()
         self.scaler.step(self.optimizer)
@@ -153,8 +153,8 @@ def train(hparams, run_opts, val_trials, bundle, experiment):
     brain.fit(hparams["epoch_counter"], *loaders, progressbar=False)
     chosen, title = choose_network(brain, *loaders, brain.val_eer)
     speakers, code = class_speakers(hparams), RECIPE / "speaker_models"
-    network = [bundle, experiment.text, chosen, speakers, code, hparams, level]
-    run_on_main(write_inference_bundle, args=network)
+    arguments = [bundle, experiment.text, chosen, speakers, code, hparams, level]
+    run_on_main(write_inference_bundle, args=arguments)
     return title
 
 
@@ -188,12 +188,12 @@ def main(argv):
             hparams["train_loggers"] = []  # nothing is left but log.txt
         start_from(hparams)
         keep_freed_memory()
-        with run_folder(folder, experiment, run_opts.debug) as kept:
+        with run_folder(folder, experiment, run_opts.debug) as results:
             sb.create_experiment_directory(folder, log_config=RECIPE / "hparams/log_config.yaml")
-            bundle = kept / "inference"
+            bundle = results / "inference"
             title = train(hparams, run_opts, val_trials, bundle, experiment)
             result = test(hparams, run_opts, dev_trials, bundle, title)
-            run_on_main(record_test, args=[kept, result])
+            run_on_main(record_test, args=[results, result])
 
 
 if __name__ == "__main__":

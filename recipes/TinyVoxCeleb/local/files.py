@@ -1,4 +1,4 @@
-"""Files and folders that are either complete or absent, and locks for those who want them at once.
+"""Files and folders that appear complete or not at all, and locks between processes.
 
 Everything is written beside its destination under a temporary name and renamed at the end, so a
 killed run leaves no half-written result; its leftovers are removed by the next run. Two runs that

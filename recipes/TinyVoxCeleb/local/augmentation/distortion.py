@@ -1,4 +1,4 @@
-"""Loudness, overload, and what coding for a line or a file leaves of speech.
+"""Gain, clipping, companding and holes in the spectrum: what devices and codecs do to speech.
 
 SpeechBrain's CodecAugment encodes and decodes crops one by one on the CPU; these work on the batch.
 """

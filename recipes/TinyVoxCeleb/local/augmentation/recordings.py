@@ -1,4 +1,4 @@
-"""Material for many crops: noise or room responses in a folder of audio files or in shards."""
+"""Recordings of noise or rooms for augmentation, in a folder of audio files or in shards."""
 
 from collections.abc import Callable
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""Self-supervised front ends: where their folders come from, and what of them a bundle needs.
+"""Self-supervised front ends: their folders, downloaded once, and what a bundle keeps of them.
 
 Outside the rules of a closed track, as they have been trained on other speech.
 """

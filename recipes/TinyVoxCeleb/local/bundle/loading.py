@@ -1,4 +1,4 @@
-"""A trained network at work, and what a batch may hold without changing its embeddings."""
+"""Load a trained network, and find out which utterances it can embed together in a batch."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The data of a training as one object, which knows what an hparams file has to ask of the data."""
+"""The data of a training as one object: its crops, val utterances, speakers and steps."""
 
 import math
 import sys

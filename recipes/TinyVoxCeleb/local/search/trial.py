@@ -1,4 +1,4 @@
-"""One trial: a training in a process of its own, followed epoch by epoch; what is told of it."""
+"""One trial of a search: a training in a process of its own, followed epoch by epoch."""
 
 import signal
 import subprocess

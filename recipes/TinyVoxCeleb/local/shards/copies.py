@@ -1,4 +1,4 @@
-"""Copies of shards in a folder, each with a note of what it is a copy of.
+"""A folder of copies of shards, each with a note that names its source.
 
 Beside the folder stands what its sources were found to hold, so that copies that are complete can
 be used while the server that they came from does not answer.

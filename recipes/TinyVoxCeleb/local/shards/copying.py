@@ -1,4 +1,4 @@
-"""One shard copied to a disk: read back, checked, and noted what it is a copy of."""
+"""Copy one shard to a disk: read it back, check it, and write the note that names its source."""
 
 import errno
 import hashlib

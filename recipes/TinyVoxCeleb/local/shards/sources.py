@@ -1,4 +1,4 @@
-"""Shards wherever they lie: found, told from what they were before, read from start to end."""
+"""Find shards in folders and at URLs, see whether they have changed, and open them for reading."""
 
 import gzip
 import io

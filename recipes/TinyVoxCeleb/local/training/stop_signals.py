@@ -1,4 +1,4 @@
-"""Signals that ask a training to stop: taken down, and followed when a step is complete."""
+"""Signals that ask a training to stop, which it does once the step at hand is complete."""
 
 import contextlib
 import signal
