@@ -51,5 +51,6 @@ def shared(name):
 
 def pytest_collection_modifyitems(items):
     """The long tests first, so that no process is left with one of them at the end."""
-    first = ("test_slurm.py", "test_readme.py", "test_run_sh.py")
-    items.sort(key=lambda item: item.path.name not in first)
+    first = ("slurm", "readme", "sweep", "benchmarks", "run_sh", "processes", "resume")
+    places = {f"test_{name}.py": place for place, name in enumerate(first)}
+    items.sort(key=lambda item: places.get(item.path.name, len(first)))

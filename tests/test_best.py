@@ -13,6 +13,8 @@ from local.search.trial import val_eer_of_tested
 from local.training.final_network import fit_norm
 from running import killed_after, make_brain, rows, train, verify
 
+pytestmark = pytest.mark.long
+
 BEST, FULL, SPEECHBRAIN = (
     str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "speechbrain_voxceleb")
 )

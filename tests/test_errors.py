@@ -16,6 +16,8 @@ from running import ECAPA, PROTOTYPE, VERIFICATION, data_options, one_line, trai
 from shard_writing import member_pair, write_tar
 from warm_python import warm_python
 
+pytestmark = pytest.mark.long
+
 
 def test_no_shards(small, tmp_path, capsys):
     (tmp_path / "shards/train").mkdir(parents=True)

@@ -22,6 +22,7 @@ def test_a_path_may_hold_what_yaml_uses(name):
     assert settings(text) == {"run": name, "files.one": name}
 
 
+@pytest.mark.long
 def test_an_apostrophe_in_the_output_folder(small, tmp_path, capsys):
     folder = tmp_path / "o'brien" / "it's # 1"
     run = train(small, folder, "--epochs", "1")
@@ -102,6 +103,7 @@ def test_the_record_of_a_file_with_a_base_is_complete():
             assert "base" not in found and found["epoch_counter"].startswith("!new:")
 
 
+@pytest.mark.long
 def test_a_module_with_parameters_is_saved_by_itself(small, tmp_path):
     hparams = tmp_path / "scaled.yaml"
     old = "mean_var_norm: !new:speaker_models.no_normalization.NoNormalization"

@@ -17,6 +17,8 @@ from local.shards.audio import decode
 from running import ECAPA, TINY_ECAPA, train, verify
 from warm_python import warm_python
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def run(small, tmp_path_factory):

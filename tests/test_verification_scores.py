@@ -14,6 +14,8 @@ from local.scoring.score_list import check_scores, read_scores
 from local.scoring.trials import read_trials
 from running import one_line, train, verify
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def run(small, tmp_path_factory):

@@ -115,6 +115,7 @@ print(score.item(), probability.item(), bool(same))
 """
 
 
+@pytest.mark.long
 def test_a_moved_bundle_needs_nothing_of_the_recipe(bundle, small, data, tmp_path):
     """In a process of its own, beside modules of the same names; where it was made is no more."""
     llrs, chosen = decide(bundle, data)

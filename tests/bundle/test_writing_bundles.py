@@ -76,6 +76,7 @@ def test_quotes_and_comments_of_the_record(tmp_path):
     load_encoder(folder, "cpu")
 
 
+@pytest.mark.long
 def test_a_run_in_a_folder_with_apostrophe_and_hash(small, tmp_path):
     run = train(small, tmp_path / "o'brien" / "run #1", "--epochs", "1")
     hyperparams = (run / "inference/hyperparams.yaml").read_text()

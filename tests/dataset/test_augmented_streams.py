@@ -2,9 +2,13 @@
 
 import re
 
+import pytest
+
 from conftest import RECIPE
 from http_server import HttpServer
 from running import train
+
+pytestmark = pytest.mark.long
 
 
 def test_the_best_recipe_over_streamed_shards(small, tmp_path):

@@ -186,6 +186,7 @@ def test_speakers_are_balanced(tmp_path):
     assert content(again) == content(loader)
 
 
+@pytest.mark.long
 def test_one_open_file_a_shard_and_process(index):
     data = IndexedCrops(index, crop_frames=4000, seed=1)
     program = (

@@ -133,6 +133,7 @@ def test_http(tmp_path, cached):
         assert len(server.gets("shard")) - opened == (0 if cached else 2 * 3 + 1)
 
 
+@pytest.mark.long
 def test_s3_in_workers_that_are_forked(tmp_path, monkeypatch):
     write(tmp_path / "bucket/train", 2)
     with serve_s3(tmp_path) as endpoint:

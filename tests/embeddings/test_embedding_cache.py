@@ -49,6 +49,7 @@ def test_what_is_cached_needs_no_network(run, shards, tmp_path, monkeypatch, cap
     assert read_embeddings(tmp_path / "out.npz", run).about == first.about
 
 
+@pytest.mark.long
 def test_what_is_cached_imports_no_speechbrain(run, shards, tmp_path):
     get_embeddings(run, [shards], device="cpu")
     code = "import sys; from local.embeddings.__main__ import main; main(sys.argv[1:]);"

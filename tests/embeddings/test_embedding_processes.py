@@ -14,6 +14,8 @@ from shard_writing import member_pair, write_tar
 from starting import TORCHRUN
 from warm_python import warm_python
 
+pytestmark = pytest.mark.long
+
 shards = pytest.fixture(shards_of_noise, scope="module")
 run = pytest.fixture(random_run)
 

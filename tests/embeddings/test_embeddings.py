@@ -170,6 +170,7 @@ for folder in sys.argv[2:]:
 """
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_audio(run, tmp_path):
     folders = []
     minute = np.random.default_rng(0).integers(-9999, 9999, 60 * 16000, dtype=np.int16)

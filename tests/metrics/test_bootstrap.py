@@ -21,6 +21,7 @@ def by_speakers(num_speakers, seed, num_trials=2000):
     return 1 / (1 + np.exp(1 - scores)), labels, (first.astype(str), second.astype(str))
 
 
+@pytest.mark.long
 def test_intervals_cover_the_truth_as_often_as_they_say():
     many = [LabelledTrials(*by_speakers(3000, seed, 300_000)[:2]).metrics() for seed in (1, 2)]
     sets = [

@@ -12,6 +12,8 @@ from local.scoring.score_list import write_scores
 from local.scoring.trials import read_trials
 from warm_python import warm_python
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def files(small, tmp_path_factory):

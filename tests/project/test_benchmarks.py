@@ -16,6 +16,8 @@ from conftest import ROOT
 from running import TINY_ECAPA
 from warm_python import warm_python
 
+pytestmark = pytest.mark.long
+
 
 def call(*command, python=None):
     command = [python or warm_python(), *map(str, command)]

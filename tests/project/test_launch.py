@@ -5,7 +5,11 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from conftest import ROOT
+
+pytestmark = pytest.mark.long
 
 WORKER = """
 import os, pathlib, signal, sys, time

@@ -17,6 +17,8 @@ from running import TINY_ECAPA, train
 from s3_server import serve_s3
 from warm_python import warm_environment
 
+pytestmark = pytest.mark.long
+
 LIMITED_DATA = (
     "python -m benchmarks.limited_data --data_folder tiny-librispeech "
     "--channels_folder tiny-librispeech-channels --unseen_folder arabic-speakers "

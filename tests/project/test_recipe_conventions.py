@@ -65,6 +65,7 @@ def test_flags_are_options(toolkit_folder):
             read_hparams(path, overrides)
 
 
+@pytest.mark.long
 def test_a_row_trains(toolkit_folder):
     row = read_rows()["prototype.yaml"]
     try:

@@ -11,6 +11,8 @@ from conftest import ROOT, shared
 from local.shards import index_shards
 from warm_python import make_environment, warm_environment
 
+pytestmark = pytest.mark.long
+
 SPLITS = ("train", "val", "dev")
 
 

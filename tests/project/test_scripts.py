@@ -16,6 +16,8 @@ from stand_ins import (
     write_script,
 )
 
+pytestmark = pytest.mark.long
+
 SCRIPTS = [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / "test.sh", ROOT / ".ci/run"]
 
 
@@ -156,10 +158,11 @@ def test_unknown_argument_is_one_line(setup):
     assert_one_line_error(setup("--gpu")[0], "--gpu", "--dev")
 
 
-def test_test_sh_runs_pytest_in_the_project_with_its_arguments(setup):
+@pytest.mark.parametrize("quick, chosen", [((), ()), (("quick",), ("-m", "not long"))])
+def test_test_sh_runs_pytest_in_the_project_with_its_arguments(setup, quick, chosen):
     script = shutil.copy(ROOT / "test.sh", setup.project)
-    result = run([script, "-k", "one or two"], **setup.environment())
+    result = run([script, *quick, "-k", "one or two"], **setup.environment())
     assert result.returncode == 5
-    arguments = ["-n", "2", "--maxschedchunk", "1", "-k", "one or two"]
+    arguments = ["-n", "3", "--maxschedchunk", "1", *chosen, "-k", "one or two"]
     assert result.stdout.splitlines()[-1] == f"pytest {setup.project} {arguments}"
     assert "requirements_dev.txt" in setup.log.read_text()

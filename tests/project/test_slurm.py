@@ -16,6 +16,8 @@ from local.search.study import open_study
 from running import train
 from slurm import Slurm, UnavailableError
 
+pytestmark = pytest.mark.long
+
 # The commands of the document, by their beginnings.
 TRAIN = "cluster/submit.sh cluster/train.sbatch"
 VERIFY = "cluster/submit.sh cluster/verify.sbatch"

@@ -36,6 +36,7 @@ def serve(folder):
     return get
 
 
+@pytest.mark.long
 def test_tensorboard_serves_the_embeddings(own, capfd):
     folder = own.run / "tensorboard" / "projector"
     for _ in range(2):  # again: nothing piles up

@@ -21,9 +21,8 @@ playwright = pytest.importorskip(
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="no Chromium: install it, e.g. with scripts/install_chromium.sh"
-)
+REASON = "no Chromium: install it, e.g. with scripts/install_chromium.sh"
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not CHROMIUM, reason=REASON)]
 SCREENS = {"phone": (390, 844), "desktop": (1280, 900)}
 
 

@@ -157,6 +157,7 @@ def test_a_file_of_another_kind(files, content):
     assert found["malformed"][0] == 1 and found["missing"][0] == 5
 
 
+@pytest.mark.long
 def test_command_line_says_complete_or_one_line(files, tmp_path):
     command = [warm_python(), "-m", "local.scoring", "check"]
     path = files(files.complete)

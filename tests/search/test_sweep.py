@@ -18,6 +18,8 @@ from running import PROTOTYPE, QUICK, close_logs, data_options, one_line, train
 from shard_writing import member_pair, write_tar
 from warm_python import warm_python
 
+pytestmark = pytest.mark.long
+
 # Drawn so that trials 1 and 5 learn nothing, 2 and 4 diverge.
 SWEEP = """
 n_trials: 6

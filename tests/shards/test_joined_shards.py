@@ -15,6 +15,8 @@ from local.shards import prepare_split, speakers_by_class
 from running import PROTOTYPE, QUICK, data_options, one_line
 from shard_writing import member_pair, write_tar
 
+pytestmark = pytest.mark.long
+
 
 def write(folder, speakers, shards=(0, 1), first_class=0, session="x"):
     """Three utterances a speaker, turn by turn in two shards; class 0 is the last speaker's."""

@@ -262,6 +262,7 @@ def test_a_password_from_netrc(data, tmp_path, monkeypatch):
         assert read(f"{with_password}/train/{NAMES[1]}") == expected(data, NAMES[1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["folder", "list"])
 def test_s3(data, s3, kind):
     names = "" if kind == "folder" else "/shard-{000000,000001.partial}.tar"

@@ -332,6 +332,7 @@ def test_a_folder_that_cannot_be_made(data, tmp_path):
         stage_shards(data / "train", tmp_path / "file")
 
 
+@pytest.mark.long
 def test_command_line(data, scratch):
     command = [warm_python(), "-m", "local.shards.stage"]
     answers = [

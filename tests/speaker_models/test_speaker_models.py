@@ -19,6 +19,8 @@ from speaker_models.softmax_cost import SoftmaxCost
 from speaker_models.sub_center_classifier import SubCenterClassifier
 from speaker_models.xvector import Xvector
 
+pytestmark = pytest.mark.long
+
 SMALL = {
     EcapaTdnn: {"channels": [8, 8, 8, 8, 24], "attention_channels": 8, "se_channels": 8},
     Xvector: {"channels": [8, 8, 8, 8, 24]},

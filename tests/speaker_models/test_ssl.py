@@ -16,6 +16,8 @@ from local.bundle import encode, load_encoder
 from running import TINY_ECAPA, killed_after, one_line, rows, train
 from speaker_models.ssl_features import SslFeatures
 
+pytestmark = pytest.mark.long
+
 WAVLM = str(RECIPE / "hparams/wavlm.yaml")
 SIZES = {
     **{"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2},

@@ -12,6 +12,8 @@ from local.training.unfreezing import Unfreezing
 from running import ECAPA, TINY_ECAPA, killed_after, one_line, rows, train
 from starting import finish, start
 
+pytestmark = pytest.mark.long
+
 FINE_TUNING = str(RECIPE / "hparams/fine_tuning.yaml")
 SHORT = ("--audio_length_num_frames", "16000", "--crops_per_utterance", "1")
 LARGE_MARGIN = str(RECIPE / "hparams/large_margin.yaml")

@@ -25,6 +25,8 @@ from running import (
     train,
 )
 
+pytestmark = pytest.mark.long
+
 
 def begin(brain):
     brain.on_stage_start(sb.Stage.TRAIN, epoch=1)

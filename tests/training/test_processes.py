@@ -19,6 +19,8 @@ from shard_writing import member_pair, wav_bytes, write_tar
 from starting import TORCHRUN, finish, start, wait_for
 from warm_python import warm_python
 
+pytestmark = pytest.mark.long
+
 ENDLESS = ("--epochs", "1000")
 SAME_BATCHES = ("--batch_size", "6")  # of 18 utterances, none is left for a last, shorter batch
 
@@ -66,9 +68,10 @@ def test_validation_is_that_of_one_process_to_the_last_digit(small, tmp_path):
 
 def test_batch_normalisation_and_a_stop_in_between(small, tmp_path):
     hparams = other_training(tmp_path)
-    options = (*TINY_ECAPA, "--crops_per_utterance", "6", "--ckpt_interval_steps", "1")
+    options = (*TINY_ECAPA, "--crops_per_utterance", "6")
     finish(start(small, tmp_path / "whole", *options, processes=2, hparams=hparams))
-    process = start(small, tmp_path / "parts", *options, processes=2, hparams=hparams)
+    saved = (*options, "--ckpt_interval_steps", "1")
+    process = start(small, tmp_path / "parts", *saved, processes=2, hparams=hparams)
     wait_for(process, tmp_path / "parts", "save/CKPT+2*")
     process.terminate()  # torchrun passes it on
     err = process.communicate(timeout=120)[1]

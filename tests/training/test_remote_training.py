@@ -9,6 +9,8 @@ from http_server import HttpServer
 from running import train
 from s3_server import environment, serve_s3
 
+pytestmark = pytest.mark.long
+
 SPLITS = ("train", "val", "dev")
 
 

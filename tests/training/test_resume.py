@@ -15,6 +15,8 @@ from local.training.resumable_brain import ResumableBrain
 from running import ECAPA, TINY_ECAPA, killed_after, rows, train
 from starting import finish, kill, start, wait_for
 
+pytestmark = pytest.mark.long
+
 LONG = ("--epochs", "3", "--crops_per_utterance", "20")  # 45 steps an epoch
 
 
@@ -56,7 +58,7 @@ def seconds(small, tmp_path_factory):
     ids=["USR1", "TERM", "Ctrl-C"],
 )
 def test_stopped_by_a_signal(small, tmp_path, whole, number, workers):
-    options = (*LONG, "--ckpt_interval_steps", "1", "--num_workers", str(workers))
+    options = (*LONG, "--ckpt_interval_steps", "2", "--num_workers", str(workers))
     process = start(small, tmp_path, *options, python=sys.executable)
     wait_for(process, tmp_path, "train_log.csv")  # then wait for a step of the second epoch
     wait_for(process, tmp_path, "save/CKPT+2*")

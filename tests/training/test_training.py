@@ -51,6 +51,7 @@ def test_tensorboard_holds_the_curves(run):
         assert [point.value for point in points] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.long
 def test_the_learning_rate_falls_from_step_to_step(small, tmp_path):
     rates = ("--learning_rate", "0.01", "--final_learning_rate", "0.0")
     run = train(small, tmp_path, *TINY_ECAPA, *rates, hparams=ECAPA)  # 2 epochs of 3 steps
@@ -66,6 +67,7 @@ def test_checkpoints(run):
     )
 
 
+@pytest.mark.long
 def test_best_checkpoint_is_kept_and_tested(small, tmp_path):
     # From the second epoch on a wild learning rate spoils the network.
     options = ("--epochs", "4", "--learning_rate", "0.003", "--final_learning_rate", "3")
@@ -96,6 +98,7 @@ def test_a_complete_run_is_not_done_again(run, small, capsys):
     assert sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*")) == before
 
 
+@pytest.mark.long
 def test_more_epochs_carry_a_run_on(small, tmp_path):
     whole = train(small, tmp_path / "whole", "--epochs", "3")
     train(small, tmp_path / "parts", "--epochs", "1")
@@ -105,6 +108,7 @@ def test_more_epochs_carry_a_run_on(small, tmp_path):
     assert [point.step for point in events.Scalars("eer/valid")] == [1, 2, 3]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hparams, options", [(PROTOTYPE, ()), (ECAPA, TINY_ECAPA)])
 def test_killed_in_the_middle_of_an_epoch(small, tmp_path, hparams, options):
     slow = (*options, "--epochs", "3", "--crops_per_utterance", "10")
@@ -145,6 +149,7 @@ def test_half_a_checkpoint_is_removed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["CKPT+epoch_0002"]
 
 
+@pytest.mark.long
 def test_early_stopping(small, tmp_path):
     # Nothing is learnt, so no epoch is better than the first.
     run = train(small, tmp_path, "--epochs", "9", "--learning_rate", "0", "--patience", "2")
@@ -159,6 +164,7 @@ def test_a_run_with_other_hyperparameters_is_not_touched(run, small, capsys):
     assert "holds a run with learning_rate: 0.003, now it is 0.1" in message
 
 
+@pytest.mark.long
 def test_a_run_keeps_to_its_data_and_run_options(run, small, own_shards, tmp_path, capsys):
     kept = shutil.copytree(run, tmp_path / "kept")
     with pytest.raises(SystemExit):
@@ -179,6 +185,7 @@ def test_a_run_keeps_to_its_data_and_run_options(run, small, own_shards, tmp_pat
     assert "holds a run with train_content" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_one_folder_under_two_spellings(small, tmp_path, monkeypatch, capsys):
     train(small, tmp_path / "run", "--epochs", "1")
     monkeypatch.chdir(tmp_path)
@@ -220,6 +227,7 @@ def test_debug_mode_is_short_and_leaves_nothing(small, tmp_path):
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("option", [("--precision", "bf16"), ("--compile",)], ids=" ".join)
 def test_fast_options_train_alike(run, small, tmp_path, option):
     fast = train(small, tmp_path, *option)
