@@ -4,6 +4,9 @@ import csv
 import filecmp
 import os
 import shutil
+import socket
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -307,7 +310,9 @@ def test_an_interrupted_preparation_leaves_nothing(tree, corpus, monkeypatch):
 
 
 def test_what_a_killed_preparation_left_is_removed(tree, corpus):
-    rest = write_audio(corpus.parent / ".corpus.partial" / "train" / "s0" / "gone" / "0.wav")
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    name = f".corpus.{socket.gethostname()}-{int(done.stdout)}.partial"
+    rest = write_audio(corpus.parent / name / "train" / "s0" / "gone" / "0.wav")
     prepare_folder(tree, corpus)
     assert not rest.exists() and not (corpus / "train" / "s0" / "gone").exists()
     assert [path.name for path in corpus.parent.iterdir()] == ["corpus"]

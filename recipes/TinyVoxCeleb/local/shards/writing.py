@@ -54,12 +54,11 @@ def write_shards(
     if kept:
         print(f"shards are there already: {', '.join(kept)} in {out} (remove them to write anew)")
     for split in splits:
-        if split in kept:
-            continue
-        paths = _audio_files(tree, split)
-        np.random.default_rng(seed=seed).shuffle(paths)
-        with atomic_folder(out / split) as folder:
-            _write_split(folder, split, paths, classes, size)
+        with atomic_folder(out / split, keep=True) as folder:
+            if folder is not None:
+                paths = _audio_files(tree, split)
+                np.random.default_rng(seed=seed).shuffle(paths)
+                _write_split(folder, split, paths, classes, size)
 
 
 def _write_split(folder, split, paths, classes, size):
