@@ -1,4 +1,4 @@
-"""Jobs that make one corpus, or its shards, at once, and jobs that are killed: the result is whole."""
+"""Jobs that make a corpus or shards at once, and jobs that are killed: what is left is whole."""
 
 import itertools
 import subprocess
