@@ -1,19 +1,23 @@
 """Any audio file that libsndfile reads, as 16 kHz mono: written as WAV, or as clips to join."""
 
+import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile as sf
 from scipy.signal import resample_poly
 from tqdm import tqdm
 
+from local.corpora.quality import Level, check_scale
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 
 BLOCK_SECONDS = 20  # what is in memory at a time, however long a recording is
+CANCELLED = 0.25  # of the power that the mean of unrelated channels has
 MIN_SECONDS, MAX_SECONDS = 2.0, 4.0  # of an utterance that is joined of clips
 PEAK = 0.7  # of each clip, relative to full scale
 SILENCE = 1e-3  # a peak below this is no speech
@@ -47,38 +51,84 @@ def read_headers(paths: Collection[Path]) -> list:
     return headers
 
 
-def convert(source: str | Path, target: str | Path) -> tuple[int, float]:
+class Converted(NamedTuple):
+    """The levels of a recording as it was read, and the number of the channel taken, or None."""
+
+    level: Level
+    channel: int | None
+
+
+def convert(source: str | Path, target: str | Path) -> Converted:
     """Write a recording as 16 kHz mono PCM16 WAV, block by block.
 
-    Missing parent folders are made. Returns how many samples were written, and the largest
-    magnitude; what exceeds 1, full scale, is clipped.
+    Missing parent folders are made. What moderately exceeds 1, full scale, is scaled to it.
 
     Raises
     ------
     RecipeError
-        If the source cannot be decoded.
+        If the source cannot be decoded, or has another scale.
     OSError
         If the target cannot be written.
     """
-    samples, peak = 0, 0.0
     Path(target).parent.mkdir(parents=True, exist_ok=True)
+    channel = _louder_channel(source)
+    level = _write(source, target, channel, gain=1.0)
+    if level.samples == 0:
+        raise RecipeError(f"{source}: no audio could be decoded; remove it or export it again")
+    check_scale(source, level.peak)
+    if level.peak > 1:
+        _write(source, target, channel, gain=1 / level.peak)
+    return Converted(level, channel)
+
+
+def _write(source, target, channel, gain):
+    level = Level()
     try:
         with sf.SoundFile(target, "w", SAMPLE_RATE, channels=1, subtype="PCM_16") as fout:
-            for signal in resampled_blocks(source):
-                fout.write(signal)
-                samples += len(signal)
-                peak = max(peak, float(np.abs(signal).max(initial=0)))
+            for signal in _resample(source, channel, BLOCK_SECONDS):
+                fout.write(gain * signal)
+                level.add(signal)
     except sf.SoundFileError as error:
         raise OSError(f"{target}: cannot be written ({error}); is the disk full?") from error
-    if samples == 0:
-        raise RecipeError(f"{source}: no audio could be decoded; remove it or export it again")
-    return samples, peak
+    return level
+
+
+def _louder_channel(source):
+    """The number of the louder channel, if the channels cancel so that a mean would be none.
+
+    The mean of channels that have nothing in common has the power of one, divided by their number.
+    Where it has much less, they are copies with opposite signs. A single such second in a good
+    recording changes nothing; seconds that hold more than a tenth of the power do.
+    """
+    with _opened(source) as audio, np.errstate(invalid="ignore", over="ignore"):  # NaN: see below
+        if audio.channels == 1:
+            return None
+        powers, cancelled = np.zeros(audio.channels), 0.0
+        for block in audio.blocks(audio.samplerate, dtype="float32", always_2d=True):
+            power = block.var(axis=0, dtype=np.float64)  # without the offset
+            powers += power * len(block)
+            if block.mean(axis=1).var(dtype=np.float64) < CANCELLED * power.mean() / len(power):
+                cancelled += power.sum() * len(block)
+    return int(powers.argmax()) if cancelled > 0.1 * powers.sum() else None
+
+
+@contextlib.contextmanager
+def _opened(source):
+    try:
+        with sf.SoundFile(source) as audio:
+            yield audio
+    except sf.SoundFileError as error:
+        raise RecipeError(
+            f"{source}: cannot be decoded ({error}); remove it or export it again"
+        ) from error
 
 
 def resampled_blocks(
     source: str | Path, block_seconds: int = BLOCK_SECONDS
 ) -> Iterator[np.ndarray]:
     """Decode a recording as mono 16 kHz audio, in blocks of shape (time,) of 2 s at least.
+
+    Channels are averaged; of those that cancel, the louder is taken.
 
     SciPy's polyphase filter takes any rate; torchaudio's (SpeechBrain's AudioNormalizer) tabulates
     its kernel for every output phase: 23 GB and a minute for 44,099 Hz. Blocks are whole seconds,
@@ -90,25 +140,25 @@ def resampled_blocks(
     RecipeError
         If the source cannot be decoded or holds NaN or infinity.
     """
-    try:
-        with sf.SoundFile(source) as audio:
-            rate = audio.samplerate
-            before = np.zeros(0, np.float32)  # one second of context, one not yet given out
-            done = 0
-            last = False
-            while not last:
-                block = audio.read(block_seconds * rate, dtype="float32", always_2d=True)
-                last = len(block) < block_seconds * rate
-                block = np.concatenate([before, block.mean(axis=1)])
-                if not np.isfinite(block).all():
-                    raise RecipeError(f"{source}: holds NaN or infinity; remove or export it again")
-                signal = resample_poly(block, SAMPLE_RATE, rate)
-                yield signal[done : None if last else -SAMPLE_RATE]
-                before, done = block[-2 * rate :], SAMPLE_RATE
-    except sf.SoundFileError as error:
-        raise RecipeError(
-            f"{source}: cannot be decoded ({error}); remove it or export it again"
-        ) from error
+    yield from _resample(source, _louder_channel(source), block_seconds)
+
+
+def _resample(source, channel, block_seconds):
+    with _opened(source) as audio:
+        rate = audio.samplerate
+        before = np.zeros(0, np.float32)  # one second of context, one not yet given out
+        done = 0
+        last = False
+        while not last:
+            block = audio.read(block_seconds * rate, dtype="float32", always_2d=True)
+            last = len(block) < block_seconds * rate
+            mono = block.mean(axis=1) if channel is None else block[:, channel]
+            block = np.concatenate([before, mono])
+            if not np.isfinite(block).all():
+                raise RecipeError(f"{source}: holds NaN or infinity; remove or export it again")
+            signal = resample_poly(block, SAMPLE_RATE, rate)
+            yield signal[done : None if last else -SAMPLE_RATE]
+            before, done = block[-2 * rate :], SAMPLE_RATE
 
 
 def join_clips(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
