@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from conftest import RECIPE
-from local.files import atomic_file, atomic_folder
+from local.files import atomic_file, atomic_folder, split_paths
 
 
 def test_an_error_leaves_the_old_file(tmp_path):
@@ -37,7 +37,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
 
 WRITER = """
 import sys
-from local.files import atomic_file, atomic_folder
+from local.files import atomic_file, atomic_folder, split_paths
 for number in range(200):
     with atomic_file(sys.argv[1]) as fout:
         for _ in range(50):
@@ -111,3 +111,23 @@ for _ in range(300):
     with exclusive(Path(sys.argv[1], ".lock")):
         counter.write_text(str(int(counter.read_text()) + 1))
 """
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["a,b/x.txt"],
+        ["a,b/x.txt", "a,b/y,z.txt"],
+        ["a/x.txt", "a,b/x.txt", "a/x.txt"],  # "a" exists, too
+        ["a", "a,b"],
+        ["none.txt", "a,b/x.txt", "nothing"],
+        ["https://host/{0,1}.tar", "a,b"],
+        [""],
+    ],
+)
+def test_commas_in_the_names_of_what_exists_separate_nothing(tmp_path, monkeypatch, paths):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/x.txt", "a,b/x.txt", "a,b/y,z.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert split_paths(",".join(paths)) == paths

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import glob
 import os
+import re
 import shutil
 import socket
 import sys
@@ -120,6 +121,26 @@ def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) 
     for path in outputs:
         if os.path.realpath(path) in read:
             raise RecipeError(f"{path}: this command reads it and would replace it; name another")
+
+
+def split_paths(text: str) -> list[str]:
+    """The paths of a list, which commas separate.
+
+    Those within braces and in the name of what exists separate nothing.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path") / "Smith, John"
+    >>> folder.mkdir()
+    >>> split_paths(f"a.txt,{folder},b.txt") == ["a.txt", str(folder), "b.txt"]
+    True
+    """
+    parts, paths = re.split(r",(?![^{}]*\})", text), []
+    while parts:
+        joined = {",".join(parts[:count]): count for count in range(len(parts), 0, -1)}
+        paths.append(next(filter(os.path.exists, joined), parts[0]))  # the longest that exists
+        del parts[: joined[paths[-1]]]
+    return paths
 
 
 @contextlib.contextmanager
