@@ -12,12 +12,12 @@ import soundfile as sf
 from scipy.signal import resample_poly
 from tqdm import tqdm
 
+from local.corpora.channels import louder_channel
 from local.corpora.quality import Level, check_scale
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 
 BLOCK_SECONDS = 20  # what is in memory at a time, however long a recording is
-CANCELLED = 0.25  # of the power that the mean of unrelated channels has
 MIN_SECONDS, MAX_SECONDS = 2.0, 4.0  # of an utterance that is joined of clips
 PEAK = 0.7  # of each clip, relative to full scale
 SILENCE = 1e-3  # a peak below this is no speech
@@ -71,7 +71,7 @@ def convert(source: str | Path, target: str | Path) -> Converted:
         If the target cannot be written.
     """
     Path(target).parent.mkdir(parents=True, exist_ok=True)
-    channel = _louder_channel(source)
+    channel = _channel(source)
     level = _write(source, target, channel, gain=1.0)
     if level.samples == 0:
         raise RecipeError(f"{source}: no audio could be decoded; remove it or export it again")
@@ -93,23 +93,12 @@ def _write(source, target, channel, gain):
     return level
 
 
-def _louder_channel(source):
-    """The number of the louder channel, if the channels cancel so that a mean would be none.
-
-    The mean of channels that have nothing in common has the power of one, divided by their number.
-    Where it has much less, they are copies with opposite signs. A single such second in a good
-    recording changes nothing; seconds that hold more than a tenth of the power do.
-    """
-    with _opened(source) as audio, np.errstate(invalid="ignore", over="ignore"):  # NaN: see below
+def _channel(source):
+    """The number of the channel to take, None for the mean of all."""
+    with _opened(source) as audio:
         if audio.channels == 1:
             return None
-        powers, cancelled = np.zeros(audio.channels), 0.0
-        for block in audio.blocks(audio.samplerate, dtype="float32", always_2d=True):
-            power = block.var(axis=0, dtype=np.float64)  # without the offset
-            powers += power * len(block)
-            if block.mean(axis=1).var(dtype=np.float64) < CANCELLED * power.mean() / len(power):
-                cancelled += power.sum() * len(block)
-    return int(powers.argmax()) if cancelled > 0.1 * powers.sum() else None
+        return louder_channel(audio.blocks(audio.samplerate, dtype="float32", always_2d=True))
 
 
 @contextlib.contextmanager
@@ -140,7 +129,7 @@ def resampled_blocks(
     RecipeError
         If the source cannot be decoded or holds NaN or infinity.
     """
-    yield from _resample(source, _louder_channel(source), block_seconds)
+    yield from _resample(source, _channel(source), block_seconds)
 
 
 def _resample(source, channel, block_seconds):
