@@ -84,6 +84,24 @@ def test_two_fillers_of_a_folder_at_once(tmp_path):
     assert "waiting for another process that makes it" in "".join(said)
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_folders_that_killed_processes_left_are_removed_also_beside_one_that_is_kept(
+    tmp_path, there
+):
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    prefix = f".folder.{socket.gethostname()}-"
+    names = [f"{int(done.stdout)}", f"{int(done.stdout)}.old", f"{os.getppid()}"]
+    for name in names:
+        (tmp_path / f"{prefix}{name}.partial").mkdir()
+        (tmp_path / f"{prefix}{name}.partial" / "half").touch()
+    if there:
+        (tmp_path / "folder").mkdir()
+    with atomic_folder(tmp_path / "folder", keep=True):
+        pass
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [f"{prefix}{os.getppid()}.partial", "folder"]
+
+
 def test_a_folder_that_is_there_is_kept_where_that_is_asked_for(tmp_path):
     for content, keep in (("first", True), ("second", True), ("third", False)):
         with atomic_folder(tmp_path / "folder", keep=keep) as folder:

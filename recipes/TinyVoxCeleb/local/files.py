@@ -81,10 +81,10 @@ def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]
     path = Path(path)
     waiting = f"{path}: waiting for another process that makes it"
     with exclusive(path.with_name(f".{path.name}.lock"), waiting):
+        temporary = _own_name(path)
         if keep and path.is_dir():
             yield None
             return
-        temporary = _own_name(path)
         old = temporary.with_suffix(".old.partial")  # no number: the next process removes it
         shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
         temporary.mkdir()
