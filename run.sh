@@ -96,7 +96,6 @@ hparams=$(realpath "$hparams")
 
 set_output() {
     out=$(realpath -m "${output_folder:-$recipe/results/$corpus}")
-    [[ $out != *,* ]] || fail "--output_folder $out: expected a path without commas"
     run_folder=$out/${run:-$(basename "$hparams" .yaml)}
     scores=$run_folder/scores.txt
 }
@@ -174,8 +173,8 @@ fi
 
 scored() { # trial lists, shard folders, score list: whether it is complete and newer than all else
     local list_files shard_folders changed trials network=$run_folder/inference/hyperparams.yaml
-    IFS=, read -ra list_files <<<"$1"
-    IFS=, read -ra shard_folders <<<"$2"
+    mapfile -t list_files <<<"${1//,"$out/"/$'\n'"$out/"}" # $out itself may hold commas
+    mapfile -t shard_folders <<<"${2//,"$out/"/$'\n'"$out/"}"
     [[ -f $3 && -f ${3%.txt}.json ]] || return 1
     changed=$(find -L "${list_files[@]}" "${shard_folders[@]}" "$network" -newer "$3" -print -quit)
     trials=$(cat "${list_files[@]}" | grep -c '[^[:blank:]]')

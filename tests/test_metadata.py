@@ -29,7 +29,7 @@ def test_metadata(table):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_the_same_table_for_classes_and_for_sexes(table, delimiter):
-    rows = ["\ufeffIDX,Gender,Id,note", "0.0,F, a,x", "1,male,b", "", ",m,c,z,more", "3,,d"]
+    rows = ["\ufeffIDX,Gender,Id,note", "0.0,F, a,x", "1,male,b", "", ",m,c,z,", "3,,d"]
     table.write_text("\r\n".join(rows).replace(",", delimiter), encoding="utf-8")
     assert read_classes(table) == {"a": 0, "b": 1, "c": None, "d": 3}
     assert {name: (row.sex, row.known) for name, row in read_speakers(table).items()} == {
@@ -56,6 +56,21 @@ def test_rows_that_do_not_fit_are_one_line(table, content, message):
     with pytest.raises(RecipeError, match=message) as error:
         read_classes(table)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("read", [read_classes, read_speakers])
+@pytest.mark.parametrize("row", ["a,Korea, Republic of,0", "a,x,0,,,y", "1,a,x,0"])
+def test_rows_with_more_values_than_the_head_are_named(table, delimiter, read, row):
+    text = f"id,nationality,idx\nb,Peru,1,,\n{row}\n".replace(",", delimiter)
+    table.write_text(text)
+    with pytest.raises(RecipeError, match=r"tiny_meta.csv:3: \d values, but the head has 3"):
+        read(table)
+
+
+def test_values_with_commas_between_quotes(table):
+    table.write_text('id,nationality,idx\na,"Korea, Republic of",0\n')
+    assert read_speakers(table)["a"].nationality == "Korea, Republic of"
 
 
 def test_ids_are_the_names_of_files_also_where_these_are_not_utf8(table):

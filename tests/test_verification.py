@@ -4,12 +4,14 @@ import json
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from anonymous_shards import write_anonymous_shards
+from conftest import RECIPE
 from local.metrics import evaluate, summary
 from local.scoring.trials import read_trials
 from local.shards import index_shards, read_shards
@@ -66,6 +68,26 @@ def test_val_eer_is_the_one_that_chose_the_checkpoint(run, small, tmp_path):
     best = min(float(re.search(r"val-eer_(\S+)", name)[1]) for name in names)
     scored = float(re.search(r"EER (\S+)%", (tmp_path / "s_eer.txt").read_text())[1]) / 100
     assert scored == pytest.approx(best, abs=1e-4)
+
+
+def test_folders_whose_names_hold_commas(small, tmp_path):
+    home = tmp_path / "Smith,John & sons"
+    shutil.copytree(small.corpus.parent, home)
+    here = SimpleNamespace(corpus=home / "corpus", shards=home / "shards")
+    run = train(here, home / "run")
+    lists = [here.corpus / "dev_trials.txt", here.corpus / "val_trials.txt"]
+    shards = [here.shards / "dev", here.shards / "val"]
+    lines = verify(run, shards, lists, run / "scores.txt", "--scoring", "mean_subtracted")
+    assert len(lines) == sum(len(read_trials(path)) for path in lists)
+    trials = ",".join(map(str, lists))
+    for command in (
+        ("local.metrics", "--scores", run / "scores.txt", "--trials", trials),
+        ("local.scoring", "check", run / "scores.txt", "--trials", trials),
+        ("local.report", run, "--out", home / "report.html"),
+    ):
+        command = [warm_python(), "-m", *map(str, command)]
+        done = subprocess.run(command, cwd=RECIPE, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 LOAD = """

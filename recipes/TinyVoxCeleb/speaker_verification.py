@@ -23,6 +23,7 @@ from local.bundle.writing import write_decision
 from local.embeddings import Embedder, read_embeddings
 from local.errors import RecipeError, one_line_errors
 from local.experiment import training_shards
+from local.files import split_paths
 from local.hparams import load_hparams, parse_arguments
 from local.processes import inference_precision
 from local.results import Measured, check_options, evaluate_lists
@@ -48,7 +49,7 @@ def read_lists(hparams):
 
     Trials of an utterance with itself are never calibrated by.
     """
-    paths, own = str(hparams["trial_lists"]).split(","), hparams["self_trials_count"]
+    paths, own = split_paths(str(hparams["trial_lists"])), hparams["self_trials_count"]
     lists = [read_trials(path, self_trials=own) for path in paths]
     return lists, [read_trials(path) for path in [hparams["calibration_trials"]] if path]
 
@@ -77,7 +78,7 @@ def embed(hparams, embedder, lists):
         embeddings = read_embeddings(path, hparams["checkpoint"])
         check(embeddings.ids)
         return embeddings, [path]
-    folders = embedder.look_up(hparams["shards_dirs_to_evaluate"].split(","))
+    folders = embedder.look_up(split_paths(hparams["shards_dirs_to_evaluate"]))
     check({key for folder in folders for key in folder.ids})
     return embedder.embed(folders), [str(folder.cache.path) for folder in folders]
 
@@ -87,7 +88,7 @@ def fit_backend(hparams, embedder):
     train = None
     if hparams["scoring"] != "cosine":
         named, run = hparams["train_shards_dir"], hparams["checkpoint"]
-        folders = named.split(",") if named else training_shards(run)
+        folders = split_paths(named) if named else training_shards(run)
         known = embedder.embed(embedder.look_up(folders))
         train = known.vectors, [key.split("/")[0] for key in known.ids]
     return make_backend(hparams["scoring"], train, hparams["top_n"])

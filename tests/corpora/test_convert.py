@@ -25,7 +25,7 @@ def test_blocks_give_what_the_whole_gives(tmp_path, rate, seconds):
 @pytest.mark.parametrize("rate", [8000, 11127, 22050, 44099, 96000])
 def test_a_tone_keeps_its_frequency_and_level(tmp_path, rate):
     sf.write(tmp_path / "a.wav", np.sin(2 * np.pi * 1000 * np.arange(rate) / rate) / 2, rate)
-    samples, _ = convert(tmp_path / "a.wav", tmp_path / "b.wav")
+    samples = convert(tmp_path / "a.wav", tmp_path / "b.wav").level.samples
     signal, _ = sf.read(tmp_path / "b.wav")
     assert samples == len(signal) == 16000
     spectrum = np.abs(np.fft.rfft(signal)) / 8000
@@ -42,14 +42,80 @@ def test_what_16khz_cannot_hold_is_filtered_out_not_folded_back(tmp_path):
 def test_16khz_mono_pcm16_stays_the_same(tmp_path):
     signal = np.arange(-32768, 32768, dtype=np.int16)
     sf.write(tmp_path / "a.wav", signal, 16000)
-    assert convert(tmp_path / "a.wav", tmp_path / "b.wav") == (65536, 1.0)
+    level, channel = convert(tmp_path / "a.wav", tmp_path / "b.wav")
+    assert (level.samples, level.peak, channel) == (65536, 1.0, None)
     np.testing.assert_array_equal(sf.read(tmp_path / "b.wav", dtype="int16")[0], signal)
 
 
-def test_too_loud_is_clipped_never_wrapped(tmp_path):
-    sf.write(tmp_path / "a.wav", np.array([0.5, 1.5, -1.5]), 16000, subtype="FLOAT")
-    assert convert(tmp_path / "a.wav", tmp_path / "b.wav") == (3, 1.5)
+@pytest.mark.parametrize("peak", [1.01, 1.5, 4, 9.9])
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_moderate_peaks_above_full_scale_are_scaled(tmp_path, peak, subtype):
+    sf.write(tmp_path / "a.wav", np.array([0.5, 1, -1]) * peak, 16000, subtype=subtype)
+    assert convert(tmp_path / "a.wav", tmp_path / "b.wav").level.peak == pytest.approx(peak)
     assert sf.read(tmp_path / "b.wav", dtype="int16")[0].tolist() == [16384, 32767, -32768]
+
+
+@pytest.mark.parametrize("scale", [128, 32768, 2**23, 2**31])
+@pytest.mark.parametrize("level", [0.1, 1])
+@pytest.mark.parametrize("rate, channels", [(16000, 1), (44100, 2)])
+def test_floats_on_the_scale_of_integers_are_an_error(tmp_path, scale, level, rate, channels):
+    signal = scale * level * np.sin(np.arange(rate) / 20)
+    signal = np.stack([signal] * channels, axis=1)
+    sf.write(tmp_path / "a.wav", signal, rate, subtype="FLOAT")
+    with pytest.raises(RecipeError, match=r"a\.wav: found samples up to .*expected .* in \[-1"):
+        convert(tmp_path / "a.wav", tmp_path / "b.wav")
+
+
+def noise(seconds=3, seed=0):
+    return 0.1 * np.random.default_rng(seed).standard_normal(round(16000 * seconds))
+
+
+def mixed(tmp_path, *channels):
+    """What channels are converted to, and the number of the one that was taken."""
+    sf.write(tmp_path / "a.wav", np.stack(channels, axis=1), 16000, subtype="FLOAT")
+    channel = convert(tmp_path / "a.wav", tmp_path / "b.wav").channel
+    return sf.read(tmp_path / "b.wav")[0], channel
+
+
+@pytest.mark.parametrize("gain", [1, 0.9, 0.7, 1.2])
+@pytest.mark.parametrize("offset", [0, 0.2])
+def test_channels_that_cancel_are_not_averaged(tmp_path, gain, offset):
+    left, right = noise(), -gain * noise() + offset
+    signal, channel = mixed(tmp_path, left, right)
+    assert channel == (gain > 1)
+    np.testing.assert_allclose(signal, (left, right)[channel], atol=1e-4)
+
+
+def test_a_part_that_cancels_takes_one_channel_throughout(tmp_path):
+    left = noise(45)
+    right = np.where(np.arange(len(left)) < 30 * 16000, left, -0.9 * left)
+    signal, channel = mixed(tmp_path, left, right)
+    assert channel == 0
+    np.testing.assert_allclose(signal, left, atol=1e-4)
+
+
+def test_several_channels_that_cancel(tmp_path):
+    signal, channel = mixed(tmp_path, noise(), -2 * noise(), noise())
+    assert channel == 1 and np.abs(signal).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [noise()],
+        [0 * noise()],
+        [0.5 * noise()],
+        [noise(seed=1)],
+        [noise(seed=1), noise(seed=2), 0 * noise()],
+        [-0.2 * noise() + 0.1],  # a weak copy with the opposite sign
+        [np.roll(noise(), 40)],
+        [np.where(np.arange(48000) < 2000, -1, 1) * noise()],  # a moment only
+    ],
+)
+def test_channels_that_do_not_cancel_are_averaged(tmp_path, others):
+    signal, channel = mixed(tmp_path, noise(), *others)
+    assert channel is None
+    np.testing.assert_allclose(signal, np.mean([noise(), *others], axis=0), atol=1e-4)
 
 
 def test_channels_are_averaged(tmp_path):
@@ -64,7 +130,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
         for _ in range(minutes):
             fout.write(np.zeros(60 * 16000, np.int16))
     tracemalloc.start()
-    samples, _ = convert(tmp_path / "a.wav", tmp_path / "b.wav")
+    samples = convert(tmp_path / "a.wav", tmp_path / "b.wav").level.samples
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert samples == minutes * 60 * 16000

@@ -4,6 +4,9 @@ import csv
 import filecmp
 import os
 import shutil
+import socket
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -278,6 +281,41 @@ def test_audio_that_cannot_be_read_is_named_before_anything_is_written(tree, cor
     assert_fails(tree, corpus, "1 of 80 audio files", f"{tree / 's4/v0/0.wav'} (empty)")
 
 
+def test_the_summary_names_what_is_silent_clipped_short_or_cancels(tree, corpus, capsys):
+    quiet = 0.001 * np.random.default_rng(0).standard_normal(16000)
+    loud = np.sin(np.arange(16000) / 10)
+    for name, signal, subtype in (
+        ("digital", np.zeros(16000), "PCM_16"),
+        ("offset", np.full(16000, 0.2), "PCM_16"),
+        ("floor", quiet, "PCM_16"),
+        ("square", np.clip(3 * loud, -1, 1), "PCM_16"),
+        ("one", np.full(1, 0.1), "PCM_16"),
+        ("cancels", np.stack([0.3 * loud, -0.3 * loud], axis=1), "PCM_16"),
+        ("beyond", 1.7 * loud, "FLOAT"),
+        ("full", 0.998 * loud, "PCM_16"),
+    ):
+        sf.write(tree / "s3" / "v0" / f"{name}.wav", signal, 16000, subtype=subtype)
+    prepare_folder(tree, corpus)
+    out = capsys.readouterr().out
+    folder = tree / "s3" / "v0"
+    for what, names in {
+        "3 of 88 files are silent": ("digital", "offset", "one"),
+        "1 of 88 files are nearly silent (peaks below -40 dB)": ("floor",),
+        "1 of 88 files have channels that cancel, of which the louder was taken": ("cancels",),
+        "1 of 88 files are louder than full scale, and scaled to it": ("beyond",),
+    }.items():
+        assert f"warning: {what}, first {', '.join(f'{folder / n}.wav' for n in names)}\n" in out
+    assert "81 of 88 files are shorter than 0.5 s, first " in out  # those of the tree, too
+    (clipped,) = (line for line in out.splitlines() if "are clipped" in line)
+    assert "square.wav" in clipped and "full.wav" not in clipped
+
+
+def test_floats_on_the_16_bit_scale_leave_nothing(tree, corpus):
+    path = tree / "s3" / "v0" / "x.wav"
+    sf.write(path, 1000 * np.sin(np.arange(16000)), 16000, subtype="FLOAT")
+    assert_fails(tree, corpus, path, "up to 999.995", "[-1, 1]", "divide them by 32768")
+
+
 def test_audio_that_fails_while_decoding(tree, corpus):
     path = write_audio(tree / "s3" / "v0" / "x.flac", seconds=3)
     path.write_bytes(path.read_bytes()[:20000])
@@ -307,7 +345,9 @@ def test_an_interrupted_preparation_leaves_nothing(tree, corpus, monkeypatch):
 
 
 def test_what_a_killed_preparation_left_is_removed(tree, corpus):
-    rest = write_audio(corpus.parent / ".corpus.partial" / "train" / "s0" / "gone" / "0.wav")
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    name = f".corpus.{socket.gethostname()}-{int(done.stdout)}.partial"
+    rest = write_audio(corpus.parent / name / "train" / "s0" / "gone" / "0.wav")
     prepare_folder(tree, corpus)
     assert not rest.exists() and not (corpus / "train" / "s0" / "gone").exists()
     assert [path.name for path in corpus.parent.iterdir()] == ["corpus"]

@@ -35,7 +35,9 @@ def check_end(answer, out):
     return float(re.search(r"EER ([\d.]+)%", dev)[1])
 
 
-def test_synthetic(tmp_path):
+def test_synthetic_in_a_home_with_commas(tmp_path):
+    tmp_path = tmp_path / "Smith,John"
+    tmp_path.mkdir()
     quick = ("--", "--epochs", "2", "--crops_per_utterance", "2")
     arguments = ("--corpus", "synthetic", "--output_folder", "out", *quick)
     check_end(run_sh(*arguments, cwd=tmp_path), tmp_path / "out")

@@ -15,7 +15,7 @@ import yaml
 from hyperpyyaml import resolve_references
 
 from local.errors import RecipeError
-from local.files import atomic_file, exclusive
+from local.files import atomic_file, exclusive, split_paths
 from local.hparams import RECORD, HparamsFile, plain_values, settings
 from local.processes import rank
 
@@ -195,7 +195,7 @@ def training_shards(folder: str | Path) -> list[str]:
     shards = None
     if record.is_file():
         shards = plain_values(record.read_text(encoding="utf-8")).get("train_shards")
-    folders = (shards or "").split(",")
+    folders = split_paths(shards or "")
     if not all(folder and Path(folder).is_dir() for folder in folders):
         raise RecipeError(
             f"{folder}: the training shards, whose speakers are the cohort, are not in a local "

@@ -2,13 +2,15 @@
 
 Everything is written beside its destination under a temporary name and renamed at the end, so a
 killed run leaves no half-written result; its leftovers are removed by the next run. Two runs that
-write one file at once do not disturb each other: the file is that of the later one.
+write one file at once do not disturb each other: the file is that of the later one. Of two that
+fill one folder, which takes longer, the second waits.
 """
 
 import contextlib
 import fcntl
 import glob
 import os
+import re
 import shutil
 import socket
 import sys
@@ -36,18 +38,26 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     '0.5 a b'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.{socket.gethostname()}-"
-    for left in path.parent.glob(f"{glob.escape(prefix)}*.partial"):
-        if not _is_running(left.name.removeprefix(prefix).removesuffix(".partial")):
-            left.unlink(missing_ok=True)
-    temporary = path.with_name(f"{prefix}{os.getpid()}.partial")
+    temporary = _own_name(path)
     try:
         with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as fout:
             yield fout
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _own_name(path):
+    """A name beside a path for this process alone; what killed ones left there is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}.{socket.gethostname()}-"
+    for left in list(path.parent.glob(f"{glob.escape(prefix)}*.partial")):
+        if not _is_running(left.name.removeprefix(prefix).removesuffix(".partial")):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+    return path.with_name(f"{prefix}{os.getpid()}.partial")
 
 
 def _is_running(pid):
@@ -61,23 +71,31 @@ def _is_running(pid):
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
+def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]:
     """Fill a folder that appears under its name only once it is complete; an old one is replaced.
 
-    Yields the empty temporary folder to fill. Missing parent folders are made.
+    Yields the empty temporary folder to fill. Missing parent folders are made. Another process
+    that fills the same folder is waited for. With `keep` a folder that is there, then or before,
+    stays: None is yielded, and nothing is to be done.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    waiting = f"{path}: waiting for another process that makes it"
+    with exclusive(path.with_name(f".{path.name}.lock"), waiting):
+        temporary = _own_name(path)
+        if keep and path.is_dir():
+            yield None
+            return
+        old = temporary.with_suffix(".old.partial")  # no number: the next process removes it
+        shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
+        temporary.mkdir()
+        try:
+            yield temporary
+            if path.is_dir() and not path.is_symlink():
+                os.replace(path, old)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def check_writable(path: str | Path) -> None:
@@ -105,29 +123,61 @@ def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) 
             raise RecipeError(f"{path}: this command reads it and would replace it; name another")
 
 
+def split_paths(text: str) -> list[str]:
+    """The paths of a list, which commas separate.
+
+    Those within braces and in the name of what exists separate nothing.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path") / "Smith, John"
+    >>> folder.mkdir()
+    >>> split_paths(f"a.txt,{folder},b.txt") == ["a.txt", str(folder), "b.txt"]
+    True
+    """
+    parts, paths = re.split(r",(?![^{}]*\})", text), []
+    while parts:
+        joined = {",".join(parts[:count]): count for count in range(len(parts), 0, -1)}
+        paths.append(next(filter(os.path.exists, joined), parts[0]))  # the longest that exists
+        del parts[: joined[paths[-1]]]
+    return paths
+
+
 @contextlib.contextmanager
 def exclusive(
     path: str | Path, waiting: str | None = None, busy: str | None = None
 ) -> Iterator[None]:
     """Hold a lock while the block runs; it ends with the process too, however that ends.
 
-    The lock's file stays; missing parent folders are made. Where another process holds the lock,
-    `busy` is the text of a RecipeError; without it, `waiting` is said on stderr, and the lock is
-    waited for.
+    The lock's file is removed at the end; missing parent folders are made. Where another process
+    holds the lock, `busy` is the text of a RecipeError; without it, `waiting` is said on stderr,
+    and the lock is waited for.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if busy:
-                raise RecipeError(busy) from None
-            if waiting:
-                print(waiting, file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            # Some network file systems know no locks. Two processes may then do the same work;
-            # as files appear complete or not at all, they do not spoil each other's.
-            pass
-        yield
+    held = False
+    while not held:
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(open(path, "a"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if busy:
+                    raise RecipeError(busy) from None
+                if waiting:
+                    print(waiting, file=sys.stderr, flush=True)
+                    waiting = None
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:
+                # Some network file systems know no locks. Two processes may then do the same work;
+                # as files appear complete or not at all, they do not spoil each other's.
+                pass
+            # Whoever held it may have removed the file, and a third made a new one.
+            with contextlib.suppress(FileNotFoundError):
+                held = os.path.samestat(os.fstat(file.fileno()), path.stat())
+            if held:
+                try:
+                    yield
+                finally:
+                    with contextlib.suppress(OSError):
+                        path.unlink()

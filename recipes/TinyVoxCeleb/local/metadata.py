@@ -62,7 +62,8 @@ def read_table(path: str | Path, required: Collection[str] = ()) -> SpeakerTable
     Raises
     ------
     RecipeError
-        No such file, not a CSV file, or no column of a required name.
+        No such file, not a CSV file, no column of a required name, or a row with more values than
+        columns, where any of them may be that of another column.
 
     Example
     -------
@@ -92,6 +93,12 @@ def read_table(path: str | Path, required: Collection[str] = ()) -> SpeakerTable
             f"{path}: column {' and '.join(missing)} is missing: found "
             f"{', '.join(columns) or 'none'}; expected at least {' and '.join(required)}"
         )
+    for line, row in lines[1:]:
+        if any(row[len(columns) :]):
+            raise RecipeError(
+                f"{path}:{line}: {len(row)} values, but the head has {len(columns)} columns: put "
+                f"values that hold {delimiter!r} between double quotes, or name all columns"
+            )
     rows = [(f"{path}:{line}", _values_by_column(columns, row)) for line, row in lines[1:]]
     return SpeakerTable(path, columns, rows)
 

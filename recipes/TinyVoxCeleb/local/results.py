@@ -13,7 +13,7 @@ import numpy as np
 
 from local.embeddings import Embeddings
 from local.errors import RecipeError
-from local.files import atomic_file, check_not_read, check_writable
+from local.files import atomic_file, check_not_read, check_writable, split_paths
 from local.metadata import read_speakers
 from local.metrics import evaluate, summary
 from local.metrics.breakdown import breakdown
@@ -121,7 +121,7 @@ def check_options(hparams: dict) -> None:
         raise RecipeError(f"{path}: the metrics get this name: let the score list end in .txt")
     check_writable(path)
     named = [hparams[key] for key in ("meta_file", "embeddings_file", "calibration_trials")]
-    check_not_read(outputs(path), [*str(hparams["trial_lists"]).split(","), *filter(None, named)])
+    check_not_read(outputs(path), [*split_paths(str(hparams["trial_lists"])), *filter(None, named)])
     threshold(**{key: hparams[key] for key in ("p_target", "c_miss", "c_fa")})
     if hparams["scoring"] not in SCORINGS:  # before training shards are embedded for it
         raise RecipeError(f"scoring {hparams['scoring']!r}: expected one of {', '.join(SCORINGS)}")
@@ -163,7 +163,7 @@ def evaluate_lists(
     if curves:
         plot_det(picture, curves)
         print(f"DET curve: {picture}")
-    shards = filter(None, hparams["shards_dirs_to_evaluate"].split(","))
+    shards = filter(None, split_paths(hparams["shards_dirs_to_evaluate"]))
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     results = Results(
         command=shlex.join(["python", *sys.argv]),

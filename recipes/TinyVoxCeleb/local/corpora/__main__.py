@@ -6,6 +6,7 @@ Usage
 """
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from local.corpora.synthetic import prepare_synthetic
 from local.corpora.tiny_voxceleb import prepare_tiny_voxceleb
 from local.corpora.voices import prepare_voices
 from local.errors import RecipeError, one_line_errors
-from local.files import atomic_file
+from local.files import atomic_file, exclusive
 
 NEEDS_DATA = ("tiny-voxceleb", "folder")
 CORPORA = (*NEEDS_DATA, "voices", "synthetic")
@@ -25,7 +26,8 @@ EXIT_PACKAGES_UNAVAILABLE = 3
 def prepare(corpus: str, data_folder: str | None, out: str | Path, seed: int) -> None:
     """Prepare a corpus in `out`/corpus; shards that come with it are linked as `out`/shards.
 
-    The seed is that of splits and trial lists.
+    The seed is that of splits and trial lists. `out`/corpus.source tells what the corpus is made
+    of. Another process that prepares one there is waited for.
 
     Raises
     ------
@@ -41,24 +43,40 @@ def prepare(corpus: str, data_folder: str | None, out: str | Path, seed: int) ->
         source = f"{corpus} from {Path(data_folder).absolute()}, seed {seed}"
     else:
         source = f"{corpus}, seed {seed}"
-    record = out / "corpus.source"
-    if record.is_file() and record.read_text(encoding="utf-8") != source:
+    waiting = f"{out}: waiting for another process that prepares a corpus there"
+    with exclusive(out / ".corpus.source.lock", waiting), _recorded(out, source):
+        if corpus == "tiny-voxceleb":
+            prepare_tiny_voxceleb(data_folder, out / "corpus", out / "shards")
+        elif corpus == "folder":
+            prepare_folder(data_folder, out / "corpus", seed=seed)
+        elif corpus == "voices":
+            prepare_voices(out / "corpus", seed=seed)
+        else:
+            prepare_synthetic(out / "corpus", seed=seed)
+
+
+@contextlib.contextmanager
+def _recorded(out, source):
+    """Check the record of what a corpus is made of, and write it before the corpus appears.
+
+    A process that is killed between the two would else leave a corpus that could be any.
+    """
+    record, corpus = out / "corpus.source", out / "corpus"
+    found = record.read_text(encoding="utf-8") if record.is_file() else None
+    if found not in (None, source) and (corpus.exists() or (out / "shards").exists()):
         raise RecipeError(
-            f"{out} holds {record.read_text(encoding='utf-8')}, not {source}: choose another "
-            "--output_folder, or remove this one"
+            f"{out} holds {found}, not {source}: choose another --output_folder, or remove this one"
         )
-    if (out / "corpus").is_dir():
-        print(f"using {out / 'corpus'} as it was prepared earlier; remove it to prepare it anew")
-    if corpus == "tiny-voxceleb":
-        prepare_tiny_voxceleb(data_folder, out / "corpus", out / "shards")
-    elif corpus == "folder":
-        prepare_folder(data_folder, out / "corpus", seed=seed)
-    elif corpus == "voices":
-        prepare_voices(out / "corpus", seed=seed)
-    else:
-        prepare_synthetic(out / "corpus", seed=seed)
-    with atomic_file(record) as fout:
-        fout.write(source)
+    if corpus.is_dir():
+        print(f"using {corpus} as it was prepared earlier; remove it to prepare it anew")
+    if found != source:
+        with atomic_file(record) as fout:
+            fout.write(source)
+    try:
+        yield
+    finally:
+        if not corpus.exists():
+            record.unlink(missing_ok=True)
 
 
 def main():

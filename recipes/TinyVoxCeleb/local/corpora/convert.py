@@ -1,15 +1,19 @@
 """Any audio file that libsndfile reads, as 16 kHz mono: written as WAV, or as clips to join."""
 
+import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile as sf
 from tqdm import tqdm
 
+from local.corpora.channels import louder_channel
 from local.corpora.polyphase import BLOCK_SECONDS, resampled
+from local.corpora.quality import Level, check_scale
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 
@@ -46,32 +50,65 @@ def read_headers(paths: Collection[Path]) -> list:
     return headers
 
 
-def convert(source: str | Path, target: str | Path) -> tuple[int, float]:
+class Converted(NamedTuple):
+    """The levels of a recording as it was read, and the number of the channel taken, or None."""
+
+    level: Level
+    channel: int | None
+
+
+def convert(source: str | Path, target: str | Path) -> Converted:
     """Write a recording as 16 kHz mono PCM16 WAV, block by block.
 
-    Missing parent folders are made. Returns how many samples were written, and the largest
-    magnitude; what exceeds 1, full scale, is clipped.
+    Missing parent folders are made. What moderately exceeds 1, full scale, is scaled to it.
 
     Raises
     ------
     RecipeError
-        If the source cannot be decoded.
+        If the source cannot be decoded, or has another scale.
     OSError
         If the target cannot be written.
     """
-    samples, peak = 0, 0.0
     Path(target).parent.mkdir(parents=True, exist_ok=True)
+    channel = _channel(source)
+    level = _write(source, target, channel, gain=1.0)
+    if level.samples == 0:
+        raise RecipeError(f"{source}: no audio could be decoded; remove it or export it again")
+    check_scale(source, level.peak)
+    if level.peak > 1:
+        _write(source, target, channel, gain=1 / level.peak)
+    return Converted(level, channel)
+
+
+def _write(source, target, channel, gain):
+    level = Level()
     try:
         with sf.SoundFile(target, "w", SAMPLE_RATE, channels=1, subtype="PCM_16") as fout:
-            for signal in resampled_blocks(source):
-                fout.write(signal)
-                samples += len(signal)
-                peak = max(peak, float(np.abs(signal).max(initial=0)))
+            for signal in _resample(source, channel, BLOCK_SECONDS):
+                fout.write(gain * signal)
+                level.add(signal)
     except sf.SoundFileError as error:
         raise OSError(f"{target}: cannot be written ({error}); is the disk full?") from error
-    if samples == 0:
-        raise RecipeError(f"{source}: no audio could be decoded; remove it or export it again")
-    return samples, peak
+    return level
+
+
+def _channel(source):
+    """The number of the channel to take, None for the mean of all."""
+    with _opened(source) as audio:
+        if audio.channels == 1:
+            return None
+        return louder_channel(audio.blocks(audio.samplerate, dtype="float32", always_2d=True))
+
+
+@contextlib.contextmanager
+def _opened(source):
+    try:
+        with sf.SoundFile(source) as audio:
+            yield audio
+    except (sf.SoundFileError, ValueError) as error:
+        raise RecipeError(
+            f"{source}: cannot be decoded ({error}); remove it or export it again"
+        ) from error
 
 
 def resampled_blocks(
@@ -79,25 +116,27 @@ def resampled_blocks(
 ) -> Iterator[np.ndarray]:
     """Decode a recording as mono 16 kHz audio, in blocks of shape (time,).
 
+    Channels are averaged; of those that cancel, the louder is taken.
+
     Raises
     ------
     RecipeError
         If the source cannot be decoded or holds NaN or infinity.
     """
-    try:
-        with sf.SoundFile(source) as audio:
+    yield from _resample(source, _channel(source), block_seconds)
 
-            def read(frames):
-                block = audio.read(frames, dtype="float32", always_2d=True).mean(axis=1)
-                if not np.isfinite(block).all():
-                    raise RecipeError(f"{source}: holds NaN or infinity; remove or export it again")
-                return block
 
-            yield from resampled(read, audio.samplerate, SAMPLE_RATE, block_seconds)
-    except (sf.SoundFileError, ValueError) as error:
-        raise RecipeError(
-            f"{source}: cannot be decoded ({error}); remove it or export it again"
-        ) from error
+def _resample(source, channel, block_seconds):
+    with _opened(source) as audio:
+
+        def read(frames):
+            block = audio.read(frames, dtype="float32", always_2d=True)
+            block = block.mean(axis=1) if channel is None else block[:, channel]
+            if not np.isfinite(block).all():
+                raise RecipeError(f"{source}: holds NaN or infinity; remove or export it again")
+            return block
+
+        yield from resampled(read, audio.samplerate, SAMPLE_RATE, block_seconds)
 
 
 def join_clips(clips: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

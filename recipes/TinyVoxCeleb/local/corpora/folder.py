@@ -6,6 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from local.corpora.convert import convert, read_headers
+from local.corpora.quality import Faults
 from local.corpora.speaker_tree import clean, find_speakers
 from local.corpora.splits import make_trial_lists, split_speakers, write_lists
 from local.errors import RecipeError
@@ -50,9 +51,11 @@ def prepare_folder(
     for note in (*tree.notes, *table_notes, *_conversion_notes(headers)):
         print(f"{data_folder}: {note}")
     with atomic_folder(corpus_folder) as corpus:
-        samples = _convert_all(tree.paths, headers, splits, corpus)
+        samples, faults = _convert_all(tree.paths, headers, splits, corpus)
         write_lists(corpus, splits, trials, gender=gender, nationality=nationality)
     _print_summary(corpus_folder, splits, samples, trials)
+    for line in faults.lines(len(headers)):
+        print(line)
 
 
 def _read_tables(data_folder, speakers):
@@ -109,29 +112,27 @@ def _conversion_notes(headers):
 
 
 def _convert_all(paths, headers, splits, corpus):
-    """Write every utterance; return the samples of each split."""
+    """Write every utterance; return the samples of each split, and what is wrong with some."""
     split_of = {
         identifier: split
         for split, speakers in splits.items()
         for utterances in speakers.values()
         for identifier in utterances
     }
-    samples, loud, short = Counter(), [], []
+    samples, faults = Counter(), Faults()
     jobs = tqdm(paths.items(), desc="converting", unit="file", disable=None)
     for (identifier, path), header in zip(jobs, headers, strict=True):
-        written, peak = convert(path, corpus / split_of[identifier] / f"{identifier}.wav")
-        samples[split_of[identifier]] += written
-        if peak > 1:
-            loud.append(path)
-        if written < 0.9 * header.duration * SAMPLE_RATE:
-            short.append(path)
-    for files, what in (
-        (loud, "were louder than full scale and are clipped"),
-        (short, "hold less audio than their headers say"),
-    ):
-        if files:
-            print(f"warning: {len(files)} of {len(paths)} files {what}, first {files[0]}")
-    return samples
+        target = corpus / split_of[identifier] / f"{identifier}.wav"
+        level, channel = convert(path, target)
+        samples[split_of[identifier]] += level.samples
+        faults.add(path, *level.faults())
+        if channel is not None:
+            faults.add(path, "have channels that cancel, of which the louder was taken")
+        if level.peak > 1:
+            faults.add(path, "are louder than full scale, and scaled to it")
+        if level.samples < 0.9 * header.duration * SAMPLE_RATE:
+            faults.add(path, "hold less audio than their headers say")
+    return samples, faults
 
 
 def _print_summary(corpus_folder, splits, samples, trials):

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import soundfile as sf
 
+from local.corpora.audio_files import find_audio, ignored_line
 from local.errors import RecipeError
 
 # libsndfile names formats, not extensions; RAW has no header that would tell rate and width.
 AUDIO_EXTENSIONS = {f".{name.lower()}" for name in sf.available_formats()} - {".raw"}
 AUDIO_EXTENSIONS |= {".aif", ".aifc", ".oga", ".opus", ".snd", ".sph", ".wave"}
-FOREIGN_AUDIO = {".aac", ".amr", ".m4a", ".mov", ".mp4", ".webm", ".wma"}
 SPLIT_FOLDERS = {"train", "val", "dev", "eval", "test"}
 MIN_SPEAKERS = 4  # two to train on and two unseen ones: the least that gives trials to both
 
@@ -52,7 +52,7 @@ class SpeakerTree:
 def find_speakers(data_folder: str | Path) -> SpeakerTree:
     """Find and name all recordings of a folder of speakers.
 
-    Hidden files and folders are ignored. Symbolic links are followed, but nothing is taken twice.
+    Links are followed, but nothing is taken twice; see `find_audio`.
 
     Raises
     ------
@@ -72,12 +72,10 @@ def find_speakers(data_folder: str | Path) -> SpeakerTree:
     if not data_folder.is_dir():
         raise RecipeError(f"{data_folder}: no such folder; expected one with a folder a speaker")
     ignored = Counter()
-    # A link to a folder above the data would lead through the whole disk and back here.
-    place = data_folder.resolve()
-    seen = {str(folder) for folder in (place, *place.parents)}
-    found = [path.relative_to(data_folder) for path in _walk(data_folder, seen, ignored)]
+    paths = find_audio(data_folder, AUDIO_EXTENSIONS, ignored)
+    found = [path.relative_to(data_folder) for path in paths]
     files = [path for path in found if len(path.parts) > 1]
-    notes = [_ignored_line(ignored)] if ignored else []
+    notes = [ignored_line(ignored)] if ignored else []
     if len(files) < len(found):
         notes.append(f"{len(found) - len(files)} audio files beside the speaker folders ignored")
     _check_speakers(data_folder, files, notes)
@@ -90,26 +88,6 @@ def find_speakers(data_folder: str | Path) -> SpeakerTree:
         notes.append("no speaker has two session folders: each file counts as a session of its own")
         names = {path: (a, f"{b}-{c}", "00000") for path, (a, b, c) in names.items()}
     return SpeakerTree(_paths_by_id(data_folder, names), notes)
-
-
-def _walk(folder, seen, ignored):
-    """Yield the audio files below a folder; count the others by extension."""
-    # Links come last, so that what they lead to keeps the name of its real place.
-    for entry in sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name)):
-        place = os.path.realpath(entry.path)
-        if entry.name.startswith("."):
-            continue
-        if place in seen:
-            ignored["links to what is there already"] += 1
-            continue
-        seen.add(place)
-        extension = os.path.splitext(entry.name)[1].lower()
-        if entry.is_dir():
-            yield from _walk(entry.path, seen, ignored)
-        elif extension in AUDIO_EXTENSIONS:
-            yield Path(entry.path)
-        else:
-            ignored[extension or "without extension"] += 1
 
 
 def clean(name: str) -> str:
@@ -139,13 +117,6 @@ def _paths_by_id(data_folder, names):
                     f"{label!r}: rename or remove one of them"
                 )
     return dict(sorted(("/".join(name), data_folder / path) for path, name in names.items()))
-
-
-def _ignored_line(ignored):
-    line = "ignored: " + ", ".join(f"{n} {extension}" for extension, n in ignored.most_common(10))
-    if FOREIGN_AUDIO & set(ignored):
-        line += " (libsndfile does not read .m4a, .aac, …: convert them to .wav or .flac first)"
-    return line
 
 
 def _check_speakers(data_folder, files, notes):

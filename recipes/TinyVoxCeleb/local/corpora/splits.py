@@ -6,7 +6,7 @@ No session, and so no utterance, is in two splits.
 
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from local.corpora.trial_lists import make_trials, write_trials
@@ -34,13 +34,28 @@ def make_trial_lists(
 
 def write_lists(
     corpus: Path,
-    splits: Mapping[str, Iterable[str]],
+    splits: Mapping[str, Mapping[str, list]],
     trials: Mapping[str, list],
     *,
     gender: Mapping[str, str] | None = None,
     nationality: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the trial lists and the table of the speakers of each split."""
+    """Write the trial lists and the table of the speakers of each split, whose audio is written.
+
+    Raises
+    ------
+    RecipeError
+        Not every utterance of every split is there, or more are.
+    """
+    for split, speakers in splits.items():
+        meant = sum(map(len, speakers.values()))
+        found = sum(1 for _ in (corpus / split).glob("*/*/*.wav"))
+        if found != meant:
+            raise RecipeError(
+                f"{corpus / split}: {found} of {meant} utterances are there: something removes "
+                "files, or the file system takes names that differ in case only for equal; mend "
+                "that and try again"
+            )
     for split, name in TRIAL_LISTS.items():
         write_trials(corpus / name, trials[split])
     write_meta(

@@ -55,6 +55,8 @@ def _is_complete(place):
 
 def _link(link, target):
     link = Path(link)
+    if link.is_symlink() and link.readlink() == target:
+        return  # who reads it meanwhile is not to miss it
     link.parent.mkdir(parents=True, exist_ok=True)
     if link.is_symlink():
         link.unlink()

@@ -17,7 +17,7 @@ import sys
 from local.embeddings.embedder import Embedder
 from local.embeddings.table import write_embeddings
 from local.errors import one_line_errors
-from local.files import check_writable
+from local.files import check_writable, split_paths
 from local.processes import PRECISIONS, process_group, rank
 
 
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
             batch_size=args.batch_size,
             num_workers=args.num_workers,
         )
-        folders = embedder.look_up(args.shards.split(","))
+        folders = embedder.look_up(split_paths(args.shards))
         cached = [folder.found is not None for folder in folders]
         embeddings = embedder.embed(folders)
         if rank() == 0:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from local.errors import RecipeError, one_line_errors
+from local.files import split_paths
 from local.layout import utterance_key
 from local.metadata import read_speakers
 from local.metrics.breakdown import breakdown
@@ -47,7 +48,7 @@ def read_lengths(shard_folders):
     """Audio samples of each utterance of some folders, by its key; None where none were named."""
     if not shard_folders:
         return None
-    indices = [index_shards(folder) for folder in shard_folders.split(",")]
+    indices = [index_shards(folder) for folder in split_paths(shard_folders)]
     return {sample.key: sample.num_frames for index in indices for sample in index}
 
 
@@ -89,7 +90,7 @@ def main():
     """Read, compute, print."""
     args = parse_arguments()
     with one_line_errors(args.debug):
-        paths, own = args.trials.split(","), args.self_trials_count
+        paths, own = split_paths(args.trials), args.self_trials_count
         lists = [read_trials(path, self_trials=own) for path in paths]
         scored = [scores_of(path, lists) for path in args.compare or [args.scores]]
         people = read_speakers(args.meta) if args.meta else None

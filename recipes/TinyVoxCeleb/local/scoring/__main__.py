@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from local.errors import one_line_errors
+from local.files import split_paths
 from local.scoring.score_list import check_scores
 from local.scoring.trials import read_trials
 
@@ -20,7 +21,7 @@ def main():
     check.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args()
     with one_line_errors(args.debug):
-        lists = [read_trials(path) for path in args.trials.split(",")]
+        lists = [read_trials(path) for path in split_paths(args.trials)]
         mistakes = check_scores(args.scores, lists)
         if mistakes:
             print(f"{args.scores}: not as {args.trials} ask for")

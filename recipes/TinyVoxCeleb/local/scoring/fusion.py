@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import logit
 
 from local.errors import RecipeError, one_line_errors
-from local.files import check_not_read, check_writable
+from local.files import check_not_read, check_writable, split_paths
 from local.scoring.calibration import cross_validated_llrs, fit_calibration
 from local.scoring.decisions import Calibration, to_probability
 from local.scoring.likelihood_ratios import cllr
@@ -113,8 +113,8 @@ def main():
         parser.error("--seed: expected a whole number from 0")
     with one_line_errors(args.debug):
         check_writable(args.out)
-        check_not_read([args.out], [*args.scores, *args.trials.split(",")])
-        lists = [read_trials(path) for path in args.trials.split(",")]
+        check_not_read([args.out], [*args.scores, *split_paths(args.trials)])
+        lists = [read_trials(path) for path in split_paths(args.trials)]
         scores = read_systems(args.scores, lists)
         lines, llrs = report(args.scores, scores, lists, args.prior, args.seed)
         print("\n".join(lines))

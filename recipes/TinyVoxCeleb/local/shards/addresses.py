@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import braceexpand
 
 from local.errors import RecipeError
+from local.files import split_paths
 
 PACKED = (".tar.gz", ".tgz")
 ARCHIVES = (".tar", *PACKED)
@@ -24,7 +25,7 @@ def split_sources(source: str | Path) -> list[str | Path]:
     """
     if isinstance(source, Path) or is_pipe(source) or Path(source).exists():
         return [source]
-    return re.split(r",(?![^{}]*\})", source)
+    return split_paths(source)
 
 
 def expand_braces(source: str | Path) -> list[str]:

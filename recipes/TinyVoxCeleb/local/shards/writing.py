@@ -1,6 +1,7 @@
 """From an audio tree to shards, byte-identical for equal input."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import soundfile as sf
 from tqdm import tqdm
 from webdataset.writer import TarWriter
 
+from local.corpora.audio_files import find_audio, ignored_line
 from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
@@ -54,12 +56,11 @@ def write_shards(
     if kept:
         print(f"shards are there already: {', '.join(kept)} in {out} (remove them to write anew)")
     for split in splits:
-        if split in kept:
-            continue
-        paths = _audio_files(tree, split)
-        np.random.default_rng(seed=seed).shuffle(paths)
-        with atomic_folder(out / split) as folder:
-            _write_split(folder, split, paths, classes, size)
+        with atomic_folder(out / split, keep=True) as folder:
+            if folder is not None:
+                paths = _audio_files(tree, split)
+                np.random.default_rng(seed=seed).shuffle(paths)
+                _write_split(folder, split, paths, classes, size)
 
 
 def _write_split(folder, split, paths, classes, size):
@@ -88,10 +89,9 @@ def _write_split(folder, split, paths, classes, size):
 
 def _audio_files(tree, split):
     """The audio files of a split, sorted by sample id."""
-    by_id = {}
-    for path in sorted((tree / split).rglob("*")):
-        if path.suffix[1:].lower() not in AUDIO_TYPES or path.name.startswith("."):
-            continue
+    by_id, ignored = {}, Counter()
+    extensions = {f".{name}" for name in AUDIO_TYPES}
+    for path in sorted(find_audio(tree / split, extensions, ignored, repeated=True)):
         parts = path.relative_to(tree).with_suffix("").parts
         if len(parts) < (3 if split == "eval" else 4):
             raise RecipeError(
@@ -103,6 +103,8 @@ def _audio_files(tree, split):
                 f"{path} and {by_id[sample_id]} have the same id {sample_id}: remove one of them"
             )
         by_id[sample_id] = path
+    if ignored:
+        print(f"{tree / split}: {ignored_line(ignored)}")
     if not by_id:
         raise RecipeError(f"{tree / split}: no {' or '.join(AUDIO_TYPES)} file in this folder")
     return [by_id[sample_id] for sample_id in sorted(by_id)]
