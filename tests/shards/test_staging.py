@@ -133,7 +133,7 @@ def test_shards_that_are_gone_are_removed(data, scratch):
     (data / "train" / NAMES[1]).unlink()
     stage_shards(data / "train", scratch / "train")
     assert list(content(scratch / "train")) == NAMES[:1]
-    assert len(list((scratch / "train").iterdir())) == 2  # the shard and its note
+    assert len(list((scratch / "train").iterdir())) == 3  # the shard, its note, the manifest
 
 
 def test_shards_of_somebody_else_are_left(data, scratch):

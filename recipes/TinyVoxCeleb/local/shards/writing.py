@@ -14,7 +14,9 @@ from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
+from local.shards.complete import write_manifest
 from local.shards.headers import AUDIO_TYPES
+from local.shards.sources import list_shards
 
 SPLITS = ("train", "val", "dev", "eval")
 # Byte-identical archives: no clock, no user. PAX knows ids of any length and alphabet.
@@ -55,6 +57,8 @@ def write_shards(
     kept = [split for split in splits if (out / split).is_dir()]
     if kept:
         print(f"shards are there already: {', '.join(kept)} in {out} (remove them to write anew)")
+    for split in kept:
+        list_shards(out / split)  # all of them
     for split in splits:
         with atomic_folder(out / split, keep=True) as folder:
             if folder is not None:
@@ -66,7 +70,7 @@ def write_shards(
 def _write_split(folder, split, paths, classes, size):
     count = -(-len(paths) // size)
     width = max(4, len(str(size - 1)))
-    speakers, frames = set(), 0
+    speakers, frames, samples = set(), 0, {}
     progress = tqdm(total=len(paths), desc=f"{split} shards", unit="utt", dynamic_ncols=True)
     for number in range(count):
         chunk = paths[number * size : (number + 1) * size]
@@ -82,6 +86,8 @@ def _write_split(folder, split, paths, classes, size):
                 speakers.add(sample["speaker_id"])
                 frames += sample["num_frames"]
                 progress.update()
+        samples[name] = len(chunk)
+    write_manifest(folder, samples)
     progress.close()
     who = "unnamed" if split == "eval" else f"{len(speakers)}"
     print(f"{split}: {len(paths)} utterances, {frames / SAMPLE_RATE / 3600:.2f} h, {who} speakers")
