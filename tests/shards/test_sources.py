@@ -14,9 +14,8 @@ import s3fs
 from http_server import HttpServer
 from local.errors import RecipeError
 from local.shards import list_shards, open_shard, prepare_split, remote
-from local.shards.addresses import can_be_mapped
 from local.shards.copies import plan_copies
-from local.shards.sources import stamp_of, stamps_of
+from local.shards.sources import can_be_mapped, stamp_of, stamps_of
 from s3_server import environment, serve_s3
 from shard_writing import original_layout
 

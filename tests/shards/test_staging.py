@@ -28,7 +28,7 @@ from local.shards import (
     speakers_by_class,
     stage_shards,
 )
-from local.shards.addresses import can_be_mapped
+from local.shards.sources import can_be_mapped
 from s3_server import environment, serve_s3
 from shard_writing import original_layout
 from warm_python import warm_python

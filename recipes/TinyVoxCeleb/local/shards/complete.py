@@ -71,7 +71,7 @@ def _check_numbers(folder, names):
             numbered[int(number[1])].append(name)
     if twice := next((same for same in numbered.values() if len(same) > 1), None):
         raise RecipeError(
-            f"{folder}: {' and '.join(twice)} have one number; remove those of another set of shards"
+            f"{folder}: {' and '.join(twice)} have one number; remove those of another set"
         )
     absent = sorted(set(range(max(numbered, default=-1) + 1)) - set(numbered))
     if absent:

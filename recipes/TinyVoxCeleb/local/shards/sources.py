@@ -22,6 +22,7 @@ from local.shards.addresses import (
     split_sources,
 )
 from local.shards.complete import MANIFEST, check_complete
+from local.shards.kinds import HEAD, is_packed
 from local.shards.remote import list_links, open_remote, remote_stamp
 
 AT_ONCE = 16  # questions to a server
@@ -114,6 +115,14 @@ def stamps_of(shards: Iterable[Path | str]) -> list[str]:
         return list(pool.map(stamp_of, shards))
 
 
+def can_be_mapped(shard: Path | str) -> bool:
+    """Whether any place of a shard can be read at once: a local archive that is not packed."""
+    if not isinstance(shard, Path):
+        return False
+    with open_stored(shard) as file:
+        return not is_packed(file.read(HEAD), str(shard))
+
+
 def open_shard(shard: Path | str, stamp: str | None = None) -> BinaryIO:
     """Open a shard to read its archive once, from start to end, unpacked where it is packed.
 
@@ -122,7 +131,7 @@ def open_shard(shard: Path | str, stamp: str | None = None) -> BinaryIO:
     """
     opened = open_stored(shard, stamp)
     try:
-        packed = opened.peek(2)[:2] == b"\x1f\x8b"
+        packed = is_packed(opened.peek(HEAD), public(shard))
     except BaseException:
         opened.close()
         raise
