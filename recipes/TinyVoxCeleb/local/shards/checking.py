@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from local.audio_file import AudioFile, read_info, with_count
+from local.audio_file import AudioFile, count_frames, with_count
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.audio import to_int16
@@ -69,30 +69,29 @@ def _decode(path, encoded, check):
     """The same for what is not plain 16-bit PCM."""
     if not encoded:
         raise RecipeError("the file is empty")
-    info = read_info(path)
-    if info.samplerate != SAMPLE_RATE or info.channels != 1:
-        raise RecipeError(
-            f"found {info.samplerate} Hz with {info.channels} channels, expected {SAMPLE_RATE} Hz "
-            "mono; the corpus 'folder' converts it"
-        )
     if missing := _missing_bytes(encoded):
         raise RecipeError(f"truncated: {missing:,} of the bytes that its header tells are missing")
-    if info.frames == 0:
-        raise RecipeError("the audio is empty")
-    encoded = with_count(encoded, info.frames)
-    if not check:
-        return Recording(encoded, info.frames)
-    with AudioFile(path) as audio:
-        dtype = "int16" if info.subtype == "PCM_16" else "float32"
+    with AudioFile(path) as audio:  # by its path: from memory, each piece would take the lock
+        if audio.samplerate != SAMPLE_RATE or audio.channels != 1:
+            raise RecipeError(
+                f"found {audio.samplerate} Hz with {audio.channels} channels, expected "
+                f"{SAMPLE_RATE} Hz mono; the corpus 'folder' converts it"
+            )
+        frames = count_frames(path) if not audio.counted else audio.frames
+        if frames == 0:
+            raise RecipeError("the audio is empty")
+        encoded = with_count(encoded, frames)
+        if not check:
+            return Recording(encoded, frames)
         try:
-            signal = audio.read(info.frames, dtype=dtype)
+            signal = audio.read(frames, dtype="int16" if audio.subtype == "PCM_16" else "float32")
         except sf.SoundFileError as error:
             raise RecipeError(f"truncated or damaged ({_reason(error)})") from None
-    if len(signal) != info.frames:
-        raise RecipeError(f"truncated: {len(signal):,} of {info.frames:,} samples are there")
+    if len(signal) != frames:
+        raise RecipeError(f"truncated: {len(signal):,} of {frames:,} samples are there")
     if not np.isfinite(signal).all():
         raise RecipeError("holds NaN or infinity")
-    return Recording(encoded, info.frames, _digest(to_int16(signal)))
+    return Recording(encoded, frames, _digest(to_int16(signal)))
 
 
 def _digest(samples):
