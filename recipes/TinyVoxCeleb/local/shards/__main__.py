@@ -24,10 +24,23 @@ def main():
     parser.add_argument(
         "--no_check", action="store_true", help="read headers only, without decoding each file"
     )
+    parser.add_argument(
+        "--allow_shared_ids",
+        action="store_true",
+        help="only warn of dev speakers in other splits, and of utterances in two",
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args()
     with one_line_errors(args.debug):
-        write_shards(args.tree, args.meta, args.out, args.size, args.seed, not args.no_check)
+        write_shards(
+            args.tree,
+            args.meta,
+            args.out,
+            args.size,
+            args.seed,
+            not args.no_check,
+            args.allow_shared_ids,
+        )
 
 
 if __name__ == "__main__":

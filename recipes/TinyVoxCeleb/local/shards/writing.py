@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
+from local.shards.apart import SameAudio, check_apart
 from local.shards.checking import read_recordings, report_faults
 from local.shards.complete import write_manifest
 from local.shards.headers import AUDIO_TYPES
-from local.shards.sources import list_shards
+from local.shards.index import index_shards
 
 SPLITS = ("train", "val", "dev", "eval")
 LABELLED = ("train", "val")  # with the speaker's class
@@ -39,20 +41,23 @@ def write_shards(
     size: int = 5000,
     seed: int = 123,
     check: bool = True,
+    allow_shared_ids: bool = False,
 ) -> None:
     """Write the shards of every split that an audio tree has; splits already written are kept.
 
     The tree holds train/, val/, dev/ and eval/, or some of them; `meta` is its tiny_meta.csv, with
     at least the columns id and idx. `out` gets one folder a split with `size` samples a shard,
     drawn in the order of `seed`. Equal input gives equal bytes. Every file is decoded, once, and
-    the splits appear when all of them are good; without `check`, only headers are read.
+    the splits appear when all of them are good; without `check`, only headers are read. The same
+    audio in two splits or under two speakers is a warning.
 
     Raises
     ------
     RecipeError
         No split in the tree; audio that is unreadable, truncated, empty, not mono, not at 16 kHz
         or not finite: all such files at once; a training speaker that the metadata does not know;
-        two files with the same id.
+        two files with the same id; dev speakers in other splits, or utterances in two, which
+        `allow_shared_ids` makes a warning.
     """
     tree, out = Path(tree), Path(out)
     splits = [split for split in SPLITS if (tree / split).is_dir()]
@@ -63,22 +68,26 @@ def write_shards(
     if size < 1:
         raise RecipeError(f"--size is {size}: expected at least one sample a shard")
     classes = read_classes(meta)
-    faults = []
+    same_audio, faults = SameAudio(), []
     with contextlib.ExitStack() as stack:
         folders = {
             split: stack.enter_context(atomic_folder(out / split, keep=True)) for split in splits
         }
         kept = [split for split, folder in folders.items() if folder is None]
         if kept:
-            print(f"shards are there already: {', '.join(kept)} in {out} (remove to write anew)")
-        for split in kept:
-            list_shards(out / split)  # all of them
+            there = ", ".join(kept)
+            print(f"shards are there already: {there} in {out} (remove them to write anew)")
+        ids = {split: [sample.sample_id for sample in index_shards(out / split)] for split in kept}
         files = {split: _audio_files(tree, split) for split in splits if split not in kept}
         _check_classes(files, classes)
+        ids |= {split: list(map(_sample_id, paths)) for split, paths in files.items()}
+        shared = check_apart(ids, allow_shared_ids)
         for split, paths in files.items():
             np.random.default_rng(seed=seed).shuffle(paths)
-            faults += _write_split(folders[split], split, paths, classes, size, check)
+            faults += _write_split(folders[split], split, paths, classes, size, check, same_audio)
         report_faults(faults, sum(map(len, files.values())))
+    for told in filter(None, (shared, str(same_audio))):
+        print(f"warning: {told}", file=sys.stderr)
 
 
 def _check_classes(files, classes):
@@ -92,7 +101,7 @@ def _check_classes(files, classes):
         )
 
 
-def _write_split(folder, split, paths, classes, size, check):
+def _write_split(folder, split, paths, classes, size, check, same_audio):
     """Write the shards of a split; returns the files that are wrong, with what is wrong."""
     count = -(-len(paths) // size)
     width = max(4, len(str(size - 1)))
@@ -115,6 +124,8 @@ def _write_split(folder, split, paths, classes, size, check):
                 # TarWriter sorts the files of one call by extension: two calls keep audio first.
                 writer.write({"__key__": key, path.suffix[1:].lower(): recording.encoded})
                 writer.write({"__key__": key, "json": json.dumps(sample).encode()})
+                if check:
+                    same_audio.add(recording.digest, split, sample["sample_id"])
                 speakers.add(sample["speaker_id"])
                 frames += sample["num_frames"]
         samples[name] = len(chunk)
@@ -137,7 +148,7 @@ def _audio_files(tree, split):
             raise RecipeError(
                 f"{path}: expected {split}/<speaker>/<session>/<utterance>{path.suffix}"
             )
-        sample_id = "/".join(parts[-3:])
+        sample_id = _sample_id(path)
         if sample_id in by_id:
             raise RecipeError(
                 f"{path} and {by_id[sample_id]} have the same id {sample_id}: remove one of them"
@@ -150,10 +161,15 @@ def _audio_files(tree, split):
     return [by_id[sample_id] for sample_id in sorted(by_id)]
 
 
+def _sample_id(path):
+    return "/".join(path.with_suffix("").parts[-3:])
+
+
 def _describe(path, split, num_frames, classes):
-    speaker, session, utterance = path.with_suffix("").parts[-3:]
+    sample_id = _sample_id(path)
+    speaker, session, utterance = sample_id.split("/")
     return {
-        "sample_id": f"{speaker}/{session}/{utterance}",
+        "sample_id": sample_id,
         "speaker_id": speaker,
         "youtube_id": session,
         "utterance_id": utterance,
