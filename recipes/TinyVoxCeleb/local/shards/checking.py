@@ -18,7 +18,7 @@ from local.layout import SAMPLE_RATE
 from local.shards.audio import to_int16
 from local.shards.headers import HEAD, find_pcm
 
-AHEAD = 32  # files that wait to be written, in memory
+AHEAD = 8  # files in memory at once: some may be hours long
 UNKNOWN_SIZE = 0x7FFFF000  # from here on, bytes that a pipe's WAV promises mean nothing
 NAMED = 5  # of files that are wrong: so many are listed
 
