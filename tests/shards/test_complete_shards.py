@@ -62,9 +62,17 @@ def test_a_missing_shard_is_told_by_the_manifest(written, number):
         write_shards(written.parents[1] / "tree", written.parents[1] / "meta.csv", written.parent)
 
 
-def test_a_shard_of_another_set_is_told_by_the_manifest(written):
+def test_shards_that_were_added_are_numbered_on(written):
     shutil.copy(written / "shard-000000.tar", written / "shard-000003.tar")
-    refused(written, "tells of 3 shards, but shard-000003 is there too")
+    assert len(list_shards(written)) == 4
+    (written / "shard-000003.tar").rename(written / "shard-000004.tar")
+    refused(written, "4 of 5 shards are there, shard-000003 is missing")
+
+
+@pytest.mark.parametrize("name", ["shard-000002.partial.tar", "shard-000002.tar.gz"])
+def test_a_leftover_of_another_set(written, name):
+    shutil.copy(written / "shard-000000.tar", written / name)
+    refused(written, "shard-000002.* have one number")
 
 
 def test_a_shard_of_another_size_is_told_by_the_manifest(written):

@@ -33,14 +33,16 @@ def _size(path):
 def check_complete(
     folder: Path | str, shards: list[Path | str], manifest: bytes | None = None
 ) -> None:
-    """Check that no shard of a folder is missing, and none there that belongs to others.
+    """Check that no shard of a folder is missing, and that none is there twice.
 
     `manifest` is the content of the folder's manifest, None where there is none: it knows the
-    shards. Without it their numbers are to be 0, 1, and so on. Packed and plain shards have one
-    name, and the bytes of local ones are compared, if they are still packed as they were.
+    shards. Without it, and where others were added, numbers are to be 0, 1, and so on. Packed and
+    plain shards have one name; the bytes of local ones are compared, if they are packed as before.
     """
+    names = list(map(shard_name, shards))
+    _check_once(public(folder), names)
     if manifest is None:
-        _check_numbers(public(folder), list(map(shard_name, shards)))
+        _check_numbers(public(folder), names)
         return
     expected = _parse(manifest, f"{public(folder).rstrip('/')}/{MANIFEST}")
     known = {_plain(name): (name, told) for name, told in expected.items()}
@@ -48,11 +50,8 @@ def check_complete(
     where = f"{public(folder)}: {MANIFEST} tells of {len(known)} shards, "
     if missing := sorted(set(known) - set(found)):
         raise RecipeError(f"{where}and {_few(missing)} missing; copy the folder again")
-    if foreign := sorted(set(found) - set(known)):
-        raise RecipeError(
-            f"{where}but {_few(foreign)} there too; remove what does not belong to them, or "
-            f"{MANIFEST} if all of it is to be read"
-        )
+    if set(found) - set(known):  # added later: numbered on
+        _check_numbers(public(folder), names)
     for plain, (name, told) in known.items():
         shard = found[plain]
         if not isinstance(shard, Path) or shard.name != name or told["bytes"] is None:
@@ -64,15 +63,24 @@ def check_complete(
             )
 
 
-def _check_numbers(folder, names):
+def _by_number(names):
     numbered = collections.defaultdict(list)
     for name in names:
         if number := re.match(r"shard-(\d+)", name):
             numbered[int(number[1])].append(name)
+    return numbered
+
+
+def _check_once(folder, names):
+    numbered = _by_number(names)
     if twice := next((same for same in numbered.values() if len(same) > 1), None):
         raise RecipeError(
             f"{folder}: {' and '.join(twice)} have one number; remove those of another set"
         )
+
+
+def _check_numbers(folder, names):
+    numbered = _by_number(names)
     absent = sorted(set(range(max(numbered, default=-1) + 1)) - set(numbered))
     if absent:
         raise RecipeError(
