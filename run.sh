@@ -228,5 +228,7 @@ if runs 4 verification; then
     echo "DET curve:  $run_folder/scores_det.png"
     echo "report:     $report"
     echo "val, known speakers:  ${val#*: }"
-    echo "dev, unseen speakers: ${dev#*: }"
+    # "unseen speakers", where they are
+    who=$(sed -n 's/.*dev trials (\([^)]*\)).*/\1/p' "$run_folder/dev_eer.txt")
+    echo "dev, $who: ${dev#*: }"
 fi

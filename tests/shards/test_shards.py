@@ -49,7 +49,7 @@ def digest(folder):
 def test_written_layout(tmp_path, suffix):
     ids = make_tree(tmp_path / "tree", suffix=suffix)
     write_shards(tmp_path / "tree", tmp_path / "tree/tiny_meta.csv", tmp_path / "out", size=5)
-    names = sorted(path.name for path in (tmp_path / "out/train").iterdir())
+    names = sorted(path.name for path in (tmp_path / "out/train").glob("*.tar"))
     assert names == ["shard-000000.tar", "shard-000001.tar", "shard-000002.partial.tar"]
     # The order that the format prescribes, computed here on its own.
     np.random.default_rng(seed=123).shuffle(ids)
@@ -87,7 +87,7 @@ def test_written_bytes_are_the_same_again(tmp_path):
 def test_a_full_single_shard_is_not_partial(tmp_path):
     make_tree(tmp_path / "tree")
     write_shards(tmp_path / "tree", tmp_path / "tree/tiny_meta.csv", tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out/train").iterdir()] == ["shard-000000.tar"]
+    assert [path.name for path in (tmp_path / "out/train").glob("*.tar")] == ["shard-000000.tar"]
 
 
 def test_existing_shards_are_kept(tmp_path, capsys):

@@ -28,7 +28,7 @@ from local.shards import (
     speakers_by_class,
     stage_shards,
 )
-from local.shards.addresses import can_be_mapped
+from local.shards.sources import can_be_mapped
 from s3_server import environment, serve_s3
 from shard_writing import original_layout
 from warm_python import warm_python
@@ -133,7 +133,7 @@ def test_shards_that_are_gone_are_removed(data, scratch):
     (data / "train" / NAMES[1]).unlink()
     stage_shards(data / "train", scratch / "train")
     assert list(content(scratch / "train")) == NAMES[:1]
-    assert len(list((scratch / "train").iterdir())) == 2  # the shard and its note
+    assert len(list((scratch / "train").iterdir())) == 3  # the shard, its note, the manifest
 
 
 def test_shards_of_somebody_else_are_left(data, scratch):

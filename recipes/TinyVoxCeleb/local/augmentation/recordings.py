@@ -8,6 +8,7 @@ import numpy as np
 import soundfile as sf
 import torch
 
+from local.audio_file import AudioFile, read_info
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards import MappedShards, prepare_split
@@ -112,7 +113,9 @@ class AudioFolder(Recordings):
 
     def read(self, number: int, start: int, num_frames: int) -> np.ndarray:
         """See `Recordings`."""
-        part, _ = sf.read(self.paths[number], num_frames, start, dtype="float32", always_2d=True)
+        with AudioFile(self.paths[number]) as audio:
+            audio.seek(start)
+            part = audio.read(num_frames, dtype="float32", always_2d=True)
         return np.ascontiguousarray(part[:, 0])
 
 
@@ -130,7 +133,7 @@ class ShardedAudio(Recordings):
 
 def _length(path):
     try:
-        info = sf.info(path)
+        info = read_info(path)
     except sf.LibsndfileError as error:
         raise RecipeError(f"{path}: unreadable audio ({error}); take it away") from None
     if info.samplerate != SAMPLE_RATE or not info.frames:

@@ -11,6 +11,7 @@ import numpy as np
 import soundfile as sf
 from tqdm import tqdm
 
+from local.audio_file import AudioFile, read_info
 from local.corpora.channels import louder_channel
 from local.corpora.polyphase import BLOCK_SECONDS, resampled
 from local.corpora.quality import Level, check_scale
@@ -23,7 +24,7 @@ SILENCE = 1e-3  # a peak below this is no speech
 
 
 def read_headers(paths: Collection[Path]) -> list:
-    """Read the header of each file by ``soundfile.info``, before anything is written.
+    """Read the header of each file, see `read_info`, before anything is written.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def read_headers(paths: Collection[Path]) -> list:
     headers, broken = [], []
     for path in tqdm(paths, desc="reading headers", unit="file", disable=None):
         try:
-            header = sf.info(path)
+            header = read_info(path)
         except sf.SoundFileError as error:
             # "Error opening '<path>': <reason>": the path is said once.
             broken.append(f"{path} ({str(error).rpartition(': ')[2].rstrip('.')})")
@@ -103,7 +104,7 @@ def _channel(source):
 @contextlib.contextmanager
 def _opened(source):
     try:
-        with sf.SoundFile(source) as audio:
+        with AudioFile(source) as audio:
             yield audio
     except (sf.SoundFileError, ValueError) as error:
         raise RecipeError(

@@ -7,7 +7,14 @@ from local.dataset.batch import Utterances
 from local.dataset.loading import BatchLoader, make_crops
 from local.dataset.order import CropOrder
 from local.processes import rank
-from local.shards import check_classes, fingerprint, prepare_split, speakers_by_class
+from local.shards import (
+    check_apart,
+    check_classes,
+    fingerprint,
+    known_speakers,
+    prepare_split,
+    speakers_by_class,
+)
 
 
 class ShardData:
@@ -24,6 +31,8 @@ class ShardData:
     shard_cache :
         A folder for copies of shards that lie on a server; "" streams the training shards from
         there in every epoch.
+    allow_shared_ids :
+        Only warn of dev speakers who are in the other shards, and of utterances in two splits.
     epochs, batch_size, seed :
         Of the training. The batch is that of all processes together.
     crop_frames :
@@ -71,6 +80,7 @@ class ShardData:
         num_workers: int = 0,
         stage_shards_to: str = "",
         shard_cache: str = "",
+        allow_shared_ids: bool = False,
     ):
         near = {"stage_shards_to": stage_shards_to, "shard_cache": shard_cache}
         self.train_index = prepare_split(train_shards, "train", index_folder, **near)
@@ -78,6 +88,10 @@ class ShardData:
         self.dev_index = prepare_split(dev_shards, "dev", index_folder, mapped=True, **near)
         self.speakers = speakers_by_class(self.train_index)
         check_classes(self.val_index, self.speakers)
+        ids = {split: self._sample_ids(split) for split in ("train", "val", "dev")}
+        if (shared := check_apart(ids, allow_shared_ids)) and rank() == 0:
+            print(f"warning: {shared}", file=sys.stderr)
+        self._known = known_speakers(ids["dev"], ids["train"], ids["val"])
         self.epochs = epochs
         self.num_workers = num_workers
         self.order = CropOrder(
@@ -92,6 +106,9 @@ class ShardData:
             seed=seed,
         )
         self.crops = make_crops(self.order, crop_frames=crop_frames)
+
+    def _sample_ids(self, split):
+        return [key.decode() for key in getattr(self, f"{split}_index").sample_ids.tolist()]
 
     def _enough_crops(self, asked, min_epoch_steps, batch_size):
         utterances = len(self.train_index)
@@ -123,6 +140,13 @@ class ShardData:
         """The utterances of the "val" or "dev" shards, as trial lists name them."""
         index = {"val": self.val_index, "dev": self.dev_index}[split]
         return [sample.key for sample in index]
+
+    @property
+    def dev_speakers(self) -> str:
+        """Who speaks in the dev shards: "unseen speakers", or how many of them are known."""
+        total = len({sample.speaker_id for sample in self.dev_index})
+        known = f"{len(self._known)} of {total} speakers known from training"
+        return known if self._known else "unseen speakers"
 
     @property
     def dev_folders(self) -> list[str]:

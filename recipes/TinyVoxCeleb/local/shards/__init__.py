@@ -7,6 +7,7 @@ A shard is a tar archive whose members come in pairs, audio first::
 """
 
 from local.shards.addresses import split_sources
+from local.shards.apart import check_apart, known_speakers
 from local.shards.classes import check_classes, fingerprint, speakers_by_class
 from local.shards.copies import stage_shards
 from local.shards.headers import Sample
@@ -20,9 +21,11 @@ __all__ = [
     "MappedShards",
     "Sample",
     "ShardIndex",
+    "check_apart",
     "check_classes",
     "fingerprint",
     "index_shards",
+    "known_speakers",
     "list_shards",
     "open_shard",
     "prepare_split",

@@ -21,10 +21,26 @@ def main():
     parser.add_argument("--out", required=True, help="folder that gets one folder a split")
     parser.add_argument("--size", type=int, default=5000, help="samples a shard (5000)")
     parser.add_argument("--seed", type=int, default=123, help="of the order of samples (123)")
+    parser.add_argument(
+        "--no_check", action="store_true", help="read headers only, without decoding each file"
+    )
+    parser.add_argument(
+        "--allow_shared_ids",
+        action="store_true",
+        help="only warn of dev speakers in other splits, and of utterances in two",
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args()
     with one_line_errors(args.debug):
-        write_shards(args.tree, args.meta, args.out, args.size, args.seed)
+        write_shards(
+            args.tree,
+            args.meta,
+            args.out,
+            args.size,
+            args.seed,
+            not args.no_check,
+            args.allow_shared_ids,
+        )
 
 
 if __name__ == "__main__":

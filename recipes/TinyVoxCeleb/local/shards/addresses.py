@@ -50,13 +50,8 @@ def is_local(source: str | Path) -> bool:
     return not is_pipe(text) and ("://" not in text or text.startswith("file://"))
 
 
-def can_be_mapped(shard: Path | str) -> bool:
-    """Whether any place of a shard can be read at once: a local archive that is not packed."""
-    return isinstance(shard, Path) and shard.suffix == ".tar"
-
-
 def shard_name(shard: Path | str) -> str:
-    """The file name of a shard; a command's output has none that tells whether it is packed.
+    """The file name of a shard, "output" for that of a command.
 
     Example
     -------

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import soundfile as sf
 
+from local.audio_file import with_count
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.headers import Sample
@@ -44,6 +45,7 @@ def decode(
         For audio that is unreadable, empty, not mono, of another length or sample rate than its
         JSON tells, or not finite.
     """
+    encoded = with_count(encoded, sample.num_frames)
     file = io.BytesIO(encoded) if isinstance(encoded, bytes) else _View(encoded)
     try:
         with sf.SoundFile(file) as audio:
@@ -64,15 +66,26 @@ def decode(
         raise RecipeError(
             f"{sample.sample_id}: unreadable audio ({error}); write the shards anew without it"
         ) from None
+    expected = sample.num_frames - start if num_frames < 0 else num_frames
+    if len(signal) < expected:
+        raise RecipeError(
+            f"{sample.sample_id}: the audio ends after {start + len(signal)} samples, its JSON "
+            f"tells {sample.num_frames}; write the shards anew"
+        )
     if not np.isfinite(signal).all():
         raise RecipeError(f"{sample.sample_id}: the audio holds NaN; write the shards without it")
     if not len(signal):
         raise RecipeError(
             f"{sample.sample_id}: the audio is empty; write the shards anew without it"
         )
-    if signal.dtype == dtype:
+    return signal if signal.dtype == dtype else to_int16(signal)
+
+
+def to_int16(signal: np.ndarray) -> np.ndarray:
+    """Samples in [-1, 1] rounded to 16 bits; those that have 16 bits are returned as they are."""
+    if signal.dtype == np.int16:
         return signal
-    return np.clip(np.rint(signal * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(dtype)
+    return np.clip(np.rint(signal * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 class _View(io.RawIOBase):

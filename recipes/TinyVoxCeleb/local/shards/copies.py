@@ -20,6 +20,7 @@ from tqdm import tqdm
 from local.errors import RecipeError
 from local.files import atomic_file, exclusive
 from local.shards.addresses import ARCHIVES, is_pipe, public, shard_name, split_sources
+from local.shards.complete import write_manifest
 from local.shards.copying import Copy, note_of
 from local.shards.remote import NotReached
 from local.shards.sources import list_shards, stamps_of
@@ -137,6 +138,7 @@ class Copies:
                 if not self.failure:
                     self._remove_old()
                     self._copy(missing)
+                    self._write_manifest()
                     self._write_note()
         except OSError as error:
             raise RecipeError(
@@ -153,6 +155,9 @@ class Copies:
         }
         with atomic_file(_beside(self.folder, "json")) as fout:
             json.dump(values, fout)
+
+    def _write_manifest(self):
+        write_manifest(self.folder, dict.fromkeys(copy.place.name for copy in self.copies))
 
     def _remove_old(self):
         places, origins = set(self.shards), {_origin(copy.shard) for copy in self.copies}
@@ -176,6 +181,7 @@ class Copies:
         # What will be replaced makes room only after its successor is complete. Packed shards need
         # more than is known here.
         _check_space(self.folder, sum(size or 0 for size in sizes))
+        self._write_manifest()  # before: a folder that is filled in part is none to read
         total = None if None in sizes else sum(sizes)
         with _progress_bar(total, f"copying {len(missing)} shards to {self.folder}") as bar:
             for copy, size in zip(missing, sizes, strict=True):

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from local.errors import RecipeError
 from local.files import atomic_file
 from local.shards.addresses import public
+from local.shards.kinds import HEAD, is_packed
 from local.shards.sources import open_shard, open_stored, stamp_of
 
 READ_AT_ONCE = 1 << 20  # bytes
@@ -73,6 +74,8 @@ class Copy:
         self._write_note(digest)
 
     def _check_archive(self):
+        with open(self.place, "rb") as file:
+            is_packed(file.read(HEAD), public(self.shard))
         try:
             with tarfile.open(self.place, "r:*") as archive:
                 for _ in archive:

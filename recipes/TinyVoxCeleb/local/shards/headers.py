@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from local.audio_file import MAX_FRAMES
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE, utterance_key
 from local.shards.addresses import public
@@ -56,7 +57,7 @@ def read_headers(
     """Go through an archive and check its pairs.
 
     Yields the sample_id, offset, size, pcm, num_frames and class_idx of each, see `ShardIndex`.
-    `streamed` tells that the file can only be read on, and may be compressed.
+    `streamed` tells that the file can only be read on.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def read_headers(
     """
     shard = public(shard)
     try:
-        with tarfile.open(fileobj=file, mode="r|*" if streamed else "r:") as archive:
+        with tarfile.open(fileobj=file, mode="r|" if streamed else "r:") as archive:
             members = (member for member in _members(archive) if member.isreg())
             for key, group in itertools.groupby(members, lambda member: split_key(member.name)[0]):
                 yield _read_pair(archive, key, group, shard)
@@ -136,6 +137,11 @@ def parse_sample(text: bytes, where: str) -> Sample:
         )
     if not isinstance(sample.num_frames, int) or sample.num_frames < 1:
         raise RecipeError(f"{where}: num_frames is {sample.num_frames}: the audio is empty")
+    if sample.num_frames >= MAX_FRAMES:
+        raise RecipeError(
+            f"{where}: num_frames is {sample.num_frames}: expected the number of audio samples; "
+            "write the shards anew"
+        )
     idx = sample.class_idx
     if idx is not None and (not isinstance(idx, int) or isinstance(idx, bool) or idx < 0):
         raise RecipeError(

@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from local.errors import RecipeError
 from local.files import atomic_file
-from local.shards.addresses import can_be_mapped, public
+from local.shards.addresses import public
 from local.shards.headers import Sample, read_headers
-from local.shards.sources import list_shards, open_shard, stamps_of
+from local.shards.sources import can_be_mapped, list_shards, open_shard, stamps_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from local.errors import RecipeError
 from local.processes import on_main, run_once_per_node
-from local.shards.addresses import can_be_mapped, is_local, split_sources
+from local.shards.addresses import is_local, split_sources
 from local.shards.classes import separate_classes
 from local.shards.copies import Copies, plan_copies
 from local.shards.index import ShardIndex, index_shards
-from local.shards.sources import list_shards, stamps_of
+from local.shards.sources import can_be_mapped, list_shards, stamps_of
 
 
 def prepare_split(

@@ -21,6 +21,8 @@ from local.shards.addresses import (
     shard_name,
     split_sources,
 )
+from local.shards.complete import MANIFEST, check_complete
+from local.shards.kinds import HEAD, is_packed
 from local.shards.remote import list_links, open_remote, remote_stamp
 
 AT_ONCE = 16  # questions to a server
@@ -32,8 +34,9 @@ def list_shards(source: str | Path) -> list[Path | str]:
     A source is a folder that holds shard-*.tar (or .tar.gz, .tgz), here or at a URL that can be
     listed; a file or a URL with such an ending; or ``pipe:command``. Braces stand for several of
     them: ``https://host/train/shard-{000000..000003}.tar``; so do commas, see `split_sources`.
-    What lies in a local folder is given as Path, all others as str. That there are none, or that
-    they cannot be listed, is a RecipeError.
+    What lies in a local folder is given as Path, all others as str. That there are none, that they
+    cannot be listed, or that a folder lacks some of them (see `check_complete`) is a RecipeError; a
+    list is taken as it is.
 
     Example
     -------
@@ -61,6 +64,8 @@ def _list_local(path):
     if not shards:
         found = "holds none" if path.is_dir() else "does not exist"
         raise RecipeError(f"{path}: expected shards named shard-*.tar, but the folder {found}")
+    manifest = path / MANIFEST
+    check_complete(path, shards, manifest.read_bytes() if manifest.exists() else None)
     return shards
 
 
@@ -68,13 +73,23 @@ def _list_url(url):
     if shard_name(url).endswith(ARCHIVES):
         return [url]
     named = re.compile(r"shard-.*\.(tar|tar\.gz|tgz)")
-    shards = sorted({link for link in list_links(url) if named.fullmatch(shard_name(link))})
+    links = list_links(url)
+    shards = sorted({link for link in links if named.fullmatch(shard_name(link))})
     if not shards:
         raise RecipeError(
             f"{public(url)}: expected shards named shard-*.tar, but the folder's listing has none; "
             "where a server lists no folders, name them: …/shard-{000000..000003}.tar"
         )
+    check_complete(url, shards, _read_manifest(links))
     return shards
+
+
+def _read_manifest(links):
+    link = next((link for link in links if shard_name(link) == MANIFEST), None)
+    if link is None:
+        return None
+    with open_remote(link) as file:
+        return file.read()
 
 
 def stamp_of(shard: Path | str) -> str:
@@ -100,6 +115,14 @@ def stamps_of(shards: Iterable[Path | str]) -> list[str]:
         return list(pool.map(stamp_of, shards))
 
 
+def can_be_mapped(shard: Path | str) -> bool:
+    """Whether any place of a shard can be read at once: a local archive that is not packed."""
+    if not isinstance(shard, Path):
+        return False
+    with open_stored(shard) as file:
+        return not is_packed(file.read(HEAD), str(shard))
+
+
 def open_shard(shard: Path | str, stamp: str | None = None) -> BinaryIO:
     """Open a shard to read its archive once, from start to end, unpacked where it is packed.
 
@@ -108,7 +131,7 @@ def open_shard(shard: Path | str, stamp: str | None = None) -> BinaryIO:
     """
     opened = open_stored(shard, stamp)
     try:
-        packed = opened.peek(2)[:2] == b"\x1f\x8b"
+        packed = is_packed(opened.peek(HEAD), public(shard))
     except BaseException:
         opened.close()
         raise

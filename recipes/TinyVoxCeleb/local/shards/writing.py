@@ -1,11 +1,12 @@
 """From an audio tree to shards, byte-identical for equal input."""
 
+import contextlib
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 from tqdm import tqdm
 from webdataset.writer import TarWriter
 
@@ -14,9 +15,14 @@ from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
+from local.shards.apart import SameAudio, check_apart
+from local.shards.checking import read_recordings, report_faults
+from local.shards.complete import write_manifest
 from local.shards.headers import AUDIO_TYPES
+from local.shards.index import index_shards
 
 SPLITS = ("train", "val", "dev", "eval")
+LABELLED = ("train", "val")  # with the speaker's class
 # Byte-identical archives: no clock, no user. PAX knows ids of any length and alphabet.
 REPRODUCIBLE = {
     "encoder": False,
@@ -29,19 +35,29 @@ REPRODUCIBLE = {
 
 
 def write_shards(
-    tree: str | Path, meta: str | Path, out: str | Path, size: int = 5000, seed: int = 123
+    tree: str | Path,
+    meta: str | Path,
+    out: str | Path,
+    size: int = 5000,
+    seed: int = 123,
+    check: bool = True,
+    allow_shared_ids: bool = False,
 ) -> None:
     """Write the shards of every split that an audio tree has; splits already written are kept.
 
     The tree holds train/, val/, dev/ and eval/, or some of them; `meta` is its tiny_meta.csv, with
     at least the columns id and idx. `out` gets one folder a split with `size` samples a shard,
-    drawn in the order of `seed`. Equal input gives equal bytes.
+    drawn in the order of `seed`. Equal input gives equal bytes. Every file is decoded, once, and
+    the splits appear when all of them are good; without `check`, only headers are read. The same
+    audio in two splits or under two speakers is a warning.
 
     Raises
     ------
     RecipeError
-        No split in the tree; audio that is unreadable, empty, not mono or not at 16 kHz; a
-        training speaker that the metadata does not know; two files with the same id.
+        No split in the tree; audio that is unreadable, truncated, empty, not mono, not at 16 kHz
+        or not finite: all such files at once; a training speaker that the metadata does not know;
+        two files with the same id; dev speakers in other splits, or utterances in two, which
+        `allow_shared_ids` makes a warning.
     """
     tree, out = Path(tree), Path(out)
     splits = [split for split in SPLITS if (tree / split).is_dir()]
@@ -52,39 +68,74 @@ def write_shards(
     if size < 1:
         raise RecipeError(f"--size is {size}: expected at least one sample a shard")
     classes = read_classes(meta)
-    kept = [split for split in splits if (out / split).is_dir()]
-    if kept:
-        print(f"shards are there already: {', '.join(kept)} in {out} (remove them to write anew)")
-    for split in splits:
-        with atomic_folder(out / split, keep=True) as folder:
-            if folder is not None:
-                paths = _audio_files(tree, split)
-                np.random.default_rng(seed=seed).shuffle(paths)
-                _write_split(folder, split, paths, classes, size)
+    same_audio, faults = SameAudio(), []
+    with contextlib.ExitStack() as stack:
+        folders = {
+            split: stack.enter_context(atomic_folder(out / split, keep=True)) for split in splits
+        }
+        kept = [split for split, folder in folders.items() if folder is None]
+        if kept:
+            there = ", ".join(kept)
+            print(f"shards are there already: {there} in {out} (remove them to write anew)")
+        ids = {split: [sample.sample_id for sample in index_shards(out / split)] for split in kept}
+        files = {split: _audio_files(tree, split) for split in splits if split not in kept}
+        _check_classes(files, classes)
+        ids |= {split: list(map(_sample_id, paths)) for split, paths in files.items()}
+        shared = check_apart(ids, allow_shared_ids)
+        for split, paths in files.items():
+            np.random.default_rng(seed=seed).shuffle(paths)
+            faults += _write_split(folders[split], split, paths, classes, size, check, same_audio)
+        report_faults(faults, sum(map(len, files.values())))
+    for told in filter(None, (shared, str(same_audio))):
+        print(f"warning: {told}", file=sys.stderr)
 
 
-def _write_split(folder, split, paths, classes, size):
+def _check_classes(files, classes):
+    paths = (path for split in LABELLED for path in files.get(split, []))
+    unknown = {path.parts[-3]: path for path in paths if path.parts[-3] not in classes}
+    for speaker, path in unknown.items():
+        more = f", as {len(unknown) - 1} others" if len(unknown) > 1 else ""
+        raise RecipeError(
+            f"{path}: speaker {speaker} has no class index in tiny_meta.csv{more}: expected a row "
+            "with this id and its idx"
+        )
+
+
+def _write_split(folder, split, paths, classes, size, check, same_audio):
+    """Write the shards of a split; returns the files that are wrong, with what is wrong."""
     count = -(-len(paths) // size)
     width = max(4, len(str(size - 1)))
-    speakers, frames = set(), 0
+    speakers, frames, samples, faults = set(), 0, {}, []
     progress = tqdm(total=len(paths), desc=f"{split} shards", unit="utt", dynamic_ncols=True)
+    recordings = read_recordings(paths, check)
     for number in range(count):
         chunk = paths[number * size : (number + 1) * size]
         short = count > 1 and len(chunk) < size
         name = f"shard-{number:06d}{'.partial' if short else ''}.tar"
         with open(folder / name, "wb") as fout, TarWriter(fout, **REPRODUCIBLE) as writer:
             for place, path in enumerate(chunk):
-                sample = _describe(path, split, classes)
+                recording = next(recordings)
+                progress.update()
+                if recording.fault:
+                    faults.append((path, recording.fault))
+                    continue
+                sample = _describe(path, split, recording.num_frames, classes)
                 key = f"{place:0{width}d}/{sample['sample_id']}"
                 # TarWriter sorts the files of one call by extension: two calls keep audio first.
-                writer.write({"__key__": key, path.suffix[1:].lower(): path.read_bytes()})
+                writer.write({"__key__": key, path.suffix[1:].lower(): recording.encoded})
                 writer.write({"__key__": key, "json": json.dumps(sample).encode()})
+                if check:
+                    same_audio.add(recording.digest, split, sample["sample_id"])
                 speakers.add(sample["speaker_id"])
                 frames += sample["num_frames"]
-                progress.update()
+        samples[name] = len(chunk)
     progress.close()
-    who = "unnamed" if split == "eval" else f"{len(speakers)}"
-    print(f"{split}: {len(paths)} utterances, {frames / SAMPLE_RATE / 3600:.2f} h, {who} speakers")
+    if not faults:
+        write_manifest(folder, samples)
+        who = "unnamed" if split == "eval" else f"{len(speakers)}"
+        hours = frames / SAMPLE_RATE / 3600
+        print(f"{split}: {len(paths)} utterances, {hours:.2f} h, {who} speakers")
+    return faults
 
 
 def _audio_files(tree, split):
@@ -97,7 +148,7 @@ def _audio_files(tree, split):
             raise RecipeError(
                 f"{path}: expected {split}/<speaker>/<session>/<utterance>{path.suffix}"
             )
-        sample_id = "/".join(parts[-3:])
+        sample_id = _sample_id(path)
         if sample_id in by_id:
             raise RecipeError(
                 f"{path} and {by_id[sample_id]} have the same id {sample_id}: remove one of them"
@@ -110,33 +161,19 @@ def _audio_files(tree, split):
     return [by_id[sample_id] for sample_id in sorted(by_id)]
 
 
-def _describe(path, split, classes):
-    try:
-        info = sf.info(path)
-    except (sf.LibsndfileError, OSError) as error:
-        raise RecipeError(f"{path}: unreadable audio ({error}): export it again") from None
-    if info.frames == 0:
-        raise RecipeError(f"{path}: the audio is empty: remove the file")
-    if info.samplerate != SAMPLE_RATE or info.channels != 1:
-        raise RecipeError(
-            f"{path}: found {info.samplerate} Hz with {info.channels} channels: expected "
-            f"{SAMPLE_RATE} Hz mono; convert it, or let the corpus 'folder' do that"
-        )
-    speaker, session, utterance = path.with_suffix("").parts[-3:]
-    class_idx = None
-    if split in ("train", "val"):
-        class_idx = classes.get(speaker)
-        if class_idx is None:
-            raise RecipeError(
-                f"{path}: speaker {speaker} has no class index in tiny_meta.csv: expected a row "
-                "with this id and its idx"
-            )
+def _sample_id(path):
+    return "/".join(path.with_suffix("").parts[-3:])
+
+
+def _describe(path, split, num_frames, classes):
+    sample_id = _sample_id(path)
+    speaker, session, utterance = sample_id.split("/")
     return {
-        "sample_id": f"{speaker}/{session}/{utterance}",
+        "sample_id": sample_id,
         "speaker_id": speaker,
         "youtube_id": session,
         "utterance_id": utterance,
-        "num_frames": info.frames,
-        "sampling_rate": info.samplerate,
-        "class_idx": class_idx,
+        "num_frames": num_frames,
+        "sampling_rate": SAMPLE_RATE,
+        "class_idx": classes[speaker] if split in LABELLED else None,
     }

@@ -1,0 +1,60 @@
+"""What a file is that is to be a shard: told by its first bytes, whatever it is called."""
+
+import tarfile
+
+from local.errors import RecipeError
+
+HEAD = tarfile.BLOCKSIZE  # bytes that tell what a file is
+GZIP = b"\x1f\x8b"
+OTHERS = {
+    b"PK\x03\x04": "a zip archive",
+    b"PK\x05\x06": "an empty zip archive",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ": "packed with xz",
+    b"\x28\xb5\x2f\xfd": "packed with zstd",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a rar archive",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file with `git lfs pull`",
+    b"RIFF": "a WAV file",
+    b"fLaC": "a FLAC file",
+    b"{": "JSON",
+    b"<": "a page or message of a web server, such as a login",
+}
+
+
+def is_packed(head: bytes, where: str) -> bool:
+    """Whether a file that begins with these bytes is an archive packed with gzip, or a plain one.
+
+    Anything else, an empty file too, is a RecipeError; `where` is its name. A head that is too
+    short to tell is taken for that of an archive, which its reader will find truncated.
+    """
+    if head.startswith(GZIP):
+        return True
+    found = None if head else "empty"
+    if not _begins_an_archive(head):
+        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()  # of a page, before its first tag
+        kinds = (kind for magic, kind in OTHERS.items() if head.startswith(magic))
+        found = found or next(kinds, OTHERS[b"<"] if text.startswith(b"<") else None)
+        if found is None and len(head) >= HEAD:
+            found = "none, by its first bytes"
+    if found:
+        raise RecipeError(
+            f"{where}: expected a tar archive, plain or packed with gzip, but the file is "
+            f"{found}; copy or write it again"
+        )
+    return False
+
+
+def _begins_an_archive(head):
+    """Whether there is the header of a member, or the blocks of zeros at an archive's end."""
+    if len(head) < HEAD:
+        return False
+    try:
+        tarfile.TarInfo.frombuf(head[:HEAD], "utf-8", "surrogateescape")
+    except tarfile.EmptyHeaderError:
+        return False
+    except tarfile.EOFHeaderError:
+        return True
+    except tarfile.HeaderError:
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""Splits that share speakers, utterances or audio: told when written and when a training starts."""
+
+import re
+
+import pytest
+
+import train_speaker_embeddings
+from local.dataset import ShardData
+from local.errors import RecipeError
+from local.shards import write_shards
+from running import PROTOTYPE, QUICK, data_options, one_line
+from shard_writing import member_pair, wav_bytes, write_tar
+
+GOOD = {"train": ["a/x/0", "b/x/0"], "val": ["a/y/0"], "dev": ["c/x/0", "d/x/0"]}
+SHARED = {
+    "dev speaker in train": ("dev", "a/z/9", "dev speakers that are in train or val too: 1 (a)"),
+    "utterance in val": ("val", "b/x/0", "utterances both in train and val: 1 (b/x/0)"),
+    "the same in dev": ("dev", "a/y/0", "too: 1 (a); utterances both in val and dev: 1 (a/y/0)"),
+}
+
+
+def splits_with(split, sample_id):
+    return {name: ids + [sample_id] * (name == split) for name, ids in GOOD.items()}
+
+
+def make_tree(folder, splits, audio=None):
+    for split, ids in {**splits, "eval": ["wav/h0"]}.items():
+        for sample_id in ids:
+            path = folder / "tree" / split / f"{sample_id}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            seed = (audio or {}).get(sample_id) or list(f"{split}{sample_id}".encode())
+            path.write_bytes(wav_bytes(2000, seed=seed))
+    (folder / "meta.csv").write_text("id,idx\na,0\nb,1\n")
+    return folder / "tree", folder / "meta.csv", folder / "shards"
+
+
+def make_shards(folder, splits):
+    """Each split by itself, as from somewhere else."""
+    for split, ids in splits.items():
+        members = []
+        for number, sample_id in enumerate(ids):
+            idx = None if split == "dev" else "ab".index(sample_id[0])
+            members += member_pair(number, sample_id, idx, 2000)
+        write_tar(folder / split / "shard-000000.tar", members)
+
+
+def make_data(folder, **options):
+    shards = {f"{split}_shards": str(folder / split) for split in GOOD}
+    settings = {"epochs": 1, "batch_size": 2, "crop_frames": 1600, "seed": 0}
+    return ShardData(**shards, index_folder=str(folder / "index"), **settings, **options)
+
+
+def test_splits_that_are_apart(tmp_path, capsys):
+    write_shards(*make_tree(tmp_path, GOOD))
+    assert "warning" not in capsys.readouterr().err
+    assert make_data(tmp_path / "shards").dev_speakers == "unseen speakers"
+    assert "warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("split, sample_id, message", SHARED.values(), ids=SHARED.keys())
+def test_shared_ids_when_shards_are_written(tmp_path, split, sample_id, message, capsys):
+    arguments = make_tree(tmp_path, splits_with(split, sample_id))
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        write_shards(*arguments)
+    assert not list(tmp_path.glob("shards/*"))
+    write_shards(*arguments, allow_shared_ids=True)
+    assert message in capsys.readouterr().err
+
+
+def test_shared_ids_with_shards_that_were_written_before(tmp_path):
+    write_shards(*make_tree(tmp_path, {"train": GOOD["train"]}))
+    with pytest.raises(RecipeError, match="dev speakers that are in train or val too: 1"):
+        write_shards(*make_tree(tmp_path, {"dev": ["b/w/1"]}))
+
+
+@pytest.mark.parametrize("split, sample_id, message", SHARED.values(), ids=SHARED.keys())
+def test_shared_ids_when_a_training_starts(tmp_path, split, sample_id, message, capsys):
+    make_shards(tmp_path, splits_with(split, sample_id))
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        make_data(tmp_path)
+    data = make_data(tmp_path, allow_shared_ids=True)
+    assert message in capsys.readouterr().err
+    known = "1 of 3 speakers known from training" if split == "dev" else "unseen speakers"
+    assert data.dev_speakers == known
+
+
+@pytest.mark.parametrize(
+    "audio, message",
+    [
+        ({"a/x/0": 1, "c/x/0": 1}, "recordings with the same audio in two splits: 1 ("),
+        ({"a/x/0": 1, "b/x/0": 1}, "recordings with the same audio under two speakers: 1 ("),
+        ({"a/x/0": 1, "wav/h0": 1}, "in two splits: 1 (train/a/x/0 = eval/eval/wav/h0)"),
+        ({"a/x/0": 1, "a/y/0": 1, "b/x/0": 1}, "in two splits: "),
+    ],
+)
+def test_the_same_audio_is_a_warning(tmp_path, audio, message, capsys):
+    arguments = make_tree(tmp_path, GOOD, audio)
+    write_shards(*arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_training_with_known_dev_speakers_says_so(small, tmp_path, capsys):
+    argv = [PROTOTYPE, *data_options(small), *QUICK, "--epochs", "1"]
+    argv += ["--dev_shards", f"{small.shards}/val"]
+    argv += ["--dev_trials_path", str(small.corpus / "val_trials.txt")]
+    argv += ["--output_folder", str(tmp_path / "run")]
+    message = one_line(capsys, train_speaker_embeddings.main, argv)
+    assert "dev speakers that are in train" in message and "allow_shared_ids" in message
+    train_speaker_embeddings.main([*argv, "--allow_shared_ids", "True"])
+    result = (tmp_path / "run/dev_eer.txt").read_text()
+    assert "speakers known from training)" in result and "unseen" not in result

@@ -1,0 +1,100 @@
+"""Shards of which some are missing: named, wherever they lie, instead of trained without."""
+
+import re
+import shutil
+
+import pytest
+
+from http_server import HttpServer
+from local.errors import RecipeError
+from local.shards import index_shards, list_shards, stage_shards, write_shards
+from shard_writing import original_layout, wav_bytes
+
+
+@pytest.fixture
+def original(tmp_path):
+    """Six shards without a manifest."""
+    original_layout(tmp_path / "data/train", counts=(2, 2, 2, 2, 2, 1))
+    return tmp_path / "data/train"
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Three shards of our own."""
+    for speaker in "abc":
+        path = tmp_path / f"tree/dev/{speaker}/x/0.wav"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(wav_bytes(800, seed=ord(speaker)))
+    (tmp_path / "meta.csv").write_text("id,idx\n")
+    write_shards(tmp_path / "tree", tmp_path / "meta.csv", tmp_path / "data", size=1)
+    return tmp_path / "data/dev"
+
+
+def refused(folder, message):
+    """Here, copied from here, and from a web server."""
+    with HttpServer(folder.parent) as server:
+        for source in (folder, f"file://{folder}", f"{server.url}/{folder.name}"):
+            with pytest.raises(RecipeError, match=message):
+                list_shards(source)
+            with pytest.raises(RecipeError, match=message):
+                stage_shards(source, folder.parent / "copy")
+
+
+@pytest.mark.parametrize("missing", [[0], [2], [1, 3, 4], [0, 1, 2, 3, 4]])
+def test_a_gap_in_the_numbers_is_told(original, missing):
+    for number in missing:
+        (original / f"shard-{number:06d}.tar").unlink()
+    names = ", ".join(f"shard-{number:06d}" for number in missing)
+    refused(original, rf"train: {6 - len(missing)} of 6 shards are there, {names} (is|are) missing")
+    assert len(list_shards(f"{original}/shard-000005.partial.tar")) == 1  # asked for by name
+
+
+def test_two_shards_of_one_number(original):
+    shutil.copy(original / "shard-000003.tar", original / "shard-000003 (1).tar")
+    refused(original, r"shard-000003 \(1\).tar and shard-000003.tar have one number")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_missing_shard_is_told_by_the_manifest(written, number):
+    (written / f"shard-{number:06d}.tar").unlink()
+    refused(written, f"shards.json tells of 3 shards, and shard-{number:06d} is missing")
+    with pytest.raises(RecipeError, match="is missing"):  # nor does the writer keep such shards
+        write_shards(written.parents[1] / "tree", written.parents[1] / "meta.csv", written.parent)
+
+
+def test_shards_that_were_added_are_numbered_on(written):
+    shutil.copy(written / "shard-000000.tar", written / "shard-000003.tar")
+    assert len(list_shards(written)) == 4
+    (written / "shard-000003.tar").rename(written / "shard-000004.tar")
+    refused(written, "4 of 5 shards are there, shard-000003 is missing")
+
+
+@pytest.mark.parametrize("name", ["shard-000002.partial.tar", "shard-000002.tar.gz"])
+def test_a_leftover_of_another_set(written, name):
+    shutil.copy(written / "shard-000000.tar", written / name)
+    refused(written, "shard-000002.* have one number")
+
+
+def test_a_shard_of_another_size_is_told_by_the_manifest(written):
+    (written / "shard-000001.tar").write_bytes(b"")
+    with pytest.raises(RecipeError, match="shard-000001.tar: holds 0 bytes where shards.json"):
+        list_shards(written)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"shards": 3}', '{"shards": {"a.tar": 1}}', "\0"])
+def test_a_spoilt_manifest(written, content):
+    (written / "shards.json").write_text(content)
+    refused(written, re.escape("dev/shards.json: not a list of shards"))
+
+
+def test_without_its_manifest_a_folder_is_read_as_it_is(written):
+    (written / "shards.json").unlink()
+    assert len(index_shards(written)) == 3
+
+
+def test_copies_of_some_shards_are_all_there(original, tmp_path):
+    stage_shards(f"{original}/shard-{{000002..000004}}.tar", tmp_path / "copy")
+    assert len(list_shards(tmp_path / "copy")) == 3
+    (tmp_path / "copy/shard-000004.tar").unlink()  # as an interrupted copy leaves it
+    with pytest.raises(RecipeError, match="shard-000004 is missing"):
+        list_shards(tmp_path / "copy")
