@@ -166,8 +166,7 @@ def test(hparams, run_opts, trials, bundle, title):
     scores = score_trials(Backend("cosine"), embeddings, trials)
     evaluation = evaluate(scores, trials.labels, trials.speakers())
     epoch, eer = hparams["epoch_counter"].current, evaluation["metrics"]["eer"]["value"]
-    who = hparams["data"].dev_speakers
-    result = f"{title} {epoch}, dev trials ({who}): {summary(evaluation)}"
+    result = f"{title} {epoch}, dev trials ({hparams['data'].dev_speakers}): {summary(evaluation)}"
     log_test(hparams["train_loggers"], {title: epoch}, eer, result)
     return result
 

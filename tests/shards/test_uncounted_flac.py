@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from local.audio_file import AudioFile, count_frames, read_info, with_count
 from local.augmentation.recordings import AudioFolder
 from local.corpora.convert import convert, read_headers
+from local.corpora.decoding import AudioFile, count_frames, read_info, with_count
 from local.errors import RecipeError
 from local.shards import MappedShards, index_shards, write_shards
 from shard_writing import member_pair, wav_bytes, write_tar

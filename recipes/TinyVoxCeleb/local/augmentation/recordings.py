@@ -8,7 +8,7 @@ import numpy as np
 import soundfile as sf
 import torch
 
-from local.audio_file import AudioFile, read_info
+from local.corpora.decoding import AudioFile, read_info
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards import MappedShards, prepare_split

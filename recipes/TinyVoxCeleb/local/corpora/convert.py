@@ -11,8 +11,8 @@ import numpy as np
 import soundfile as sf
 from tqdm import tqdm
 
-from local.audio_file import AudioFile, read_info
 from local.corpora.channels import louder_channel
+from local.corpora.decoding import AudioFile, read_info
 from local.corpora.polyphase import BLOCK_SECONDS, resampled
 from local.corpora.quality import Level, check_scale
 from local.errors import RecipeError

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import soundfile as sf
 
-from local.audio_file import with_count
+from local.corpora.decoding import with_count
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.headers import Sample

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from local.audio_file import AudioFile, count_frames, with_count
+from local.corpora.decoding import AudioFile, count_frames, with_count
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.audio import to_int16

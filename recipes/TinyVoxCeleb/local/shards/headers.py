@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from local.audio_file import MAX_FRAMES
+from local.corpora.decoding import MAX_FRAMES
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE, utterance_key
 from local.shards.addresses import public
