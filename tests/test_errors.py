@@ -29,6 +29,9 @@ def test_truncated_shard(small, own_shards, tmp_path, capsys):
     shard = own_shards / "dev/shard-000000.tar"
     shard.write_bytes(shard.read_bytes()[:100_000])
     message = one_line(capsys, train, small, tmp_path / "run", shards=own_shards)
+    assert "dev/shard-000000.tar: holds 100,000 bytes where shards.json tells " in message
+    (shard.parent / "shards.json").unlink()  # as of the original data
+    message = one_line(capsys, train, small, tmp_path / "run", shards=own_shards)
     assert "dev/shard-000000.tar: truncated" in message
 
 

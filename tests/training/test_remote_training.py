@@ -57,9 +57,9 @@ def test_plain_shards_over_http_are_as_good_as_local_ones(small, tmp_path):
     with HttpServer(small.shards) as server:
         options = (*sources(server.url), "--shard_cache", str(tmp_path / "cache"))
         assert weights(train(small, tmp_path / "run", *options)) == local
-        made = len(server.gets("shard"))
+        made = len(server.gets("shard-"))
         assert weights(train(small, tmp_path / "again", *options)) == local
-        assert len(server.gets("shard")) == made == 3
+        assert len(server.gets("shard-")) == made == 3
 
 
 def test_packed_shards_from_s3(small, packed, streamed, tmp_path, monkeypatch):
@@ -78,9 +78,9 @@ def test_staged_shards_are_as_good_as_local_ones(small, packed, tmp_path):
     with HttpServer(packed) as server:
         options = [*sources(server.url), "--stage_shards_to", str(tmp_path / "scratch")]
         assert weights(train(small, tmp_path / "run", *options)) == local
-        made = len(server.gets("shard"))
+        made = len(server.gets("shard-"))
         assert weights(train(small, tmp_path / "again", *options)) == local
-        assert len(server.gets("shard")) == made  # the second run found them on the disk
+        assert len(server.gets("shard-")) == made  # the second run found them on the disk
 
 
 def test_a_run_keeps_to_its_order(small, packed, tmp_path, capsys):
