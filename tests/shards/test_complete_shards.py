@@ -18,16 +18,21 @@ def original(tmp_path):
     return tmp_path / "data/train"
 
 
+def write_three(folder, size):
+    """Shards of three utterances, so many in each."""
+    for speaker in "abc":
+        path = folder / f"tree/dev/{speaker}/x/0.wav"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(wav_bytes(800, seed=ord(speaker)))
+    (folder / "meta.csv").write_text("id,idx\n")
+    write_shards(folder / "tree", folder / "meta.csv", folder / "data", size=size)
+    return folder / "data/dev"
+
+
 @pytest.fixture
 def written(tmp_path):
     """Three shards of our own."""
-    for speaker in "abc":
-        path = tmp_path / f"tree/dev/{speaker}/x/0.wav"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(wav_bytes(800, seed=ord(speaker)))
-    (tmp_path / "meta.csv").write_text("id,idx\n")
-    write_shards(tmp_path / "tree", tmp_path / "meta.csv", tmp_path / "data", size=1)
-    return tmp_path / "data/dev"
+    return write_three(tmp_path, size=1)
 
 
 def refused(folder, message):
@@ -98,3 +103,9 @@ def test_copies_of_some_shards_are_all_there(original, tmp_path):
     (tmp_path / "copy/shard-000004.tar").unlink()  # as an interrupted copy leaves it
     with pytest.raises(RecipeError, match="shard-000004 is missing"):
         list_shards(tmp_path / "copy")
+
+
+def test_a_partial_shard_may_be_renamed(tmp_path):
+    last = write_three(tmp_path, size=2) / "shard-000001.partial.tar"
+    last.rename(last.with_name("shard-000001.tar"))
+    assert len(index_shards(last.parent)) == 3

@@ -37,7 +37,8 @@ def check_complete(
 
     `manifest` is the content of the folder's manifest, None where there is none: it knows the
     shards. Without it, and where others were added, numbers are to be 0, 1, and so on. Packed and
-    plain shards have one name; the bytes of local ones are compared, if they are packed as before.
+    plain shards, and partial ones that were renamed, have one name; the bytes of local ones are
+    compared, if they are packed as before.
     """
     names = list(map(shard_name, shards))
     _check_once(public(folder), names)
@@ -98,7 +99,7 @@ def _few(names):
 
 def _plain(name):
     ending = next((ending for ending in ARCHIVES if name.endswith(ending)), "")
-    return name.removesuffix(ending)
+    return name.removesuffix(ending).removesuffix(".partial")
 
 
 def _parse(manifest, where):
