@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from local.dataset.batch import Batch, collate
+from local.dataset.batch import Batch
 from local.dataset.crops import check_crop_frames, cut_crop
 from local.dataset.order import CropOrder
 from local.errors import RecipeError
@@ -65,20 +65,19 @@ class StreamedCrops(torch.utils.data.IterableDataset):
         filling, following = {}, 0
         for row, encoded in self._read(np.array(sorted(places), dtype=np.int64)):
             for batch, slot, crop in places.pop(row):
-                crops = filling.setdefault(batch, [None] * len(batches[batch]))
-                crops[slot] = self._cut(encoded, row, crop)
-            while following in filling and all(filling[following]):
-                yield collate(filling.pop(following))
+                if batch not in filling:
+                    filling[batch] = _Filling(len(batches[batch]), self.crop_frames)
+                filling[batch].put(slot, self._cut(encoded, row, crop))
+            while following in filling and not filling[following].missing:
+                yield filling.pop(following).batch
                 following += 1
 
     def _cut(self, encoded, row, crop):
         sample, pcm = self.index[row], self.index.pcm.item(row)
-
-        def read(start, length):  # a copy, as the next utterance takes the place of this one
-            return read_samples(encoded, sample, pcm, start=start, num_frames=length).copy()
-
         return cut_crop(
-            read,
+            lambda start, length: read_samples(
+                encoded, sample, pcm, start=start, num_frames=length
+            ),
             self.index,
             row,
             crop,
@@ -94,3 +93,25 @@ class StreamedCrops(torch.utils.data.IterableDataset):
             here = rows[shards == number].tolist()
             if here:  # otherwise the shard is not even opened
                 yield from stream_audio(self.index, here)
+
+
+class _Filling:
+    """A batch whose crops come in any order, each of which is copied to its place at once."""
+
+    def __init__(self, size, crop_frames):
+        self.batch = Batch(
+            [None] * size,
+            torch.empty((size, crop_frames), dtype=torch.int16),
+            torch.empty(size, dtype=torch.int64),
+            [None] * size,
+        )
+        # The same memory: numpy copies a crop at once, where torch would wake threads for it.
+        self.signals = self.batch.signals.numpy()
+        self.missing = size
+
+    def put(self, slot, item):
+        self.batch.ids[slot] = item["id"]
+        self.signals[slot] = item["sig"].numpy()
+        self.batch.classes[slot] = item["class_idx"]
+        self.batch.seeds[slot] = item["seed"]
+        self.missing -= 1
