@@ -10,6 +10,7 @@ import traceback
 import warnings
 
 from benchmarks.peers import MissingPeerError
+from local.processes import keep_freed_memory
 
 PEERS = {  # title, module, class
     "speechbrain": ("SpeechBrain's CSV of files", "speechbrain_csv", "SpeechBrainFiles"),
@@ -104,6 +105,8 @@ def running(names, corpus):
 
 def _serve(name, corpus, pipe):
     warnings.simplefilter("ignore")
+    # As in training; otherwise half of a reader's time is that of pages which it had before.
+    keep_freed_memory()
     multiprocessing.set_start_method("fork", force=True)  # of DataLoaders' workers, as by default
     _, module, kind = PEERS[name]
     made = None
