@@ -2,15 +2,35 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
+
+LONGEST = 1400  # characters of a message
 
 
 class RecipeError(Exception):
     """Something the user can mend: bad data, a bad option, a missing file.
 
-    The message names the file, line or key, what was found, what was expected and what to do.
+    The message names the file, line or key, what was found, what was expected and what to do. It
+    is one line of a length that can be read, whatever the files hold that it quotes.
+
+    Example
+    -------
+    >>> print(RecipeError("a\\x1b[2J\\nb.txt: no such file"), len(str(RecipeError("a" * 10**6))))
+    a\\x1b[2J b.txt: no such file 1400
     """
+
+    def __init__(self, message: str):
+        line = re.sub(r"[^ -~]", _escaped, re.sub(r"[\r\n]+\s*", " ", message.strip()))
+        if len(line) > LONGEST:
+            line = f"{line[: LONGEST * 2 // 3]} … {line[-LONGEST // 3 + 3 :]}"
+        super().__init__(line)
+
+
+def _escaped(match):
+    """A character as it is, unless it moves the cursor or cannot be written."""
+    return match[0] if match[0].isprintable() else repr(match[0])[1:-1]
 
 
 class Stopped(Exception):  # noqa: N818 - no error

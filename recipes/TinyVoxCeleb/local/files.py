@@ -9,16 +9,40 @@ fill one folder, which takes longer, the second waits.
 import contextlib
 import fcntl
 import glob
+import io
+import json
+import math
 import os
 import re
 import shutil
 import socket
 import sys
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+
 from local.errors import RecipeError
+
+# Raised for arrays in files that are cut off, altered (a bit may mean a password), or others.
+UNREADABLE = (
+    *(
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        OverflowError,
+    ),
+    *(KeyError, ValueError, AttributeError, TypeError, SyntaxError, tokenize.TokenError),
+)
+DENSEST = 1100  # bytes that a packed byte may stand for
+HEADERS = {(n, 0): getattr(np.lib.format, f"read_array_header_{n}_0") for n in (1, 2)}
 
 
 @contextlib.contextmanager
@@ -121,6 +145,49 @@ def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) 
     for path in outputs:
         if os.path.realpath(path) in read:
             raise RecipeError(f"{path}: this command reads it and would replace it; name another")
+
+
+def parse_json(text: str | bytes):
+    """What a JSON text holds; for any that is damaged a ValueError."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("too many brackets in each other") from None
+
+
+def read_arrays(
+    path: str | Path, names: Iterable[str], what: str = "another file"
+) -> dict[str, np.ndarray]:
+    """Some of the arrays that `numpy.savez` has written to a file.
+
+    They are checked against the checksums in the file, and no memory is asked for that they do not
+    fill, whatever their headers tell. `what` a file would be that has none of them is for messages.
+
+    Raises
+    ------
+    RecipeError
+        No such file; it is damaged, something else, or lacks one of them.
+    """
+    if not Path(path).is_file():
+        raise RecipeError(f"{path}: no such file of arrays")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name: _array(archive, f"{name}.npy") for name in names}
+    except UNREADABLE as error:
+        raise RecipeError(f"{path}: damaged, or {what} ({error}); make it anew") from None
+
+
+def _array(archive, name):
+    entry = archive.getinfo(name)
+    archive.fp.seek(0, os.SEEK_END)
+    if entry.compress_size > archive.fp.tell() or entry.file_size > DENSEST * entry.compress_size:
+        raise ValueError(f"{name} is said to have {entry.file_size} bytes")
+    content = io.BytesIO(archive.read(entry))
+    shape, _, dtype = HEADERS[np.lib.format.read_magic(content)](content)
+    if math.prod(shape) * dtype.itemsize != len(content.getbuffer()) - content.tell():
+        raise ValueError(f"{name} is said to have the shape {shape}")
+    content.seek(0)
+    return np.load(content, allow_pickle=False)
 
 
 def split_paths(text: str) -> list[str]:

@@ -73,10 +73,9 @@ class StreamedCrops(torch.utils.data.IterableDataset):
                 following += 1
 
     def _cut(self, encoded, row, crop):
-        sample, pcm = self.index[row], self.index.pcm.item(row)
         return cut_crop(
             lambda start, length: read_samples(
-                encoded, sample, pcm, start=start, num_frames=length
+                encoded, self.index, row, start=start, num_frames=length
             ),
             self.index,
             row,

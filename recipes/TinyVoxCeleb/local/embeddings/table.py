@@ -2,8 +2,6 @@
 
 import collections
 import json
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +10,8 @@ import numpy as np
 
 from local.bundle import checkpoint_digest, find_bundle
 from local.errors import RecipeError
-from local.files import atomic_file
+from local.files import atomic_file, parse_json, read_arrays
 from local.layout import utterance_key
-
-# What numpy.load raises for files that are cut off, altered (a bit in a header of the archive means
-# another compression or a password) or something else, such as a file with a single array.
-UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
-    *(KeyError, ValueError, AttributeError, TypeError),
-)
 
 
 @dataclass(frozen=True)
@@ -156,11 +147,19 @@ def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:
 def read_about(path: str | Path) -> dict | None:
     """What embeddings were made of, without reading them; None if damaged or something else."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-    except UNREADABLE:
+        about = parse_json(str(read_arrays(path, ["about"])["about"]))
+    except (RecipeError, ValueError):
         return None
-    return about if isinstance(about, dict) else None
+    shards = about.get("shards", []) if isinstance(about, dict) else None
+    if not isinstance(shards, list) or not all(map(_is_record, shards)):
+        return None
+    return about
+
+
+def _is_record(shard):
+    """Whether this may be what the cache tells of a shard."""
+    simple = str | int | None
+    return isinstance(shard, dict) and all(isinstance(value, simple) for value in shard.values())
 
 
 def read_embeddings(path: str | Path, checkpoint: str | Path | None = None) -> Embeddings:
@@ -185,26 +184,19 @@ def read_embeddings(path: str | Path, checkpoint: str | Path | None = None) -> E
     """
     if not Path(path).is_file():
         raise RecipeError(f"{path}: no such file of embeddings")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            embeddings = Embeddings(
-                arrays["ids"].tolist(),
-                arrays["vectors"],
-                arrays["num_frames"],
-                json.loads(str(arrays["about"])),
-            )
-        vectors, frames = embeddings.vectors, embeddings.num_frames
-        whole = vectors.shape[:1] == frames.shape == (len(embeddings),) and vectors.ndim == 2
-    except UNREADABLE as error:
+    names = ("ids", "vectors", "num_frames", "about")
+    what = "not embeddings as python -m local.embeddings writes them"
+    ids, vectors, frames, _ = read_arrays(path, names, what).values()
+    about = read_about(path)
+    whole = vectors.shape[:1] == frames.shape == ids.shape and vectors.ndim == 2
+    whole = whole and (ids.dtype.kind, frames.dtype.kind, vectors.dtype) == (*"Ui", np.float32)
+    if not whole or about is None:
         raise RecipeError(
-            f"{path}: damaged, or not embeddings as python -m local.embeddings writes them "
-            f"({error}); make it anew"
-        ) from None
-    if not whole or vectors.dtype != np.float32:
-        raise RecipeError(
-            f"{path}: {len(embeddings)} ids, vectors {vectors.shape} {vectors.dtype}, lengths "
-            f"{frames.shape}: expected one float32 row each; make it anew"
+            f"{path}: {ids.size} ids, vectors {vectors.shape} {vectors.dtype}, "
+            f"lengths {frames.shape} {frames.dtype}, {'no ' if about is None else ''}about: "
+            "expected one float32 row each; make it anew"
         )
+    embeddings = Embeddings(ids.tolist(), vectors, frames, about)
     if checkpoint is not None:
         found = embeddings.about.get("checkpoint")
         expected = checkpoint_digest(find_bundle(checkpoint))

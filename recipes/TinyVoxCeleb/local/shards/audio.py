@@ -8,22 +8,28 @@ import soundfile as sf
 from local.corpora.decoding import with_count
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
+from local.shards.addresses import public
 from local.shards.headers import Sample
+from local.shards.index import ShardIndex
 
 FULL_SCALE = 32768  # what 1.0 is in 16-bit samples
 
 
 def read_samples(
-    encoded: bytes | memoryview, sample: Sample, pcm: int, *, start: int, num_frames: int
+    encoded: bytes | memoryview, index: ShardIndex, row: int, *, start: int, num_frames: int
 ) -> np.ndarray:
-    """Read a part of a wav or flac file as 16-bit samples of shape (time,).
+    """Read a part of an utterance of an index as 16-bit samples of shape (time,).
 
-    `pcm` is where in the file its 16-bit PCM begins, in bytes, or -1 where it has to be decoded,
-    see `decode`. Of PCM a view of `encoded` is returned, so nothing has been read yet.
+    `encoded` is its wav or flac file. Of 16-bit PCM a view of it is returned, so nothing has been
+    read yet; other audio is decoded, see `decode`.
     """
-    if pcm < 0:
-        return decode(encoded, sample, start=start, num_frames=num_frames, dtype="int16")
-    return np.frombuffer(encoded, "<i2", num_frames, pcm + 2 * start)
+    pcm = index.pcm.item(row)
+    if pcm >= 0:
+        return np.frombuffer(encoded, "<i2", num_frames, pcm + 2 * start)
+    try:
+        return decode(encoded, index[row], start=start, num_frames=num_frames, dtype="int16")
+    except RecipeError as error:
+        raise RecipeError(f"{public(index.shards[index.shard.item(row)])}: {error}") from None
 
 
 def decode(

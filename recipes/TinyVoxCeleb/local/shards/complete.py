@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from local.errors import RecipeError
-from local.files import atomic_file
+from local.files import atomic_file, parse_json
 from local.shards.addresses import ARCHIVES, public, shard_name
 
 MANIFEST = "shards.json"
@@ -104,7 +104,7 @@ def _plain(name):
 
 def _parse(manifest, where):
     try:
-        shards = json.loads(manifest)["shards"]
+        shards = parse_json(manifest)["shards"]
         if not all(isinstance(told["bytes"], int | None) for told in shards.values()):
             raise TypeError("bytes are to be a number")
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -4,18 +4,16 @@ import errno
 import hashlib
 import json
 import os
-import tarfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from local.errors import RecipeError
-from local.files import atomic_file
+from local.files import atomic_file, parse_json
 from local.shards.addresses import public
-from local.shards.kinds import HEAD, is_packed
-from local.shards.sources import open_shard, open_stored, stamp_of
+from local.shards.archives import DAMAGED, read_members
+from local.shards.sources import open_shard, open_stored, stamp_of, unpack
 
 READ_AT_ONCE = 1 << 20  # bytes
 
@@ -36,10 +34,10 @@ class Copy:
     def is_complete(self) -> bool:
         """Whether the copy is there, of this version, and as it was written."""
         try:
-            note = json.loads(note_of(self.place).read_text(encoding="utf-8"))
+            note = parse_json(note_of(self.place).read_bytes())
             found = (note["version"], note["copy"])
             return self.version is not None and found == (self.version, stamp_of(self.place))
-        except (OSError, ValueError, KeyError, RecipeError):
+        except (OSError, ValueError, KeyError, TypeError, RecipeError):
             return False
 
     def _write_note(self, digest=None):
@@ -74,13 +72,11 @@ class Copy:
         self._write_note(digest)
 
     def _check_archive(self):
-        with open(self.place, "rb") as file:
-            is_packed(file.read(HEAD), public(self.shard))
         try:
-            with tarfile.open(self.place, "r:*") as archive:
-                for _ in archive:
-                    archive.members = []  # which tarfile would keep
-        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            with unpack(open_stored(self.place), self.shard) as file:
+                for _ in read_members(file):
+                    pass
+        except DAMAGED as error:
             raise RecipeError(
                 f"{public(self.shard)}: truncated or damaged archive ({error}); mend it there"
             ) from None

@@ -2,8 +2,7 @@
 
 import io
 import itertools
-import json
-import tarfile
+import unicodedata
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from typing import BinaryIO
 
 from local.corpora.decoding import MAX_FRAMES
 from local.errors import RecipeError
+from local.files import parse_json
 from local.layout import SAMPLE_RATE, utterance_key
 from local.shards.addresses import public
-from local.shards.sources import read_to_the_end
+from local.shards.archives import DAMAGED, read_members
 
 AUDIO_TYPES = ("wav", "flac")
 HEAD = 4096  # bytes of an audio file in which its PCM has begun
@@ -52,49 +52,37 @@ def split_key(name: str) -> tuple[str, str]:
 
 
 def read_headers(
-    file: BinaryIO, shard: Path | str, streamed: bool = False
+    file: BinaryIO, shard: Path | str
 ) -> Iterator[tuple[str, int, int, int, int, int]]:
-    """Go through an archive and check its pairs.
+    """Go through an archive, from start to end, and check its pairs.
 
     Yields the sample_id, offset, size, pcm, num_frames and class_idx of each, see `ShardIndex`.
-    `streamed` tells that the file can only be read on.
 
     Raises
     ------
     RecipeError
-        A truncated archive; a JSON without audio or the reverse, or without one of its fields; a
-        sample rate other than 16 kHz; empty audio.
+        A truncated or damaged archive; a JSON without audio or the reverse, without one of its
+        fields, or of another sample than its name tells; a sample rate other than 16 kHz; empty
+        audio.
     """
-    shard = public(shard)
+    shard, found = public(shard), False
     try:
-        with tarfile.open(fileobj=file, mode="r|" if streamed else "r:") as archive:
-            members = (member for member in _members(archive) if member.isreg())
-            for key, group in itertools.groupby(members, lambda member: split_key(member.name)[0]):
-                yield _read_pair(archive, key, group, shard)
-            # An archive ends with blocks of zeros; one cut between two members has none.
-            end = archive.fileobj.tell() if streamed else file.seek(0, io.SEEK_END)
-            rest = end - archive.offset
-        if streamed:
-            read_to_the_end(file)
-    except (tarfile.TarError, EOFError) as error:
+        members = read_members(file)
+        for key, group in itertools.groupby(members, lambda pair: split_key(pair[0].name)[0]):
+            yield _read_pair(key, group, shard)
+            found = True
+    except DAMAGED as error:
         raise RecipeError(
             f"{shard}: truncated or damaged archive ({error}); copy it again"
         ) from None
-    if rest < tarfile.BLOCKSIZE:
-        raise RecipeError(f"{shard}: truncated archive (its end is missing); copy it again")
+    if not found:
+        raise RecipeError(f"{shard}: holds no samples: expected some; copy it again, or remove it")
 
 
-def _members(archive):
-    for member in archive:
-        archive.members = []  # which tarfile would keep, 1 KB each
-        yield member
-
-
-def _read_pair(archive, key, group, shard):
+def _read_pair(key, group, shard):
     audio, text, types = None, None, []
-    for member in group:  # one after the other, as a stream gives them
+    for member, content in group:  # one after the other, as a stream gives them
         types.append(split_key(member.name)[1])
-        content = archive.extractfile(member)
         if types[-1] == "json":
             text = content.read()
         else:
@@ -105,6 +93,11 @@ def _read_pair(archive, key, group, shard):
             "(wav or flac) and json, one after the other"
         )
     sample = parse_sample(text, f"{shard}: {key}.json")
+    if not f"/{key}".endswith(f"/{sample.sample_id}"):
+        raise RecipeError(
+            f"{shard}: {key}.json tells of {sample.sample_id}: expected the sample that it is "
+            "named after; copy the shard again, or write it anew"
+        )
     pcm = find_pcm(head, audio.size, sample.num_frames)
     class_idx = -1 if sample.class_idx is None else sample.class_idx
     return sample.sample_id, audio.offset_data, audio.size, pcm, sample.num_frames, class_idx
@@ -113,7 +106,7 @@ def _read_pair(archive, key, group, shard):
 def parse_sample(text: bytes, where: str) -> Sample:
     """Read and check the JSON of a sample, which messages name as `where`."""
     try:
-        values = json.loads(text)
+        values = parse_json(text)
         sample = Sample(values["sample_id"], values["num_frames"], values["class_idx"])
         parts = (values["speaker_id"], values["youtube_id"], values["utterance_id"])
         rate = values["sampling_rate"]
@@ -129,6 +122,11 @@ def parse_sample(text: bytes, where: str) -> Sample:
         raise RecipeError(
             f"{where}: sample_id is {sample.sample_id}, but its parts are {' / '.join(parts)}: "
             "expected speaker_id/youtube_id/utterance_id"
+        )
+    if not all(map(_is_name, parts)):
+        raise RecipeError(
+            f"{where}: sample_id is {sample.sample_id!r}: expected three names, without '/', line "
+            "breaks and other control characters"
         )
     if rate != SAMPLE_RATE:
         raise RecipeError(
@@ -151,6 +149,11 @@ def parse_sample(text: bytes, where: str) -> Sample:
     return sample
 
 
+def _is_name(part):
+    kinds = map(unicodedata.category, part)  # C… of characters that are none, such as surrogates
+    return part and "/" not in part and not {"Cc", "Cs", "Cn", "Zl", "Zp"}.intersection(kinds)
+
+
 def find_pcm(head: bytes, size: int, num_frames: int) -> int:
     """Where in a wav file its 16-bit mono PCM begins, in bytes.
 
@@ -163,7 +166,7 @@ def find_pcm(head: bytes, size: int, num_frames: int) -> int:
             found = (header.getframerate(), header.getnchannels(), header.getsampwidth())
             begin = file.tell()
             length = header.getnframes()
-    except (wave.Error, EOFError):
+    except (wave.Error, EOFError, RuntimeError):  # the last of a chunk longer than what holds it
         return -1
     expected = found == (SAMPLE_RATE, 1, 2) and length == num_frames
     return begin if expected and begin + 2 * num_frames <= size else -1

@@ -8,7 +8,6 @@ as they are.
 import collections.abc
 import functools
 import json
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from local.errors import RecipeError
-from local.files import atomic_file
+from local.files import atomic_file, parse_json, read_arrays
 from local.shards.addresses import public
 from local.shards.headers import Sample, read_headers
 from local.shards.sources import can_be_mapped, list_shards, open_shard, stamps_of
@@ -96,11 +95,11 @@ def index_shards(
 def _read(index_file, state):
     """The columns, or None where there are none for these shards."""
     try:
-        with np.load(index_file, allow_pickle=False) as kept:
-            if json.loads(str(kept["state"])) == state:
-                return {name: kept[name] for name in COLUMNS}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-        pass  # absent, or of another version
+        kept = read_arrays(index_file, ["state", *COLUMNS])
+        if parse_json(str(kept.pop("state"))) == state:
+            return kept
+    except (RecipeError, ValueError):
+        pass  # absent, damaged, or of another version
     return None
 
 
@@ -110,7 +109,7 @@ def _index_all(shards, name):
     bar = {"desc": f"{name} index", "unit": "shard", "disable": hidden, "leave": False}
     for number, shard in enumerate(tqdm(shards, **bar)):
         with open_shard(shard) as file:
-            rows = list(read_headers(file, shard, streamed=not can_be_mapped(shard)))
+            rows = list(read_headers(file, shard))
         ids.append(np.array([row[0].encode() for row in rows], dtype="S"))
         values = [(number, *row[1:]) for row in rows]
         numbers.append(np.array(values, dtype=np.int64).reshape(-1, len(COLUMNS) - 1))

@@ -1,6 +1,5 @@
 """The audio of utterances: at any place of mapped shards, or as it comes by in others."""
 
-import contextlib
 import gzip
 import mmap
 import tarfile
@@ -9,16 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from local.errors import RecipeError
 from local.shards.addresses import public
 from local.shards.audio import read_samples
-from local.shards.headers import AUDIO_TYPES, Sample, parse_sample, split_key
-from local.shards.index import ShardIndex
-from local.shards.sources import open_shard, read_to_the_end, stamp_of
-
-SKIPPED_AT_ONCE = 1 << 20  # bytes
+from local.shards.headers import Sample
+from local.shards.index import ShardIndex, index_shards
+from local.shards.sources import open_shard, read_to_the_end, skip_to, stamp_of
 
 
 class MappedShards:
@@ -61,11 +57,11 @@ class MappedShards:
 
     def samples(self, row: int, start: int = 0, num_frames: int | None = None) -> np.ndarray:
         """An utterance, or a part of it, as a copy of its 16-bit samples, of shape (time,)."""
-        sample, pcm = self.index[row], self.index.pcm.item(row)
-        num_frames = sample.num_frames - start if num_frames is None else num_frames
+        pcm = self.index.pcm.item(row)
+        num_frames = self.index.num_frames.item(row) - start if num_frames is None else num_frames
         part = (pcm + 2 * start, 2 * num_frames) if pcm >= 0 else ()
         encoded = self.audio(row, *part)
-        return read_samples(encoded, sample, pcm, start=start, num_frames=num_frames).copy()
+        return read_samples(encoded, self.index, row, start=start, num_frames=num_frames).copy()
 
     def _map(self, number):
         shard = self.index.shards[number]
@@ -93,7 +89,7 @@ def stream_audio(index: ShardIndex, rows: list[int]) -> Iterator[tuple[int, memo
         for row in rows:
             # The header comes too: it tells whether this is still what was indexed.
             begin = index.offset.item(row) - tarfile.BLOCKSIZE
-            _skip(file, begin, begin - end)
+            skip_to(file, begin, end)
             size = index.size.item(row)
             end = begin + tarfile.BLOCKSIZE + size
             part = memoryview(buffer)[: end - begin]
@@ -105,17 +101,6 @@ def stream_audio(index: ShardIndex, rows: list[int]) -> Iterator[tuple[int, memo
             yield row, part[tarfile.BLOCKSIZE :]
         if isinstance(file, gzip.GzipFile):
             read_to_the_end(file)
-
-
-def _skip(file, place, count):
-    if file.seekable() and not isinstance(file, gzip.GzipFile):
-        file.seek(place)
-        return
-    while count:
-        skipped = len(file.read(min(count, SKIPPED_AT_ONCE)))
-        if not skipped:
-            return
-        count -= skipped
 
 
 def _fill(file, part):
@@ -134,15 +119,9 @@ def _is_header(part, size):
 
 
 def read_shards(shards: Iterable[Path | str]) -> Iterator[tuple[Sample, bytes]]:
-    """Stream all samples with their wav or flac files, shard after shard, without an index."""
-    for shard in shards:
-        with contextlib.closing(open_shard(shard)) as stream:
-            members = tar_file_expander([{"url": str(shard), "stream": stream}])
-            try:
-                for raw in group_by_keys(members, keys=split_key):
-                    audio = next(raw[suffix] for suffix in AUDIO_TYPES if suffix in raw)
-                    yield parse_sample(raw["json"], f"{shard}: {raw['__key__']}.json"), audio
-            except (tarfile.TarError, EOFError) as error:
-                raise RecipeError(
-                    f"{shard}: truncated or damaged archive ({error}); copy it again"
-                ) from None
+    """Give all samples with their wav or flac files, shard after shard, once all are indexed."""
+    index = index_shards(list(shards))
+    for number in range(len(index.shards)):
+        if rows := np.flatnonzero(index.shard == number).tolist():
+            for row, audio in stream_audio(index, rows):
+                yield index[row], bytes(audio)

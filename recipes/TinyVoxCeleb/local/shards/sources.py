@@ -26,6 +26,7 @@ from local.shards.kinds import HEAD, is_packed
 from local.shards.remote import list_links, open_remote, remote_stamp
 
 AT_ONCE = 16  # questions to a server
+SKIPPED_AT_ONCE = 1 << 20  # bytes
 
 
 def list_shards(source: str | Path) -> list[Path | str]:
@@ -65,7 +66,7 @@ def _list_local(path):
         found = "holds none" if path.is_dir() else "does not exist"
         raise RecipeError(f"{path}: expected shards named shard-*.tar, but the folder {found}")
     manifest = path / MANIFEST
-    check_complete(path, shards, manifest.read_bytes() if manifest.exists() else None)
+    check_complete(path, shards, manifest.read_bytes() if manifest.is_file() else None)
     return shards
 
 
@@ -129,7 +130,11 @@ def open_shard(shard: Path | str, stamp: str | None = None) -> BinaryIO:
     Its reads raise a RecipeError in one line: the shard, what happened, what to do. With a stamp,
     no other version is read than the one that had it.
     """
-    opened = open_stored(shard, stamp)
+    return unpack(open_stored(shard, stamp), shard)
+
+
+def unpack(opened: io.BufferedReader, shard: Path | str) -> BinaryIO:
+    """What is stored, or what it unpacks to; messages name `shard` as where it comes from."""
     try:
         packed = is_packed(opened.peek(HEAD), public(shard))
     except BaseException:
@@ -146,6 +151,8 @@ def open_stored(shard: Path | str, stamp: str | None = None) -> io.BufferedReade
         return open_remote(shard, stamp)
     if stamp is not None and stamp_of(shard) != stamp:
         raise RecipeError(f"{shard}: has changed meanwhile; run the command again")
+    if not shard.is_file() and shard.exists():  # a pipe would be waited for
+        raise RecipeError(f"{shard}: cannot be read: expected a file; remove it, or copy it again")
     try:
         return open(shard, "rb")
     except OSError as error:
@@ -156,6 +163,15 @@ def read_to_the_end(file: BinaryIO) -> None:
     """Read what is left of a stream, at whose end stand a checksum or a command's exit code."""
     while file.read(1 << 20):
         pass
+
+
+def skip_to(file: BinaryIO, place: int, here: int) -> None:
+    """Go on to a place of a stream that is read at another before; no further than to its end."""
+    if file.seekable() and not isinstance(file, gzip.GzipFile):
+        file.seek(place)
+        return
+    while here < place and (skipped := len(file.read(min(place - here, SKIPPED_AT_ONCE)))):
+        here += skipped
 
 
 class _Unpacked(gzip.GzipFile):
