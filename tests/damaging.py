@@ -5,11 +5,17 @@ follow from a seed; DAMAGE_SEED=15 in the environment tries others.
 """
 
 import contextlib
+import io
+import json
 import os
 import random
+import re
 import resource
 import signal
 import time
+import zipfile
+
+import numpy as np
 
 from local.errors import RecipeError
 
@@ -61,6 +67,87 @@ def something_else(rng, data):
 
 BYTES = (truncated, bytes_changed, bits_flipped, zeros, a_hole, something_else)
 
+
+ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "utf-7", "cp500")
+
+
+def lines_doubled(rng, data):
+    lines = [line for line in data.splitlines() for _ in range(rng.choice([1, 1, 1, 2, 3]))]
+    return b"\n".join(lines)
+
+
+def fields_swapped(rng, data):
+    lines = data.decode().splitlines()
+    for row in rng.sample(range(len(lines)), rng.randrange(1, len(lines))):
+        fields, ends = re.split(r"[\s,]", lines[row]), re.search(r"[\s,]|$", lines[row])[0]
+        rng.shuffle(fields)
+        lines[row] = ends.join(fields)
+    return "\n".join(lines).encode()
+
+
+def fields_lost(rng, data):
+    lines = data.decode().splitlines()
+    row = rng.randrange(len(lines))
+    fields = re.split(r"([\s,])", lines[row])
+    odd = ["", "nan", "1e999", "0x1", "²", "\ufeff", "-", '"', "9" * 5000, "1e400", "-1", "\x1b[2J"]
+    fields[rng.randrange(0, len(fields), 2)] = rng.choice(odd)
+    lines[row] = "".join(fields)
+    return "\n".join(lines).encode()
+
+
+def other_encoding(rng, data):
+    return data.decode().encode(rng.choice(ENCODINGS), "replace")
+
+
+def other_ends(rng, data):
+    return data.replace(b"\n", rng.choice([b"\r\n", b"\r", b"\n\n", b" \n\t\n", b"\x0b", b"\x85"]))
+
+
+def huge_line(rng, data):
+    filler = rng.choice([b"x", b" ", b"1 ", b",", b"/", b"\xff", b"\0", b"\\", b'"', b"a/"])
+    start = rng.randrange(len(data))
+    return data[:start] + filler * 3_000_000 + data[start:]
+
+
+LINES = (
+    *(*BYTES, lines_doubled, fields_swapped, fields_lost, other_encoding, other_ends),
+    huge_line,
+)
+
+
+def huge_shape(rng, data):
+    """An array of an npz is said to have more than there is, and the checksum is right."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
+        chosen = rng.choice(old.namelist())
+        for name in old.namelist():
+            content = old.read(name)
+            if name == chosen:
+                shape = rng.choice([b"(9999999999,)", b"(10**9,)", b"(-1,)", b"(2,)", b"(1, 2, 3)"])
+                content = re.sub(rb"\([\d, ]*\), }", shape + b", }", content, count=1)
+            new.writestr(name, content)
+    return file.getvalue()
+
+
+def other_arrays(rng, data):
+    """An array of an npz has another shape or kind, or is missing; the rest is as it was."""
+    with np.load(io.BytesIO(data)) as archive:
+        arrays = dict(archive)
+    name = rng.choice(sorted(arrays))
+    odd = [np.zeros(3), np.zeros((7, 2), np.int64), np.array("[]"), np.array("{}"), np.zeros(0)]
+    odd += [arrays[name][..., None], np.array(["x"] * 7), np.array(json.dumps({"shards": [[]]}))]
+    odd += [np.array(json.dumps({"shards": [{"path": [], "sha256": {}}]})), np.array("[" * 9999)]
+    if rng.random() < 0.2:
+        del arrays[name]
+    else:
+        arrays[name] = rng.choice(odd)
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+ARRAYS = (*BYTES, huge_shape, other_arrays)
+
 ODD_VALUES = (
     *(None, True, -1, 0.5, 10**400, float("nan"), float("inf"), 2**63, 2**31, 1e308),
     *("", "1", "nan", "\ud800", "a\nb", "a\0", "/", "../x", "x" * 10**5, "a/b", "\x1b[2J"),
@@ -82,6 +169,23 @@ def odd_value(rng, values):
         values[key] = rng.choice(ODD_VALUES)
 
 
+def json_of_odd_values(rng, data):
+    values = json.loads(data)
+    for _ in range(rng.choice([1, 1, 2])):
+        odd_value(rng, values)
+    return json.dumps(values).encode()
+
+
+def json_too_deep_or_long(rng, data):
+    deep = b"[" * 100_000
+    odd = [deep, deep + b"]" * 100_000, b'{"a":' * 50_000, data.rstrip()[:-1] + b', "a": ' + deep]
+    odd += [data + b" " * 3_000_000, re.sub(rb"\d+", b"9" * 5000, data, count=1), b"1" * 10_000]
+    return rng.choice(odd)
+
+
+JSONS = (*BYTES, json_of_odd_values, json_too_deep_or_long)
+
+
 def rounds(kind, damage, damages):
     """A random generator for each file of a kind that gets this one of several damages."""
     for number in range(-(-THROWN[kind] // len(damages))):
@@ -89,7 +193,7 @@ def rounds(kind, damage, damages):
 
 
 @contextlib.contextmanager
-def watched(path):
+def watched(path, kind=RecipeError):
     """Reading in this block ends in time, within memory, and fails in one line that names the file.
 
     Yields a list, to which the error is added.
@@ -103,7 +207,7 @@ def watched(path):
     signal.setitimer(signal.ITIMER_REAL, HANGS)
     try:
         yield errors
-    except RecipeError as error:
+    except kind as error:
         errors.append(error)
         check_message(str(error), path)
     finally:

@@ -1,13 +1,11 @@
 """A damaged index or manifest: passed over and made anew, or told; never other utterances."""
 
-import json
 import os
 
-import numpy as np
 import pytest
 
-from damaging import BYTES, ODD_VALUES, odd_value, rounds, watched
-from local.shards import index_shards, list_shards, stage_shards
+from damaging import ARRAYS, JSONS, read_watched, rounds, watched
+from local.shards import index_shards, list_shards
 from local.shards.complete import MANIFEST, write_manifest
 from local.shards.index import COLUMNS
 from shard_writing import original_layout
@@ -17,35 +15,46 @@ def columns(index):
     return [getattr(index, name).tolist() for name in COLUMNS]
 
 
-def other_arrays(rng, data, path):
-    """Arrays of other shapes and kinds, or fewer of them; the rest is as it was."""
-    with np.load(io.BytesIO(data)) as arrays:
-        arrays = dict(arrays)
-    name = rng.choice(sorted(arrays))
-    odd = [np.zeros(3), np.zeros((7, 2), np.int64), np.array("[]"), np.array(["x"] * 7)]
-    odd += [arrays[name][..., None], np.zeros(0, np.int64)]
-    if rng.random() < 0.2:
-        del arrays[name]
-    else:
-        arrays[name] = rng.choice(odd)
-    return saved(arrays)
+@pytest.mark.parametrize("damage", ARRAYS)
+def test_damaged_indexes(tmp_path, damage):
+    original_layout(tmp_path / "data")
+    path = tmp_path / "index.npz"
+    fresh = columns(index_shards(tmp_path / "data", path))
+    whole = path.read_bytes()
+    for rng in rounds("shard index", damage, ARRAYS):
+        path.write_bytes(damage(rng, whole))
+        with watched(tmp_path) as errors:
+            assert columns(index_shards(tmp_path / "data", path)) == fresh
+            assert columns(index_shards(tmp_path / "data", path)) == fresh
+        assert not errors
 
 
-def saved(arrays):
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
+def test_an_index_that_is_a_pipe(tmp_path):
+    original_layout(tmp_path / "data")
+    os.mkfifo(tmp_path / "index.npz")
+    with watched(tmp_path) as errors:
+        assert len(index_shards(tmp_path / "data", tmp_path / "index.npz")) == 7
+    assert not errors and (tmp_path / "index.npz").is_file()
 
 
-def huge_shape(rng, data):
-    """An array is said to have more than there is, and its checksum is right."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
-        chosen = rng.choice(old.namelist())
-        for name in old.namelist():
-            content = old.read(name)
-            if name == chosen:
-                shape = rng.choice([b"(1000000000,)", b"(99999999999999999999,)", b"(-1,)", b"(1,)"])
-                content = re.sub(rb"\([\d, ]*\), }( *)", shape + rb", }\1", content)
-            new.writestr(name, content)
-    return file.getvalue()
+@pytest.mark.parametrize("damage", JSONS)
+def test_damaged_manifests(tmp_path, damage):
+    original_layout(tmp_path, counts=(1, 1, 1))
+    shards = sorted(tmp_path.glob("*.tar"))
+    write_manifest(tmp_path, {shard.name: 1 for shard in shards})
+    path = tmp_path / MANIFEST
+    whole = path.read_bytes()
+    for rng in rounds("manifest", damage, JSONS):
+        path.write_bytes(damage(rng, whole))
+        found = read_watched(list_shards, tmp_path)
+        assert found in (None, shards)
+
+
+def test_a_manifest_that_is_a_pipe_or_a_folder(tmp_path):
+    original_layout(tmp_path, counts=(1, 1))
+    for make in (os.mkfifo, os.mkdir):
+        make(tmp_path / MANIFEST)
+        with watched(tmp_path) as errors:
+            list_shards(tmp_path)
+        assert len(errors) == 1
+        (os.unlink if make is os.mkfifo else os.rmdir)(tmp_path / MANIFEST)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+import damaging
 from damaging import BYTES, ODD_VALUES, odd_value, rounds, watched
 from local.dataset import CropOrder
 from local.dataset.streamed import StreamedCrops
@@ -251,10 +252,7 @@ def json_of_odd_values(rng, members, tar):
 
 def json_too_deep_or_long(rng, members, tar):
     place, name, content = one_of(rng, members, False)
-    deep = b"[" * 100_000
-    odd = [deep, deep + b"]" * 100_000, b'{"a":' * 50_000, content[:-1] + b', "a": ' + deep]
-    odd += [content + b" " * 3_000_000, content.replace(b"16000", b"9" * 5000), b"1" * 10_000]
-    members[place] = (name, rng.choice(odd))
+    members[place] = (name, damaging.json_too_deep_or_long(rng, content))
     return tar(members)
 
 

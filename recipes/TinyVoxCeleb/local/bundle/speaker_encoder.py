@@ -104,6 +104,8 @@ class SpeakerEncoder(EncoderClassifier):
 
         Those of equal lengths go together, nothing is padded. `names` are for errors.
         """
+        if not 0 <= min_speech < np.inf:  # NaN, too, would let everything pass
+            raise ValueError(f"min_speech is {min_speech}: expected seconds, 0 or more")
         signals = [_checked(*pair) for pair in zip(signals, names, strict=True)]
         answers = zip(signals, self.detector(signals), names, strict=True)
         signals = [self._levelled(*answer, min_speech) for answer in answers]

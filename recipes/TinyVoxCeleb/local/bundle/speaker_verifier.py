@@ -134,16 +134,25 @@ def read_decision(folder: Path):
             "speaker_verification.py hparams/verification.yaml --calibration_trials dev_trials.txt "
             "…, with --checkpoint the folder of this run"
         )
+    decisions, backends = import_beside("decisions"), import_beside("backends")
     try:
-        decision = json.loads(path.read_text(encoding="utf-8"))
-        backend, threshold = path.with_name(decision["backend"]), float(decision["threshold"])
-        calibration = import_beside("decisions").Calibration(**decision["calibration"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: damaged ({error!r}); fit it anew") from error
-    if not np.isfinite(threshold):
-        raise ValueError(f"{path}: damaged: a threshold of {threshold}; fit it anew")
-    content = backend.read_bytes()
+        decision = json.loads(path.read_bytes())
+        backend, threshold = path.with_name(decision["backend"]), decision["threshold"]
+        calibration = decisions.Calibration(**decision["calibration"])
+        calibration.check()
+        if len(calibration.weights) != 1 + len(calibration.low):
+            raise ValueError(f"{len(calibration.weights)} weights for one system")
+        if not decisions.are_numbers([threshold]):
+            raise ValueError(f"a threshold of {threshold!r}")
+        content = backend.read_bytes()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+        raise ValueError(f"{path}: damaged ({_brief(error)}); fit it anew") from error
     if hashlib.sha256(content).hexdigest() not in backend.name:
         raise ValueError(f"{backend}: damaged: its content is not what its name tells; fit anew")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return import_beside("backends").Backend.from_arrays(arrays), calibration, threshold
+        return backends.Backend.from_arrays(arrays), calibration, threshold
+
+
+def _brief(error):
+    """What is wrong, in one line that can be read, whatever the file holds."""
+    return f"{error!a:.200}"

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
+MEASURES = 4  # that `quality_measures` gives
+HUGE = 1e100  # no number of a fit is that large, and products of those below are finite
 LIMIT = 36.0  # beyond, a probability is 1 to all its digits, and its logit infinite
 
 
@@ -43,6 +45,26 @@ class Calibration:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
 
+    def check(self) -> None:
+        """Check what a file has told: that all are numbers, and as many as they have to be.
+
+        Raises
+        ------
+        ValueError
+            They are not.
+        """
+        lists = [self.weights, self.low, self.high]
+        if not all(isinstance(values, list | tuple) and are_numbers(values) for values in lists):
+            raise ValueError("weights, low and high: expected finite numbers")
+        if not are_numbers([self.offset, self.prior]) or not 0 < self.prior < 1:
+            raise ValueError("offset and prior: expected a number, and a probability")
+        if len(self.low) not in (0, MEASURES) or len(self.high) != len(self.low):
+            raise ValueError(
+                f"{len(self.low)} low, {len(self.high)} high: expected {MEASURES} or 0"
+            )
+        if any(low > high for low, high in zip(self.low, self.high, strict=True)):
+            raise ValueError(f"low {self.low}, high {self.high}: expected low <= high")
+
     def __call__(self, scores: np.ndarray, quality: np.ndarray | None = None) -> np.ndarray:
         """Log-likelihood ratios of trials, natural logarithms, shape (trials,).
 
@@ -62,6 +84,17 @@ class Calibration:
         if columns.shape[1] != len(self.weights):
             raise ValueError(f"{columns.shape[1]} values a trial, fitted: {len(self.weights)}")
         return columns @ np.asarray(self.weights) + self.offset
+
+
+def are_numbers(values: Sequence) -> bool:
+    """Whether all are finite numbers, and none of them True or False.
+
+    Example
+    -------
+    >>> are_numbers([1, 0.5]), are_numbers([True]), are_numbers(["1"]), are_numbers([10**400])
+    (True, False, False, False)
+    """
+    return all(type(value) in (int, float) and -HUGE < value < HUGE for value in values)
 
 
 def quality_measures(

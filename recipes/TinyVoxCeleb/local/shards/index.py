@@ -96,7 +96,9 @@ def _read(index_file, state):
     """The columns, or None where there are none for these shards."""
     try:
         kept = read_arrays(index_file, ["state", *COLUMNS])
-        if parse_json(str(kept.pop("state"))) == state:
+        told, kinds = kept.pop("state"), [(kept[n].dtype.kind, kept[n].shape) for n in COLUMNS]
+        length = kept["sample_ids"].shape[:1]
+        if kinds == [(kind, length) for kind in "Siiiiii"] and parse_json(str(told)) == state:
             return kept
     except (RecipeError, ValueError):
         pass  # absent, damaged, or of another version

@@ -66,7 +66,11 @@ def _list_local(path):
         found = "holds none" if path.is_dir() else "does not exist"
         raise RecipeError(f"{path}: expected shards named shard-*.tar, but the folder {found}")
     manifest = path / MANIFEST
-    check_complete(path, shards, manifest.read_bytes() if manifest.is_file() else None)
+    content = None
+    if manifest.exists():
+        with open_stored(manifest) as file:
+            content = file.read()
+    check_complete(path, shards, content)
     return shards
 
 

@@ -1,0 +1,47 @@
+"""Damaged speaker tables; and how many damaged files all the tests throw at their readers."""
+
+import pytest
+
+from damaging import LINES, THROWN, read_watched, rounds
+from local.layout import composed
+from local.metadata import read_classes, read_speakers, read_table
+
+HEADS = ["id,gender,nationality,set,idx", "idx;id;Sex", "VoxCeleb1 ID\tid\tidx\tGender"]
+SPEAKERS = ["id10012", "Jürgen", "id3", "id4", "o'neill", "x y"]
+
+
+def make_table(rng):
+    """A table in one of the forms that are read; the last speakers have no class."""
+    head = rng.choice(HEADS)
+    delimiter = next(mark for mark in ",;\t" if mark in head)
+    lines = [head]
+    for number, speaker in enumerate(SPEAKERS):
+        values = {"id": speaker, "idx": str(number) if number < 4 else "", "set": "dev"}
+        values["nationality"] = rng.choice(["", '"Korea, Republic of"', "Perú"])
+        names = head.lower().split(delimiter)
+        lines.append(delimiter.join(values.get(name, rng.choice("fm")) for name in names))
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+@pytest.mark.parametrize("damage", LINES)
+def test_damaged_speaker_tables(tmp_path, damage):
+    path = tmp_path / "tiny_meta.csv"
+    for rng in rounds("speaker table", damage, LINES):
+        path.write_bytes(damage(rng, make_table(rng)))
+        table = read_watched(read_table, path)
+        classes = read_watched(read_classes, path)
+        speakers = read_watched(read_speakers, path)
+        if table is None:
+            assert classes is speakers is None
+            continue
+        if classes is not None:
+            found = [idx for idx in classes.values() if idx is not None]
+            assert all(type(idx) is int and 0 <= idx < 2**63 for idx in found)
+            assert len(set(found)) == len(found)
+            assert "" not in classes
+        for speaker, info in (speakers or {}).items():
+            assert speaker == composed(speaker) and "\n" not in speaker + info.nationality
+
+
+def test_they_are_as_many_as_promised():
+    assert sum(THROWN.values()) >= 2000
