@@ -36,7 +36,7 @@ def test_damaged_speaker_tables(tmp_path, damage):
             continue
         if classes is not None:
             found = [idx for idx in classes.values() if idx is not None]
-            assert all(type(idx) is int and 0 <= idx < 2**63 for idx in found)
+            assert all(type(idx) is int and 0 <= idx < 2**31 for idx in found)
             assert len(set(found)) == len(found)
             assert "" not in classes
         for speaker, info in (speakers or {}).items():

@@ -47,6 +47,12 @@ def test_the_same_table_for_classes_and_for_sexes(table, delimiter):
         ("id,idx\na,0.5\n", r"tiny_meta.csv:2: idx is '0.5'"),
         ("id,idx\na,inf\n", r"tiny_meta.csv:2: idx is 'inf'"),
         ("id,idx\na,nan\n", r"tiny_meta.csv:2: idx is 'nan'"),
+        ("id,idx\na,-1\n", r"tiny_meta.csv:2: idx is '-1'"),
+        ("id,idx\na,1e300\n", r"tiny_meta.csv:2: idx is '1e300'"),
+        ("id,idx\na,0\nb,0\n", r"tiny_meta.csv:3: idx 0 is that of a too"),
+        ("id,idx\na,0\na,1\n", r"tiny_meta.csv:3: a has another idx in a row before"),
+        ("id,idx\na,0\n,1\n", r"tiny_meta.csv:3: the id is empty"),
+        ('id,idx,n\na,0,"x\nb,1,y\nc,2,z\n', r"tiny_meta.csv:4: .* several lines"),
         ("idx,id\n0,a\n1\n", r"tiny_meta.csv:3: the row ends before its id"),
         (f"id,idx\na,0\n{'b' * 2**18},1\n", r"tiny_meta.csv:3: not a row of a CSV file"),
     ],
@@ -77,6 +83,12 @@ def test_ids_are_the_names_of_files_also_where_these_are_not_utf8(table):
     table.write_bytes(b"id,idx,nationality\n\xff,0,Per\xfa\n")
     assert read_classes(table) == {"\udcff": 0}
     assert read_speakers(table) == {"\udcff": SpeakerInfo("", "Per\ufffd", "known")}
+
+
+def test_rows_without_values_and_rows_that_come_twice(table):
+    table.write_text("id,idx,nationality\n,,\na,0,Peru\n , \na,0,Peru\n")
+    assert read_classes(table) == {"a": 0}
+    assert list(read_speakers(table)) == ["a"]
 
 
 def test_what_is_written_is_read(tmp_path, table):

@@ -314,6 +314,15 @@ def test_less_speech_than_asked_for_is_said(bundle, small, data, tmp_path, secon
     assert verifier.verify_files(path, tmp_path / "little.wav", min_speech=0.05)[0].isfinite()
 
 
+@pytest.mark.parametrize("min_speech", [-0.5, float("nan"), float("inf"), float("-inf")])
+def test_a_minimum_of_speech_that_is_none(bundle, small, data, min_speech):
+    """NaN would let everything pass."""
+    decide(bundle, data)
+    files = [wav(small, data[1].enrol[0])] * 2
+    with pytest.raises(ValueError, match="min_speech is .*: expected seconds, 0 or more"):
+        load(bundle).verify_files(*files, min_speech=min_speech)
+
+
 def test_without_decision_the_error_tells_the_command(bundle):
     with pytest.raises(FileNotFoundError, match="has no threshold yet.*--calibration_trials") as e:
         load(bundle)

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from local.layout import META_FILE, composed
 META_COLUMNS = ("id", "gender", "nationality", "set", "idx")  # of tiny_meta.csv
 ID_COLUMNS = ("id", "speaker", "speaker_id", "spk", "spk_id", "voxceleb1_id", "voxceleb2_id")
 GENDER_COLUMNS = ("gender", "sex")
+MOST_CLASSES = 1 << 31
 SEXES = {"f": "female", "m": "male"}
 
 
@@ -82,11 +84,12 @@ def read_table(path: str | Path, required: Collection[str] = ()) -> SpeakerTable
         delimiter = max(",;\t", key=header.count)
         reader = csv.reader(fin, delimiter=delimiter, skipinitialspace=True)
         try:
-            lines = [(reader.line_num, [value.strip() for value in row]) for row in reader if row]
+            lines = [(reader.line_num, [value.strip() for value in row]) for row in reader]
         except csv.Error as error:
             raise RecipeError(
                 f"{path}:{reader.line_num}: not a row of a CSV file ({error})"
             ) from None
+    lines = [(line, row) for line, row in lines if any(row)]
     columns = [name.lower().replace(" ", "_") for name in lines[0][1]] if lines else []
     if missing := [name for name in required if name not in columns]:
         raise RecipeError(
@@ -98,6 +101,11 @@ def read_table(path: str | Path, required: Collection[str] = ()) -> SpeakerTable
             raise RecipeError(
                 f"{path}:{line}: {len(row)} values, but the head has {len(columns)} columns: put "
                 f"values that hold {delimiter!r} between double quotes, or name all columns"
+            )
+        if any(re.search(r"[\r\n]", value) for value in row):
+            raise RecipeError(
+                f"{path}:{line}: a value that ends only there goes over several lines: mend the "
+                "double quote with which it begins"
             )
     rows = [(f"{path}:{line}", _values_by_column(columns, row)) for line, row in lines[1:]]
     return SpeakerTable(path, columns, rows)
@@ -139,14 +147,21 @@ def read_classes(path: str | Path) -> dict[str, int | None]:
     Raises
     ------
     RecipeError
-        Also for a class index that is no integer, and a row without an id.
+        Also for a class index that is no integer from 0, that of another speaker, or another one
+        of this speaker; and for a row without an id.
     """
-    classes = {}
+    classes, speakers = {}, {}
     for place, row in read_table(path, required=("id", "idx")).rows:
         if "id" not in row:
             raise RecipeError(f"{place}: the row ends before its id: expected one, or no row")
-        text = row.get("idx", "")
-        classes[row["id"]] = _class_index(text, place) if text else None
+        speaker, text = row["id"], row.get("idx", "")
+        idx = _class_index(text, place) if text else None
+        if not speaker:
+            raise RecipeError(f"{place}: the id is empty: expected one, or no row")
+        if classes.setdefault(speaker, idx) != idx:
+            raise RecipeError(f"{place}: {speaker} has another idx in a row before; keep one row")
+        if idx is not None and speakers.setdefault(idx, speaker) != speaker:
+            raise RecipeError(f"{place}: idx {idx} is that of {speakers[idx]} too: give one each")
     return classes
 
 
@@ -155,8 +170,8 @@ def _class_index(text, place):
         number = float(text)  # pandas writes a column of integers with gaps as 0.0, 1.0, ...
     except ValueError:
         number = math.nan
-    if not number.is_integer():
-        raise RecipeError(f"{place}: idx is {text!r}: expected an integer or nothing")
+    if not number.is_integer() or not 0 <= number < MOST_CLASSES:
+        raise RecipeError(f"{place}: idx is {text!r}: expected an integer from 0, or nothing")
     return int(number)
 
 

@@ -10,6 +10,8 @@ from local.errors import RecipeError
 from local.shards.addresses import public
 from local.shards.index import ShardIndex
 
+NAMED = 5  # of classes that are missing: so many are listed
+
 
 def speakers_by_class(index: ShardIndex) -> list[str]:
     """The speaker ids of the classes 0, 1, ..., as the training shards tell.
@@ -35,8 +37,9 @@ def speakers_by_class(index: ShardIndex) -> list[str]:
                 f"{sample.speaker_id}: give each its own idx in tiny_meta.csv"
             )
     if sorted(speakers) != list(range(len(speakers))):
-        gaps = sorted(set(range(max(speakers) + 1)) - set(speakers))
-        found = f"{gaps[:5]} of them missing" if gaps else f"{min(speakers)} among them"
+        first = range(min(max(speakers), len(speakers) + NAMED))  # of how many, a file tells
+        gaps = [number for number in first if number not in speakers]
+        found = f"{gaps[:NAMED]} of them missing" if gaps else f"{min(speakers)} among them"
         raise RecipeError(
             f"{where}: class_idx has gaps: {len(speakers)} classes up to {max(speakers)}, {found}; "
             "expected every index from 0; number the speakers anew in tiny_meta.csv"

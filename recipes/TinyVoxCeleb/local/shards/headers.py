@@ -13,6 +13,7 @@ from local.corpora.decoding import MAX_FRAMES
 from local.errors import RecipeError
 from local.files import parse_json
 from local.layout import SAMPLE_RATE, utterance_key
+from local.metadata import MOST_CLASSES
 from local.shards.addresses import public
 from local.shards.archives import DAMAGED, read_members
 
@@ -133,7 +134,7 @@ def parse_sample(text: bytes, where: str) -> Sample:
             f"{where}: sampling_rate is {rate}, expected {SAMPLE_RATE}: convert the audio and "
             "write the shards anew"
         )
-    if not isinstance(sample.num_frames, int) or sample.num_frames < 1:
+    if type(sample.num_frames) is not int or sample.num_frames < 1:
         raise RecipeError(f"{where}: num_frames is {sample.num_frames}: the audio is empty")
     if sample.num_frames >= MAX_FRAMES:
         raise RecipeError(
@@ -141,7 +142,7 @@ def parse_sample(text: bytes, where: str) -> Sample:
             "write the shards anew"
         )
     idx = sample.class_idx
-    if idx is not None and (not isinstance(idx, int) or isinstance(idx, bool) or idx < 0):
+    if idx is not None and (type(idx) is not int or not 0 <= idx < MOST_CLASSES):
         raise RecipeError(
             f"{where}: class_idx is {idx!r}: expected the integer class of a training speaker, "
             "or null"
