@@ -70,7 +70,7 @@ class EmbeddingCache:
             found = read_embeddings(self.path)
             if _key(found.about) != _key(self.about):
                 raise RecipeError(f"{self.path}: holds other embeddings than its name tells")
-        except (RecipeError, KeyError) as error:
+        except RecipeError as error:
             print(f"embedding once more, as the cache cannot be used: {error}", file=sys.stderr)
             return None
         moved = found.about["shards"] != self.records
@@ -108,7 +108,7 @@ class EmbeddingCache:
 
 
 def _key(about):
-    return {**about, "shards": [record["sha256"] for record in about["shards"]]}
+    return {**about, "shards": [record.get("sha256") for record in about.get("shards", [])]}
 
 
 def shard_states(shards: list[Path]) -> list[dict]:
