@@ -1,5 +1,6 @@
 """Recordings of noise or rooms for augmentation, in a folder of audio files or in shards."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -8,13 +9,14 @@ import numpy as np
 import soundfile as sf
 import torch
 
+from local.corpora.audio_files import find_audio, ignored_line
 from local.corpora.decoding import AudioFile, read_info
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards import MappedShards, prepare_split
 from local.shards.audio import FULL_SCALE, repeat_to
 
-SUFFIXES = (".wav", ".flac")
+SUFFIXES = {".wav", ".flac"}
 
 
 class Bank:
@@ -102,12 +104,19 @@ def find_recordings(
 
 
 class AudioFolder(Recordings):
-    """The audio files below a folder, of which the first channel is read."""
+    """The audio files below a folder, of which the first channel is read; see `find_audio`."""
 
     def __init__(self, folder: Path):
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        ignored = Counter()
+        paths = sorted(find_audio(folder, SUFFIXES, ignored))
+        told = ignored_line(ignored) if ignored else ""
         if not paths:
-            raise RecipeError(f"{folder}: no wav or flac files in it: expected some recordings")
+            raise RecipeError(
+                f"{folder}: no wav or flac files in it: expected some recordings"
+                f"{told and f'; {told}'}"
+            )
+        if told:
+            print(f"{folder}: {told}")
         self.paths = paths
         super().__init__([_length(path) for path in paths])
 
