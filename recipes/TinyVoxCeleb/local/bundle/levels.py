@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import torch
 
-from local.bundle.speech import SAMPLE_RATE, SpeechDetector, speech_level
+from local.corpora.speech import SAMPLE_RATE, SpeechDetector, speech_level
 from local.errors import RecipeError
 from local.shards import MappedShards, ShardIndex
 

@@ -33,7 +33,7 @@ VERIFIER = (
     LOCAL / "bundle/speaker_encoder.py",
     LOCAL / "bundle/no_foreign_threshold.py",
     LOCAL / "bundle/windows.py",
-    LOCAL / "bundle/speech.py",
+    LOCAL / "corpora/speech.py",
     LOCAL / "corpora/polyphase.py",
     LOCAL / "scoring/backends.py",
     LOCAL / "scoring/decisions.py",
