@@ -14,7 +14,7 @@ from tqdm import tqdm
 from local.corpora.channels import louder_channel
 from local.corpora.decoding import AudioFile, read_info
 from local.corpora.polyphase import BLOCK_SECONDS, resampled
-from local.corpora.quality import Level, check_scale
+from local.corpora.quality import Level
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 
@@ -75,7 +75,10 @@ def convert(source: str | Path, target: str | Path) -> Converted:
     level = _write(source, target, channel, gain=1.0)
     if level.samples == 0:
         raise RecipeError(f"{source}: no audio could be decoded; remove it or export it again")
-    check_scale(source, level.peak)
+    try:
+        level.check_scale()
+    except RecipeError as error:
+        raise RecipeError(f"{source}: {error}") from None
     if level.peak > 1:
         _write(source, target, channel, gain=1 / level.peak)
     return Converted(level, channel)

@@ -6,14 +6,17 @@ from pathlib import Path
 from tqdm import tqdm
 
 from local.corpora.convert import convert, read_headers
+from local.corpora.listening import Listener
 from local.corpora.quality import Faults
 from local.corpora.speaker_tree import clean, find_speakers
 from local.corpora.splits import make_trial_lists, split_speakers, write_lists
+from local.corpora.truncation import truncation_of
 from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import GENDER_COLUMNS, ID_COLUMNS, read_table
 
+WHOLE = 0.9  # of the length that a header tells, which MP3 may only guess
 FEW_TRIALS = 200  # half of them targets: each weighs 1 % of the EER
 
 
@@ -51,10 +54,10 @@ def prepare_folder(
     for note in (*tree.notes, *table_notes, *_conversion_notes(headers)):
         print(f"{data_folder}: {note}")
     with atomic_folder(corpus_folder) as corpus:
-        samples, faults = _convert_all(tree.paths, headers, splits, corpus)
+        samples, warnings = _convert_all(tree.paths, headers, splits, corpus)
         write_lists(corpus, splits, trials, gender=gender, nationality=nationality)
     _print_summary(corpus_folder, splits, samples, trials)
-    for line in faults.lines(len(headers)):
+    for line in warnings:
         print(line)
 
 
@@ -112,27 +115,26 @@ def _conversion_notes(headers):
 
 
 def _convert_all(paths, headers, splits, corpus):
-    """Write every utterance; return the samples of each split, and what is wrong with some."""
+    """Write every utterance; return the samples of each split, and warnings of what is wrong."""
     split_of = {
         identifier: split
         for split, speakers in splits.items()
         for utterances in speakers.values()
         for identifier in utterances
     }
-    samples, faults = Counter(), Faults()
+    samples, faults, listener = Counter(), Faults(), Listener()
     jobs = tqdm(paths.items(), desc="converting", unit="file", disable=None)
     for (identifier, path), header in zip(jobs, headers, strict=True):
         target = corpus / split_of[identifier] / f"{identifier}.wav"
         level, channel = convert(path, target)
         samples[split_of[identifier]] += level.samples
         faults.add(path, *level.faults())
+        listener.add(path, identifier.split("/")[0], level.second, target)
         if channel is not None:
             faults.add(path, "have channels that cancel, of which the louder was taken")
-        if level.peak > 1:
-            faults.add(path, "are louder than full scale, and scaled to it")
-        if level.samples < 0.9 * header.duration * SAMPLE_RATE:
-            faults.add(path, "hold less audio than their headers say")
-    return samples, faults
+        if truncation_of(path) or level.samples < WHOLE * header.duration * SAMPLE_RATE:
+            faults.add(path, "are truncated: they hold less audio than their headers say")
+    return samples, [*listener.tell(faults), *faults.lines(len(headers))]
 
 
 def _print_summary(corpus_folder, splits, samples, trials):

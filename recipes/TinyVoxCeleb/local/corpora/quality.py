@@ -14,17 +14,24 @@ NEARLY_SILENT = 0.01  # -40 dB: a peak below this, without offset, is rarely spe
 SILENT = 1 / 32768  # one step of 16 bits
 FULL_SCALE, CLIPPED = 0.999, 0.001  # share of samples at full scale in clipped audio
 MOST_GAIN = 10.0  # 20 dB above full scale; what is louder has another scale
+CHUNK = 512  # audio samples whose level is taken together
+SECOND = 32  # chunks
 FIRST = 3  # names that are said
 
 
 @dataclass
 class Level:
-    """The extent and the extremes of a recording, gathered block by block."""
+    """The extent and the extremes of a recording, gathered block by block.
+
+    `second` is the loudest second, or all of a block that is shorter; its loudness is `power`.
+    """
 
     samples: int = 0
     low: float = np.inf
     high: float = -np.inf
     at_full_scale: int = 0
+    second: np.ndarray | None = None
+    power: float = -1.0
 
     def add(self, signal: np.ndarray) -> None:
         """Take in a block of shape (time,), of which 1 is full scale."""
@@ -32,7 +39,11 @@ class Level:
             self.samples += len(signal)
             self.low = min(self.low, float(signal.min()))
             self.high = max(self.high, float(signal.max()))
-            self.at_full_scale += int(np.count_nonzero(np.abs(signal) >= FULL_SCALE))
+            if self.peak >= FULL_SCALE:
+                self.at_full_scale += int(np.count_nonzero(np.abs(signal) >= FULL_SCALE))
+            second, power = loudest(signal, SECOND)
+            if power > self.power:
+                self.second, self.power = second.copy(), power
 
     @property
     def peak(self) -> float:
@@ -50,21 +61,47 @@ class Level:
             yield f"are nearly silent (peaks below {20 * np.log10(NEARLY_SILENT):.0f} dB)"
         if self.at_full_scale > CLIPPED * self.samples and self.at_full_scale > 2:
             yield "are clipped"
+        if self.peak > 1:
+            yield "are louder than full scale, and scaled to it"
+
+    def check_scale(self) -> None:
+        """Check that the peak is not far beyond full scale, which is 1, as in no good file.
+
+        Raises
+        ------
+        RecipeError
+            It is: the samples have the scale of integers. The file is not named.
+        """
+        if self.peak > MOST_GAIN:
+            raise RecipeError(
+                f"found samples up to {self.peak:.6g}, expected floating-point samples in [-1, 1]; "
+                "they look like integers: divide them by 32768 (for 16 bits) and write the file "
+                "again"
+            )
 
 
-def check_scale(path: str | Path, peak: float) -> None:
-    """Check that a peak is not far beyond full scale, which is 1, as in no floating-point file.
+def loudest(signal: np.ndarray, chunks: int) -> tuple[np.ndarray, float]:
+    """The loudest part of a signal of shape (time,), of so many chunks, and its power.
 
-    Raises
-    ------
-    RecipeError
-        It is: the samples have the scale of integers.
+    An offset does not count. A signal that is not longer is returned whole.
+
+    Example
+    -------
+    >>> part, _ = loudest(np.repeat(np.float32([0.5, 0.1, -0.1, 0.5]), CHUNK // 2), 1)
+    >>> part[[0, -1]]
+    array([-0.1,  0.5], dtype=float32)
     """
-    if peak > MOST_GAIN:
-        raise RecipeError(
-            f"{path}: found samples up to {peak:.6g}, expected floating-point samples in [-1, 1]; "
-            "they look like integers: divide them by 32768 (for 16 bits) and write the file again"
-        )
+    number = len(signal) // CHUNK
+    if number <= chunks:
+        return signal, float(np.var(signal))
+    frames = signal[: number * CHUNK].reshape(number, CHUNK)
+    sums = frames.sum(axis=1) / CHUNK
+    powers = np.einsum("ij,ij->i", frames, frames) / CHUNK - sums**2
+    totals = np.cumsum(np.concatenate([[0], powers]))
+    totals = totals[chunks:] - totals[:-chunks]
+    first = int(totals.argmax())
+    part = signal[first * CHUNK : (first + chunks) * CHUNK]
+    return part, float(totals[first] / chunks)
 
 
 @dataclass

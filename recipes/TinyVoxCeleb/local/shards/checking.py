@@ -1,25 +1,28 @@
 """Audio files on their way into shards: read and decoded once, several at a time."""
 
 import hashlib
+import io
 import os
-import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
 from local.corpora.decoding import AudioFile, count_frames, with_count
+from local.corpora.listening import Listener
+from local.corpora.quality import Faults, Level
+from local.corpora.truncation import data_chunk, truncation
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
-from local.shards.audio import to_int16
+from local.shards.apart import SameAudio
+from local.shards.audio import FULL_SCALE, to_int16
 from local.shards.headers import HEAD, find_pcm
 
 AHEAD = 8  # files in memory at once: some may be hours long
-UNKNOWN_SIZE = 0x7FFFF000  # from here on, bytes that a pipe's WAV promises mean nothing
 NAMED = 5  # of files that are wrong: so many are listed
 
 
@@ -30,6 +33,7 @@ class Recording:
     encoded: bytes = b""
     num_frames: int = 0  # audio samples
     digest: bytes = b""  # of the 16-bit samples; b"" where they have not been decoded
+    level: Level | None = None  # of the samples, None where they have not been decoded
     fault: str = ""
 
 
@@ -53,12 +57,12 @@ def _in_threads(function: Callable, items: Iterable) -> Iterator:
 def _read(path, check):
     try:
         encoded = path.read_bytes()
-        length = _data_chunk(encoded)[1] // 2
+        length = data_chunk(encoded)[1] // 2
         begin = find_pcm(encoded[:HEAD], len(encoded), length)
         if begin < 0 or not length:
             return _decode(path, encoded, check)
-        samples = memoryview(encoded)[begin : begin + 2 * length]
-        return Recording(encoded, length, _digest(samples) if check else b"")
+        recording = Recording(encoded, length)
+        return _judged(recording, np.frombuffer(encoded, "<i2", length, begin), check)
     except (sf.SoundFileError, OSError) as error:
         return Recording(fault=f"unreadable audio ({_reason(error)})")
     except RecipeError as error:
@@ -69,8 +73,8 @@ def _decode(path, encoded, check):
     """The same for what is not plain 16-bit PCM."""
     if not encoded:
         raise RecipeError("the file is empty")
-    if missing := _missing_bytes(encoded):
-        raise RecipeError(f"truncated: {missing:,} of the bytes that its header tells are missing")
+    if cut := truncation(encoded):
+        raise RecipeError(cut)
     with AudioFile(path) as audio:  # by its path: from memory, each piece would take the lock
         if audio.samplerate != SAMPLE_RATE or audio.channels != 1:
             raise RecipeError(
@@ -80,9 +84,9 @@ def _decode(path, encoded, check):
         frames = count_frames(path) if not audio.counted else audio.frames
         if frames == 0:
             raise RecipeError("the audio is empty")
-        encoded = with_count(encoded, frames)
+        recording = Recording(with_count(encoded, frames), frames)
         if not check:
-            return Recording(encoded, frames)
+            return recording
         try:
             signal = audio.read(frames, dtype="int16" if audio.subtype == "PCM_16" else "float32")
         except sf.SoundFileError as error:
@@ -91,11 +95,24 @@ def _decode(path, encoded, check):
         raise RecipeError(f"truncated: {len(signal):,} of {frames:,} samples are there")
     if not np.isfinite(signal).all():
         raise RecipeError("holds NaN or infinity")
-    return Recording(encoded, frames, _digest(to_int16(signal)))
+    return _judged(recording, signal)
 
 
-def _digest(samples):
-    return hashlib.sha256(samples).digest()
+def _judged(recording, signal, check=True):
+    """The recording with what its samples tell; what is too loud for 16 bits is scaled."""
+    if not check:
+        return recording
+    level, whole = Level(), signal.dtype == np.int16
+    level.add(signal * np.float32(1 / FULL_SCALE) if whole else signal)
+    level.check_scale()
+    encoded = recording.encoded
+    if level.peak > 1:
+        signal = to_int16(signal / level.peak)
+        file = io.BytesIO()
+        sf.write(file, signal, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+        encoded = file.getvalue()
+    digest = hashlib.sha256(to_int16(signal)).digest()
+    return replace(recording, encoded=encoded, digest=digest, level=level)
 
 
 def _reason(error):
@@ -105,24 +122,25 @@ def _reason(error):
     return str(error).rpartition(": ")[2].rstrip(".") or "damaged data"
 
 
-def _data_chunk(encoded):
-    """Where the samples of a WAV file begin, and how many bytes its header tells."""
-    if encoded[:4] != b"RIFF" or encoded[8:12] != b"WAVE":
-        return 0, 0
-    place = 12
-    while place + 8 <= len(encoded):
-        name, size = struct.unpack_from("<4sI", encoded, place)
-        place += 8
-        if name == b"data":
-            return place, size
-        place += size + size % 2
-    return 0, 0
+class Findings:
+    """What is found out about recordings that are decoded, and is no reason to refuse them."""
 
+    def __init__(self):
+        self.same_audio = SameAudio()
+        self._faults, self._listener, self._count = Faults(), Listener(), 0
 
-def _missing_bytes(encoded):
-    """How many bytes a WAV file's header tells beyond those that are there."""
-    begin, size = _data_chunk(encoded)
-    return max(0, begin + size - len(encoded)) if size < UNKNOWN_SIZE else 0
+    def add(self, path: Path, recording: Recording, split: str, sample: dict) -> None:
+        """Take in a recording and what its shard tells of it."""
+        self.same_audio.add(recording.digest, split, sample["sample_id"])
+        self._faults.add(path, *recording.level.faults())
+        speaker = "" if split == "eval" else sample["speaker_id"]
+        self._listener.add(path, speaker, recording.level.second, path)
+        self._count += 1
+
+    def lines(self) -> Iterator[str]:
+        """A warning for each kind of fault, with the first names."""
+        yield from self._listener.tell(self._faults)
+        yield from self._faults.lines(self._count)
 
 
 def report_faults(faults: list[tuple[Path, str]], count: int) -> None:

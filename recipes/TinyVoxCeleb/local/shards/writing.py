@@ -1,37 +1,29 @@
 """From an audio tree to shards, byte-identical for equal input."""
 
 import contextlib
+import io
 import json
 import sys
+import tarfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
-from webdataset.writer import TarWriter
 
 from local.corpora.audio_files import find_audio, ignored_line
 from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
-from local.shards.apart import SameAudio, check_apart
-from local.shards.checking import read_recordings, report_faults
+from local.shards.apart import check_apart
+from local.shards.checking import Findings, read_recordings, report_faults
 from local.shards.complete import write_manifest
 from local.shards.headers import AUDIO_TYPES
 from local.shards.index import index_shards
 
 SPLITS = ("train", "val", "dev", "eval")
 LABELLED = ("train", "val")  # with the speaker's class
-# Byte-identical archives: no clock, no user. PAX knows ids of any length and alphabet.
-REPRODUCIBLE = {
-    "encoder": False,
-    "mtime": 0,
-    "user": "root",
-    "group": "root",
-    "mode": 0o644,
-    "format": "PAX_FORMAT",
-}
 
 
 def write_shards(
@@ -49,15 +41,16 @@ def write_shards(
     at least the columns id and idx. `out` gets one folder a split with `size` samples a shard,
     drawn in the order of `seed`. Equal input gives equal bytes. Every file is decoded, once, and
     the splits appear when all of them are good; without `check`, only headers are read. The same
-    audio in two splits or under two speakers is a warning.
+    audio in two splits or under two speakers is a warning, as is what is silent, clipped, short or
+    without speech; audio beyond full scale is scaled to it.
 
     Raises
     ------
     RecipeError
         No split in the tree; audio that is unreadable, truncated, empty, not mono, not at 16 kHz
-        or not finite: all such files at once; a training speaker that the metadata does not know;
-        two files with the same id; dev speakers in other splits, or utterances in two, which
-        `allow_shared_ids` makes a warning.
+        or not finite, or has the scale of integers: all such files at once; a training speaker that
+        the metadata does not know; two files with the same id; dev speakers in other splits, or
+        utterances in two, which `allow_shared_ids` makes a warning.
     """
     tree, out = Path(tree), Path(out)
     splits = [split for split in SPLITS if (tree / split).is_dir()]
@@ -68,7 +61,7 @@ def write_shards(
     if size < 1:
         raise RecipeError(f"--size is {size}: expected at least one sample a shard")
     classes = read_classes(meta)
-    same_audio, faults = SameAudio(), []
+    findings, faults = Findings(), []
     with contextlib.ExitStack() as stack:
         folders = {
             split: stack.enter_context(atomic_folder(out / split, keep=True)) for split in splits
@@ -84,10 +77,12 @@ def write_shards(
         shared = check_apart(ids, allow_shared_ids)
         for split, paths in files.items():
             np.random.default_rng(seed=seed).shuffle(paths)
-            faults += _write_split(folders[split], split, paths, classes, size, check, same_audio)
+            faults += _write_split(folders[split], split, paths, classes, size, check, findings)
         report_faults(faults, sum(map(len, files.values())))
-    for told in filter(None, (shared, str(same_audio))):
+    for told in filter(None, (shared, str(findings.same_audio))):
         print(f"warning: {told}", file=sys.stderr)
+    for line in findings.lines():
+        print(line)
 
 
 def _check_classes(files, classes):
@@ -101,7 +96,7 @@ def _check_classes(files, classes):
         )
 
 
-def _write_split(folder, split, paths, classes, size, check, same_audio):
+def _write_split(folder, split, paths, classes, size, check, findings):
     """Write the shards of a split; returns the files that are wrong, with what is wrong."""
     count = -(-len(paths) // size)
     width = max(4, len(str(size - 1)))
@@ -112,7 +107,8 @@ def _write_split(folder, split, paths, classes, size, check, same_audio):
         chunk = paths[number * size : (number + 1) * size]
         short = count > 1 and len(chunk) < size
         name = f"shard-{number:06d}{'.partial' if short else ''}.tar"
-        with open(folder / name, "wb") as fout, TarWriter(fout, **REPRODUCIBLE) as writer:
+        # PAX knows ids of any length and alphabet.
+        with tarfile.open(folder / name, "w", format=tarfile.PAX_FORMAT) as archive:
             for place, path in enumerate(chunk):
                 recording = next(recordings)
                 progress.update()
@@ -121,11 +117,10 @@ def _write_split(folder, split, paths, classes, size, check, same_audio):
                     continue
                 sample = _describe(path, split, recording.num_frames, classes)
                 key = f"{place:0{width}d}/{sample['sample_id']}"
-                # TarWriter sorts the files of one call by extension: two calls keep audio first.
-                writer.write({"__key__": key, path.suffix[1:].lower(): recording.encoded})
-                writer.write({"__key__": key, "json": json.dumps(sample).encode()})
+                _add(archive, f"{key}{path.suffix.lower()}", recording.encoded)
+                _add(archive, f"{key}.json", json.dumps(sample).encode())
                 if check:
-                    same_audio.add(recording.digest, split, sample["sample_id"])
+                    findings.add(path, recording, split, sample)
                 speakers.add(sample["speaker_id"])
                 frames += sample["num_frames"]
         samples[name] = len(chunk)
@@ -136,6 +131,13 @@ def _write_split(folder, split, paths, classes, size, check, same_audio):
         hours = frames / SAMPLE_RATE / 3600
         print(f"{split}: {len(paths)} utterances, {hours:.2f} h, {who} speakers")
     return faults
+
+
+def _add(archive, name, content):
+    """Add a file whose header tells no clock and no user, so that archives are reproducible."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.uname, member.gname = len(content), 0o644, "root", "root"
+    archive.addfile(member, io.BytesIO(content))
 
 
 def _audio_files(tree, split):

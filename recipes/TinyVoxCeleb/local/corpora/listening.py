@@ -1,0 +1,106 @@
+"""Whether anybody speaks in recordings: of each the loudest moment is heard, of a few all."""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from local.corpora.decoding import AudioFile
+from local.corpora.quality import CHUNK, FIRST, Faults, loudest
+
+BATCH = 64  # recordings that are listened to side by side
+AHEAD = 4  # batches in memory at once
+# Chunks of the loudest part, and how many of them have to be speech. Of 1,050 recordings of speech
+# nine in ten need no more than the first; noise, hum, clicks and tunes have none there.
+PARTS = ((8, 3), (32, 4))
+ENOUGH = 5  # chunks of a whole recording, 0.16 s
+WHOLE = 1875 * CHUNK  # samples of a whole recording that are read at a time
+
+
+class Listener:
+    """Finds recordings without speech, in a thread of its own: hum, hiss, clicks, music, silence.
+
+    They are told, not left out: whether a corpus of whispers or bird song is meant, nobody knows.
+    """
+
+    def __init__(self):
+        self._thread = ThreadPoolExecutor(1)
+        self._batch, self._jobs = [], deque()
+        self._waiting = [[] for _ in PARTS]  # for others, to be listened to side by side
+        self._speakers, self._mute = Counter(), Counter()  # recordings, and those without speech
+        self._names = []  # of recordings without speech
+        self._detector = None
+
+    def add(self, name: str | Path, speaker: str, second: np.ndarray, path: str | Path) -> None:
+        """Listen to a recording, by its loudest second and, if it has to be, the file at `path`.
+
+        The file is mono at 16 kHz, and stays until `faults` has been called. A speaker who is not
+        known is "".
+        """
+        self._speakers[speaker] += 1
+        self._batch.append((name, speaker, second, path))
+        if len(self._batch) == BATCH:
+            self._submit()
+
+    def _submit(self, last=False):
+        self._jobs.append(self._thread.submit(self._listen, self._batch, last))
+        self._batch = []
+        while len(self._jobs) > AHEAD:
+            self._jobs.popleft().result()
+
+    def tell(self, faults: Faults) -> Iterator[str]:
+        """Wait for the last one, note those without speech, and give warnings of speakers."""
+        self._submit(last=True)
+        try:
+            for job in self._jobs:
+                job.result()
+        except ImportError as error:
+            yield f"warning: recordings without speech were not looked for: {error}"
+        self._thread.shutdown()
+        for name in self._names:
+            faults.add(name, "hold no speech")
+        del self._speakers[""], self._mute[""]
+        mute = sorted(name for name, count in self._mute.items() if count == self._speakers[name])
+        if mute:
+            yield (
+                f"warning: {len(mute)} of {len(self._speakers)} speakers have no recording with "
+                f"speech, first {', '.join(mute[:FIRST])}: leave them out"
+            )
+
+    def _listen(self, batch, last):
+        if self._detector is None:
+            import torch  # takes a second; meanwhile files are decoded
+
+            from local.corpora.speech import SpeechDetector
+
+            torch.set_num_threads(1)  # of this thread: for so little, others cost far more
+            self._detector = SpeechDetector()
+        for waiting, (chunks, needed) in zip(self._waiting, PARTS, strict=True):
+            waiting += batch
+            if len(waiting) < BATCH and not last:
+                return
+            parts = [loudest(second, chunks)[0] for _, _, second, _ in waiting]
+            counts = self._count(parts) if parts else []
+            batch = [item for item, count in zip(waiting, counts, strict=True) if count < needed]
+            waiting.clear()
+        for name, speaker, _, path in batch:
+            if not self._speaks(path):
+                self._mute[speaker] += 1
+                self._names.append(name)
+
+    def _speaks(self, path):
+        with AudioFile(path) as audio:
+            count = 0
+            for block in audio.blocks(WHOLE, dtype="float32"):
+                count += self._count([block])[0]
+                if count >= ENOUGH:
+                    return True
+        return False
+
+    def _count(self, signals):
+        import torch
+
+        tensors = [torch.from_numpy(signal - signal.mean()) for signal in signals]
+        return [int(speech.sum()) for speech in self._detector(tensors)]
