@@ -23,7 +23,6 @@ from local.shards import (
     index_shards,
     list_shards,
     prepare_split,
-    preparing,
     remote,
     speakers_by_class,
     stage_shards,
@@ -281,7 +280,7 @@ def test_each_machine_has_copies_of_its_own(data, tmp_path, monkeypatch):
             found = dataclasses.replace(found, stamps=["1 1" for _ in found.stamps])
         return found
 
-    monkeypatch.setattr(preparing, "on_main", on_another_machine)
+    monkeypatch.setattr("local.processes.on_main", on_another_machine)
     index = prepare_split(data / "train", "train", tmp_path, stage_shards_to=tmp_path / "disk")
     assert MappedShards(index).samples(0).size == 16000
 

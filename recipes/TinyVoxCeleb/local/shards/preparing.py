@@ -5,7 +5,6 @@ import hashlib
 from pathlib import Path
 
 from local.errors import RecipeError
-from local.processes import on_main, run_once_per_node
 from local.shards.addresses import is_local, split_sources
 from local.shards.classes import separate_classes
 from local.shards.copies import Copies, plan_copies
@@ -39,6 +38,8 @@ def prepare_split(
     mapped
         Shards have to be mapped: those that cannot be are copied in any case, and unpacked.
     """
+    from local.processes import on_main, run_once_per_node  # torch takes a second to import
+
     staged = Path(stage_shards_to, split) if stage_shards_to else None
     cache = shard_cache or (index_folder if mapped else "")
     try:

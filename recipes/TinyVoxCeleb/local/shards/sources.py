@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
-from webdataset.gopen import gopen
-
 from local.errors import RecipeError
 from local.shards.addresses import (
     ARCHIVES,
@@ -206,6 +204,8 @@ class _Output(io.RawIOBase):
     """
 
     def __init__(self, source):
+        from webdataset.gopen import gopen  # takes a second, as torch comes along
+
         self.source = source
         self.pipe = gopen(source, "rb")
 
