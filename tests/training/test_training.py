@@ -128,7 +128,7 @@ def test_killed_in_the_middle_of_an_epoch(small, tmp_path, hparams, options):
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_half_a_checkpoint_is_removed(tmp_path):
+def test_half_a_checkpoint_is_removed_when_there_is_another_whole_one(tmp_path):
     network = torch.nn.Linear(1, 1)
     checkpointer = AtomicCheckpointer(tmp_path, {"a": network, "b": network})
     good = checkpointer.save_checkpoint(name="epoch_0002").path
@@ -146,7 +146,10 @@ def test_half_a_checkpoint_is_removed(tmp_path):
     again = AtomicCheckpointer(tmp_path, {"a": network, "b": network})
     assert len(list(tmp_path.iterdir())) == 4  # nothing is touched before it is needed
     assert again.recover_if_possible().path == good
-    assert [path.name for path in tmp_path.iterdir()] == ["CKPT+epoch_0002"]
+    assert len(list(tmp_path.iterdir())) == 3
+    again.keep_epoch(3, 9, 0.25)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == ["CKPT+epoch_0002", "CKPT+epoch_0003.step_000000009.val-eer_0.2500"]
 
 
 @pytest.mark.long

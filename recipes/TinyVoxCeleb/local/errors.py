@@ -1,10 +1,27 @@
 """One clear line for what a user can mend, a traceback only for those who ask."""
 
 import contextlib
+import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+FULL = {
+    errno.ENOSPC: "the disk is full: make room there",
+    errno.EDQUOT: "the quota is used up: make room, or ask for more",
+    errno.EFBIG: "it would be larger than a file may be: raise that limit (ulimit -f)",
+    errno.EROFS: "the disk is read-only: make it writable",
+}
+FAILING = {
+    errno.EACCES: "no permission: make its folder writable",
+    errno.EPERM: "no permission: make its folder writable",
+    errno.EIO: "the disk fails (Input/output error): check it, or take another",
+    errno.ENODEV: "the disk is gone: bring it back",
+    errno.ESTALE: "the network's disk is gone: bring it back",
+}
 
 LONGEST = 1400  # characters of a message
 
@@ -33,6 +50,17 @@ def _escaped(match):
     return match[0] if match[0].isprintable() else repr(match[0])[1:-1]
 
 
+class WriteError(RecipeError, OSError):
+    """A file cannot be written: the disk is full, fails, or is not to be written to."""
+
+    def __init__(self, message: str, number: int | None = None):
+        super().__init__(message)
+        self.errno, self.strerror = number, os.strerror(number) if number else message
+
+    def __str__(self):
+        return self.args[0]
+
+
 class Stopped(Exception):  # noqa: N818 - no error
     """A signal of this number has stopped the work, which is saved.
 
@@ -42,6 +70,46 @@ class Stopped(Exception):  # noqa: N818 - no error
     def __init__(self, number: int, message: str):
         super().__init__(message)
         self.number = number
+
+
+def system_error(error: BaseException) -> int | None:
+    """The number of the system's error behind an exception, also where it is only told of."""
+    while error is not None:
+        if number := getattr(error, "errno", None):
+            return number
+        if found := re.search(r"\berrno (\d+)", str(error), re.I):  # shutil's and torch's
+            return int(found[1])
+        error = error.__cause__ or error.__context__
+    return None
+
+
+@contextlib.contextmanager
+def write_errors(path: str | Path, failing: Mapping[int, str] = FAILING) -> Iterator[None]:
+    """Tell in one line that a file, or one of a folder, cannot be written, and what to do.
+
+    `failing` has what to do about errors of the system that reading may raise too.
+
+    Raises
+    ------
+    WriteError
+        In the place of errors of the system that say so, and of torch's.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:
+        number = system_error(error)
+        other = getattr(error, "filename", None)
+        reason = FULL.get(number)
+        if other is None or Path(str(other)).is_relative_to(Path(path).parent):
+            reason = reason or failing.get(number)
+        if reason is None and re.search("PytorchStreamWriter|unexpected pos", str(error)):
+            reason = "the disk is full, fails, or has a quota: make room there"  # torch says no more
+        if reason is None:
+            raise
+        text = f"{path}: cannot be written: {reason}, then give the same command again"
+        raise WriteError(text, number) from error
 
 
 @contextlib.contextmanager
@@ -56,6 +124,9 @@ def one_line_errors(debug: bool = False) -> Iterator[None]:
         With code 1 after a RecipeError or an OSError (disk full, no permission), with 128 and the
         number of the signal, as shells do, after a signal: 130 after Ctrl-C, 138 after SIGUSR1.
     """
+    tell = threading.excepthook
+    if not debug:  # what a thread cannot write is told by the one that waits for it
+        threading.excepthook = lambda of: issubclass(of.exc_type, OSError) or tell(of)
     try:
         yield
     except KeyboardInterrupt:
@@ -68,7 +139,10 @@ def one_line_errors(debug: bool = False) -> Iterator[None]:
     except (RecipeError, OSError) as error:
         if debug:
             raise
-        sys.exit(_say(f"error: {' '.join(str(error).split())}", 1))
+        advice = "" if isinstance(error, RecipeError) else FULL.get(system_error(error), "")
+        sys.exit(_say(f"error: {' '.join(f'{error}: {advice}'.split()).removesuffix(':')}", 1))
+    finally:
+        threading.excepthook = tell
 
 
 def _say(message, code):

@@ -14,8 +14,8 @@ import ruamel.yaml
 import yaml
 from hyperpyyaml import resolve_references
 
-from local.errors import RecipeError
-from local.files import atomic_file, exclusive, split_paths
+from local.errors import RecipeError, WriteError, write_errors
+from local.files import atomic_file, exclusive, is_damaged, split_paths
 from local.hparams import RECORD, HparamsFile, plain_values, settings
 from local.processes import rank
 
@@ -31,6 +31,7 @@ WITHOUT_EFFECT = (
 MAY_CHANGE = (*WITHOUT_EFFECT, "epochs", "patience")
 FOLLOWS = ("num_batches",)  # attributes of the data that follow from what is compared anyway
 TESTED = "dev_eer.txt"  # the last that a training leaves
+PARTS = (".ckpt", ".yaml")  # of a trained network, beside its code: never empty
 UNKNOWN = "?"
 EPOCH = "CKPT+epoch_"  # followed by its number in the name of a checkpoint
 
@@ -97,7 +98,7 @@ class Experiment:
         Keys of `may_differ` do not count, nor does what refers to them. Gives the key, its value in
         the record, and its value here, or None where there is no difference.
         """
-        text = record.read_text(encoding="utf-8")
+        text = read_record(record)
         then, values = settings(text), plain_values(text)
         changed = {key: values[key] for key in may_differ if key in values}
         now = settings(self._resolve(changed, hidden=FOLLOWS))
@@ -133,7 +134,7 @@ def check_experiment(folder: str | Path, experiment: Experiment) -> None:
     if difference := experiment.difference(record, MAY_CHANGE):
         key, then, now = difference
         held = f"a run with {key}: {then}, now it is {now}"
-        if "train_index" in settings(record.read_text(encoding="utf-8")):
+        if "train_index" in settings(read_record(record)):
             held = "a run of a former version, which can be verified but not continued"
         raise RecipeError(
             f"{folder} holds {held}: choose another --output_folder, or remove this one"
@@ -161,13 +162,40 @@ def run_folder(folder: str | Path, experiment: Experiment, debug: bool) -> Itera
             folder = stack.enter_context(tempfile.TemporaryDirectory())
         elif rank() == 0:
             record_experiment(folder, experiment.text)
+        stack.enter_context(_carries_on(folder))
         yield Path(folder)
+
+
+@contextlib.contextmanager
+def _carries_on(folder):
+    """Add to what a full disk makes a training say how it will go on."""
+    try:
+        with write_errors(folder, failing={}):
+            yield
+    except WriteError as error:
+        if not any(Path(folder).glob("save/CKPT+*")):
+            raise
+        text = f"{error}: it carries on from the last checkpoint, which is whole"
+        raise WriteError(text, error.errno) from error
 
 
 def record_experiment(folder: str | Path, text: str) -> None:
     """Write down what the run in a folder is made with, and the command that made it."""
     with atomic_file(Path(folder) / RECORD) as fout:
         fout.write(f"# > {shlex.join(['python', *sys.argv])}\n{text}")
+
+
+def read_record(record: Path) -> str:
+    """The YAML text that tells what a run was made with; a RecipeError where it is damaged."""
+    try:
+        text = record.read_text(encoding="utf-8")
+        settings(text)
+        return text
+    except (ValueError, yaml.YAMLError):
+        raise RecipeError(
+            f"{record}: empty or damaged, so nothing tells what was made here: put a copy of it in "
+            "its place or, for a run that you know to be the same, remove it, and train again"
+        ) from None
 
 
 def record_test(folder: str | Path, result: str) -> None:
@@ -178,9 +206,11 @@ def record_test(folder: str | Path, result: str) -> None:
 
 def is_complete(folder: str | Path, experiment: Experiment) -> bool:
     """Whether a run's folder holds the network of this experiment, and how it did in its test."""
-    record = Path(folder) / "inference" / RECORD
-    tested = record.is_file() and (Path(folder) / TESTED).is_file()
-    return tested and experiment.difference(record, WITHOUT_EFFECT) is None
+    bundle, tested = Path(folder) / "inference", Path(folder) / TESTED
+    left = [path for path in bundle.rglob("*") if path.suffix in PARTS]
+    if not (bundle / RECORD).is_file() or any(map(is_damaged, [tested, *left])):
+        return False
+    return experiment.difference(bundle / RECORD, WITHOUT_EFFECT) is None
 
 
 def training_shards(folder: str | Path) -> list[str]:
@@ -194,7 +224,7 @@ def training_shards(folder: str | Path) -> list[str]:
     record = Path(folder) / RECORD
     shards = None
     if record.is_file():
-        shards = plain_values(record.read_text(encoding="utf-8")).get("train_shards")
+        shards = plain_values(read_record(record)).get("train_shards")
     folders = split_paths(shards or "")
     if not all(folder and Path(folder).is_dir() for folder in folders):
         raise RecipeError(

@@ -3,10 +3,12 @@
 Everything is written beside its destination under a temporary name and renamed at the end, so a
 killed run leaves no half-written result; its leftovers are removed by the next run. Two runs that
 write one file at once do not disturb each other: the file is that of the later one. Of two that
-fill one folder, which takes longer, the second waits.
+fill one folder, which takes longer, the second waits. What is renamed has reached the disk before, so that a
+power cut leaves no empty file under a final name.
 """
 
 import contextlib
+import errno
 import fcntl
 import glob
 import io
@@ -16,6 +18,7 @@ import os
 import re
 import shutil
 import socket
+import struct
 import sys
 import tokenize
 import zipfile
@@ -26,7 +29,9 @@ from typing import IO
 
 import numpy as np
 
-from local.errors import RecipeError
+from local.errors import RecipeError, write_errors
+
+MANY = 200  # files from which on the system's call for all files is faster than one for each
 
 # Raised for arrays in files that are cut off, altered (a bit may mean a password), or others.
 UNREADABLE = (
@@ -62,13 +67,41 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     '0.5 a b'
     """
     path = Path(path)
-    temporary = _own_name(path)
+    with write_errors(path):
+        temporary = _own_name(path)
+        try:
+            with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as fout:
+                yield fout
+                fout.flush()
+                os.fsync(fout.fileno())
+            os.replace(temporary, path)
+            sync(path.parent)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def sync(path: str | Path) -> None:
+    """Wait until a file or the names in a folder are on the disk."""
+    number = os.open(path, os.O_RDONLY)
     try:
-        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as fout:
-            yield fout
-        os.replace(temporary, path)
+        os.fsync(number)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems know it for files only
+            raise
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(number)
+
+
+def sync_all(folder: Path) -> None:
+    """Wait until all that a folder holds is on the disk."""
+    entries = [*folder.rglob("*"), folder]
+    if len(entries) > MANY:
+        os.sync()
+        entries = [folder]
+    for entry in entries:
+        if not entry.is_symlink():
+            sync(entry)
 
 
 def _own_name(path):
@@ -104,7 +137,7 @@ def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]
     """
     path = Path(path)
     waiting = f"{path}: waiting for another process that makes it"
-    with exclusive(path.with_name(f".{path.name}.lock"), waiting):
+    with write_errors(path), exclusive(path.with_name(f".{path.name}.lock"), waiting):
         temporary = _own_name(path)
         if keep and path.is_dir():
             yield None
@@ -114,12 +147,28 @@ def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]
         temporary.mkdir()
         try:
             yield temporary
+            sync_all(temporary)
             if path.is_dir() and not path.is_symlink():
                 os.replace(path, old)
             os.replace(temporary, path)
+            sync(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
+
+
+def is_damaged(path: str | Path) -> bool:
+    """Whether a file is empty, has zeros in its text, or is a zip archive (as torch's) in ruins."""
+    try:
+        with open(path, "rb") as fin:
+            if fin.read(2) != b"PK":
+                fin.seek(0)
+                content = fin.read()
+                return not content.strip() or b"\0" in content
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is not None
+    except (*UNREADABLE, struct.error):
+        return True
 
 
 def check_writable(path: str | Path) -> None:

@@ -18,6 +18,7 @@ from hyperpyyaml import load_hyperpyyaml
 from hyperpyyaml.core import recursive_update
 
 from local.errors import RecipeError, one_line_errors
+from local.files import is_damaged
 from local.processes import choose_device
 
 RECORD = "experiment.yaml"  # in the folder of a run, and in its bundle: what it was made with
@@ -179,6 +180,8 @@ def _with_kept_modules(path, text, given):
             f"start_from {run}: no trained network here (no {RECORD}); name the output folder of a "
             "complete training run"
         )
+    if is_damaged(record):
+        raise RecipeError(f"start_from {run}: {record} is empty or damaged: train that run again")
     theirs = ruamel.yaml.YAML().load(record.read_text(encoding="utf-8"))
     for key in kept:
         if key not in theirs:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from local.errors import RecipeError
+from local.files import is_damaged
 
 
 def find_bundle(checkpoint: str | Path) -> Path:
@@ -19,6 +20,22 @@ def find_bundle(checkpoint: str | Path) -> Path:
         f"{checkpoint}: no trained network here: expected the output folder of a complete run, "
         "with inference/ in it; run the training to its end"
     )
+
+
+def check_whole(bundle: Path) -> None:
+    """Check that no file of a trained network is damaged: torch would load zeros without a word.
+
+    Raises
+    ------
+    RecipeError
+        One is empty, cut short, or has another content than was written, as after a power cut.
+    """
+    for path in (*bundle.glob("*.ckpt"), bundle / "hyperparams.yaml"):
+        if is_damaged(path):
+            raise RecipeError(
+                f"{path}: empty or damaged: run the training once more, which makes it anew from "
+                "its checkpoints, or copy the network again"
+            )
 
 
 def checkpoint_digest(bundle: Path) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from local.bundle.finding import find_bundle
+from local.bundle.finding import check_whole, find_bundle
 from local.errors import RecipeError
 from local.processes import choose_device
 
@@ -24,12 +24,14 @@ def load_encoder(checkpoint: str | Path, device: str | None = None, precision: s
     Raises
     ------
     RecipeError
-        No trained network there; no such device or precision; a package is missing.
+        No trained network there, or a damaged one; no such device or precision; a package is missing.
     """
     # Here, because it takes a second that those who find their embeddings cached need not wait.
     from speechbrain.inference.classifiers import EncoderClassifier
 
-    folder = str(find_bundle(checkpoint))
+    bundle = find_bundle(checkpoint)
+    check_whole(bundle)
+    folder = str(bundle)
     try:
         return EncoderClassifier.from_hparams(
             source=folder,

@@ -10,7 +10,7 @@ import torch
 from speechbrain.dataio.encoder import CategoricalEncoder
 from speechbrain.utils.checkpoints import DEFAULT_LOAD_HOOKS, get_default_hook
 
-from local.bundle.finding import checkpoint_digest, find_bundle
+from local.bundle.finding import check_whole, checkpoint_digest, find_bundle
 from local.errors import RecipeError
 
 
@@ -33,12 +33,13 @@ def start_from(hparams: dict) -> None:
     Raises
     ------
     RecipeError
-        No trained network there, or none of a kept module; a classifier of other speakers.
+        No trained network there, a damaged one, or none of a kept module; a classifier of other speakers.
     """
     if "start_from" not in hparams:
         return
     run, kept = hparams["start_from"], hparams["kept_modules"]
     bundle = _find(run)
+    check_whole(bundle)
     if "classifier" in kept:
         _check_speakers(run, bundle, class_speakers(hparams))
     for name in kept:

@@ -9,8 +9,10 @@ from typing import IO
 import numpy as np
 from optuna.trial import FrozenTrial, Trial, TrialState
 from speechbrain.utils.checkpoints import Checkpointer
+from yaml import YAMLError
 
 from local.errors import RecipeError, Stopped
+from local.experiment import TESTED
 from local.training.final_network import FINAL
 from local.training.loggers import read_train_log
 from local.training.stop_signals import StopRequest
@@ -123,8 +125,14 @@ def val_eer_of_tested(folder: Path) -> float:
     That of the best epoch, unless epochs are averaged or embeddings normalised after the last.
     """
     if (folder / FINAL).is_dir():
-        (tested,) = Checkpointer(folder / FINAL).list_checkpoints()
-        return tested.meta["val_eer"]
+        try:
+            (tested,) = Checkpointer(folder / FINAL).list_checkpoints()
+            return tested.meta["val_eer"]
+        except (ValueError, TypeError, KeyError, YAMLError):
+            raise RecipeError(
+                f"{folder / FINAL}: damaged: remove it and {folder / TESTED}; the same command "
+                "then goes on"
+            ) from None
     return min(val_eers(folder).values())
 
 

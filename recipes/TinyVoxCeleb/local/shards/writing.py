@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from local.corpora.audio_files import find_audio, ignored_line
-from local.errors import RecipeError
+from local.errors import RecipeError, write_errors
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
@@ -77,7 +77,9 @@ def write_shards(
         shared = check_apart(ids, allow_shared_ids)
         for split, paths in files.items():
             np.random.default_rng(seed=seed).shuffle(paths)
-            faults += _write_split(folders[split], split, paths, classes, size, check, findings)
+            with write_errors(out / split):
+                arguments = folders[split], split, paths, classes, size, check, findings
+                faults += _write_split(*arguments)
         report_faults(faults, sum(map(len, files.values())))
     for told in filter(None, (shared, str(findings.same_audio))):
         print(f"warning: {told}", file=sys.stderr)

@@ -1,7 +1,6 @@
 """Checkpoints that survive a kill at any moment, and hold all that a training has learnt."""
 
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 
@@ -11,18 +10,16 @@ from speechbrain.utils.checkpoints import (
     DEFAULT_SAVE_HOOKS,
     Checkpoint,
     Checkpointer,
-    ckpt_recency,
     get_default_hook,
 )
-from speechbrain.utils.distributed import (
-    ddp_barrier,
-    if_main_process,
-    main_process_only,
-    run_on_main,
-)
+from speechbrain.utils.distributed import ddp_barrier, run_on_main
 from speechbrain.utils.logger import get_logger
 
+from local.errors import RecipeError, WriteError, write_errors
+from local.files import sync, sync_all
+from local.processes import on_main
 from local.training.averaging import epoch_of
+from local.training.damage import damage, write_manifest
 
 UNFINISHED = ".unfinished-"
 
@@ -34,9 +31,14 @@ class AtomicCheckpointer(Checkpointer):
 
     Its parent writes the metadata that makes a folder a checkpoint before the parameters: a run
     killed meanwhile would resume from half a checkpoint. Here a folder is filled under another name
-    and renamed. What a killed run left, half written or half deleted, is removed when the next one
-    looks for a checkpoint.
+    and renamed, and renamed before it is deleted. What a killed run left is removed when the next
+    one looks for a checkpoint. What a power cut has damaged is passed over, and stays until another
+    checkpoint is written.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.damaged = {}  # by name, what is wrong
 
     def add_modules(self, modules: Mapping[str, torch.nn.Module]) -> None:
         """Save each module that has parameters, persistent buffers or a saver of its own."""
@@ -46,7 +48,9 @@ class AtomicCheckpointer(Checkpointer):
                 self.add_recoverable(name, module)
 
     def keep_epoch(self, epoch: int, step: int, eer: float, average: int = 1) -> None:
-        """Save the end of an epoch; of those before it keep what is needed: the best, the last.
+        """Save the end of an epoch; keep of the others the best, the last, and the two newest.
+
+        Should the newest turn out to be damaged, there is the one before.
 
         Arguments
         ---------
@@ -57,44 +61,66 @@ class AtomicCheckpointer(Checkpointer):
         average :
             How many of the last epochs are averaged in the end.
         """
-        self.save_and_keep_only(
+        self.save_checkpoint(
             name=f"epoch_{epoch:04d}.step_{step:09d}.val-eer_{eer:.4f}",
             meta={"val_eer": eer, "epoch": epoch},
-            num_to_keep=average,
-            keep_recent=False,  # which counts those within an epoch
-            importance_keys=[epoch_of],
-            min_keys=["val_eer"],
             verbosity=logging.DEBUG,
         )
+        self._keep(average)
+
+    def keep_step(self) -> None:
+        """Save a step within an epoch; keep of such ones what is among the two newest of all."""
+        self.save_checkpoint(end_of_epoch=False, verbosity=logging.DEBUG)
+        self._keep()
+
+    def _keep(self, average=None):
+        """Without a number of epochs to average, all ends of epochs stay."""
+        run_on_main(self._remove_others, args=[average])
+
+    def _remove_others(self, average):
+        keep = self.find_checkpoints(max_num_checkpoints=2)
+        keep += self.find_checkpoints(
+            importance_key=epoch_of, ckpt_predicate=epoch_of, max_num_checkpoints=average
+        )
+        keep += self.find_checkpoints(min_key="val_eer", max_num_checkpoints=1)
+        keep = {checkpoint.path for checkpoint in keep}
+        for folder in self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*"):
+            if folder not in keep:
+                _remove(folder)
 
     def recover_if_possible(self, *args, **kwargs):
-        """See Checkpointer.recover_if_possible."""
-        self._remove_leftovers()  # not before: the command may yet turn out to be wrong
+        """See Checkpointer.recover_if_possible; what is damaged is passed over, with a warning.
+
+        Raises
+        ------
+        RecipeError
+            There are checkpoints, and all are damaged.
+        """
+        self.damaged = on_main(self._look_through)  # not before: the command may yet be wrong
+        for name, fault in self.damaged.items():
+            logger.warning(f"{self.checkpoints_dir / name}: passed over, as its {fault}")
         chosen = super().recover_if_possible(*args, **kwargs)
         if chosen is not None:
             logger.info(f"loaded the checkpoint {chosen.path.name}")
+        elif self.damaged:
+            faults = ", ".join(f"{name} ({fault})" for name, fault in self.damaged.items())
+            raise RecipeError(
+                f"{self.checkpoints_dir}: no checkpoint is whole: {faults}: put a copy of one in "
+                "its place, or remove this folder, and the training begins anew"
+            )
         return chosen
 
-    def delete_checkpoints(self, *args, **kwargs):
-        """See Checkpointer.delete_checkpoints.
+    def _look_through(self):
+        """Remove what a killed run left half; say which checkpoints are damaged, and how."""
+        for folder in self.checkpoints_dir.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(folder)
+        folders = sorted(self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*"))
+        names = [name for name in self.recoverables if not self.optional_recoverables.get(name)]
+        faults = {folder.name: damage(folder, names) for folder in folders}
+        return {name: fault for name, fault in faults.items() if fault}
 
-        There each process lists the checkpoints for itself and then waits for the others at every
-        one; whoever lists late finds fewer, and all wait for ever.
-        """
-        run_on_main(super().delete_checkpoints, args, kwargs)
-
-    @main_process_only
-    def _remove_leftovers(self):
-        complete = sorted(self.list_checkpoints(), key=ckpt_recency)
-        if complete:
-            # The newest is never the one being deleted, so it tells what a checkpoint holds.
-            names = complete[-1].paramfiles.keys()
-            complete = [ckpt for ckpt in complete if ckpt.paramfiles.keys() == names]
-        keep = {checkpoint.path for checkpoint in complete}
-        for pattern in (f"{UNFINISHED}*", f"{CKPT_PREFIX}*"):
-            for folder in self.checkpoints_dir.glob(pattern):
-                if folder not in keep:
-                    shutil.rmtree(folder)
+    def _list_checkpoint_dirs(self):
+        return [path for path in super()._list_checkpoint_dirs() if path.name not in self.damaged]
 
     def _new_checkpoint_dirpath(self):
         return _unfinished(super()._new_checkpoint_dirpath())
@@ -103,21 +129,46 @@ class AtomicCheckpointer(Checkpointer):
         return _unfinished(super()._custom_checkpoint_dirpath(name))
 
     def save_checkpoint(self, *args, **kwargs):
-        """See Checkpointer.save_checkpoint."""
-        checkpoint = super().save_checkpoint(*args, **kwargs)
+        """See Checkpointer.save_checkpoint.
+
+        Raises
+        ------
+        WriteError
+            The disk is full, for example; the checkpoints before stay as they are.
+        """
+        try:
+            with write_errors(self.checkpoints_dir):
+                return self._put_in_place(super().save_checkpoint(*args, **kwargs))
+        except WriteError:
+            for folder in self.checkpoints_dir.glob(f"{UNFINISHED}*"):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _put_in_place(self, checkpoint):
         ddp_barrier()  # until every process has written its part
-        if not if_main_process():
-            return checkpoint
+        if checkpoint is None:
+            return None
+        write_manifest(checkpoint.path)
+        sync_all(checkpoint.path)
         folder = checkpoint.path.with_name(checkpoint.path.name.removeprefix(UNFINISHED))
         if folder.exists():
-            shutil.rmtree(folder)
-        for file in checkpoint.path.iterdir():
-            with open(file, "rb") as written:
-                os.fsync(written.fileno())  # before the name: a machine may break down
+            _remove(folder)
         checkpoint.path.rename(folder)
+        sync(self.checkpoints_dir)
+        self.damaged.pop(folder.name, None)
         files = {name: folder / path.name for name, path in checkpoint.paramfiles.items()}
         return Checkpoint(folder, checkpoint.meta, files)
 
 
+def _remove(folder):
+    """Remove a checkpoint: it is there or not, never in half."""
+    doomed = folder.with_name(f"{UNFINISHED}old-{folder.name}")
+    shutil.rmtree(doomed, ignore_errors=True)
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
 def _unfinished(path):
-    return path.with_name(UNFINISHED + path.name)
+    path = path.with_name(UNFINISHED + path.name)
+    shutil.rmtree(path, ignore_errors=True)
+    return path

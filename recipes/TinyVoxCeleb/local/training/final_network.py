@@ -97,12 +97,12 @@ def choose_network(
         No epoch has been trained; the normalisation cannot be fitted.
     """
     checkpointer, modules = brain.checkpointer, brain.plain_modules
-    if not checkpointer.find_checkpoints(ckpt_predicate=epoch_of, max_num_checkpoints=1):
+    number = getattr(brain.hparams, "average_checkpoints", 1)
+    key = {"importance_key": epoch_of} if number > 1 else {"min_key": "val_eer"}
+    if not checkpointer.recover_if_possible(**key, ckpt_predicate=epoch_of):
         raise RecipeError(
             f"{brain.hparams.output_folder}: no epoch to test: train it without --test_only"
         )
-    number = getattr(brain.hparams, "average_checkpoints", 1)
-    checkpointer.recover_if_possible(min_key=None if number > 1 else "val_eer")
     chosen, title = checkpointer.find_checkpoint(min_key="val_eer"), "best epoch"
     brain.modules = modules  # the training is over
     if number > 1:

@@ -8,7 +8,7 @@ import numpy as np
 from speechbrain.utils.distributed import main_process_only
 from speechbrain.utils.logger import get_logger
 
-from local.errors import RecipeError
+from local.errors import RecipeError, write_errors
 from local.files import atomic_file
 
 # What SpeechBrain says when its loggers are imported; nothing here draws spectrograms.
@@ -51,15 +51,28 @@ def log_epoch(
         + "; val loss {loss:.3f}, accuracy {accuracy:.1%}, EER {eer:.2%}".format(**valid_stats)
     )
     meta = {"epoch": epoch, "lr": float(f"{learning_rate:.6g}")}  # computed as float32
-    for train_logger in train_loggers:
-        train_logger.log_stats(meta, train_stats=train_stats, valid_stats=valid_stats)
+    _log(train_loggers, meta, train_stats=train_stats, valid_stats=valid_stats)
 
 
 def log_test(train_loggers: list[TrainLogger], meta: dict, eer: float, result: str) -> None:
     """Write the EER of the test to all loggers, and its result, a sentence, to the log."""
     logger.info(result)
+    _log(train_loggers, meta, test_stats={"eer": eer})
+
+
+def _log(train_loggers, meta, **stats):
     for train_logger in train_loggers:
-        train_logger.log_stats(meta, test_stats={"eer": eer})
+        path = getattr(train_logger, "save_file", getattr(train_logger, "save_dir", "its log"))
+        with write_errors(path):
+            train_logger.log_stats(meta, **stats)
+
+
+class LogFile(logging.FileHandler):
+    """A log file whose errors are the program's: the parent shows tracebacks and goes on."""
+
+    def handleError(self, record):  # noqa: N802, D102
+        with write_errors(self.baseFilename):
+            raise
 
 
 class CsvLogger(TrainLogger):

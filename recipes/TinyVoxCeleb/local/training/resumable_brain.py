@@ -193,7 +193,7 @@ class ResumableBrain(sb.Brain):
         return bool(stopping or due)
 
     def _save_intra_epoch_ckpt(self):
-        super()._save_intra_epoch_ckpt()
+        self.checkpointer.keep_step()
         if self.stopping:
             self.bar.close()
             message = (
