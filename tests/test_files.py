@@ -1,14 +1,17 @@
 """Files that appear complete or not at all."""
 
+import errno
 import os
 import socket
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
 from conftest import RECIPE
-from local.files import atomic_file, atomic_folder, split_paths
+from local.errors import RecipeError
+from local.files import atomic_file, atomic_folder, is_damaged, split_paths
 
 
 def test_an_error_leaves_the_old_file(tmp_path):
@@ -149,3 +152,136 @@ def test_commas_in_the_names_of_what_exists_separate_nothing(tmp_path, monkeypat
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert split_paths(",".join(paths)) == paths
+
+
+FULL_DISK = """
+import os, resource, sys
+from pathlib import Path
+import numpy as np
+from local.errors import one_line_errors
+from local.files import atomic_file, atomic_folder
+kind, path = sys.argv[1], Path(sys.argv[2])
+def write(target):
+    if kind == "text":
+        target.write("x" * 100_000)
+    elif kind == "arrays":
+        np.savez(target, a=np.zeros(100_000), b=np.zeros(100_000))
+    elif kind == "picture":
+        from matplotlib.figure import Figure
+        figure = Figure()
+        figure.add_subplot().plot(range(10))
+        figure.savefig(target, format="png", dpi=150)
+    elif kind == "copies":
+        import shutil
+        shutil.copytree("local/corpora", target / "code")
+    elif kind == "network":
+        import torch
+        torch.save(torch.zeros(100_000), target / "network.ckpt")
+    elif kind == "audio":
+        import tarfile
+        with tarfile.open(target / "x.tar", "w") as archive:
+            archive.add("local/corpora")
+with one_line_errors():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+    if kind in ("text", "arrays", "picture"):
+        with atomic_file(path, "w" if kind == "text" else "wb") as fout:
+            write(fout)
+    else:
+        with atomic_folder(path) as folder:
+            write(folder)
+"""
+
+
+@pytest.mark.parametrize("kind", ["text", "arrays", "picture", "copies", "network", "audio"])
+def test_a_full_disk_is_told_in_one_line_and_leaves_what_was_there(tmp_path, kind):
+    path = tmp_path / "result"
+    if kind in ("text", "arrays", "picture"):
+        path.write_text("old")
+    else:
+        path.mkdir()
+        (path / "old").touch()
+    before = sorted(tmp_path.rglob("*"))
+    command = [sys.executable, "-c", FULL_DISK, kind, str(path)]
+    done = subprocess.run(command, cwd=RECIPE, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {path}: cannot be written: ")
+    assert line.endswith(", then give the same command again")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "number, words",
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "the quota is used up"),
+        (errno.EIO, "the disk fails"),
+        (errno.EROFS, "the disk is read-only"),
+        (errno.EACCES, "no permission"),
+    ],
+)
+@pytest.mark.parametrize("call", ["fsync", "replace", "open"])
+def test_whatever_a_disk_refuses_is_told_with_what_to_do(
+    tmp_path, monkeypatch, number, words, call
+):
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(*(("builtins.open", refused) if call == "open" else (os, call, refused)))
+    told = pytest.raises(RecipeError, match=f"scores.txt: cannot be written: {words}")
+    with told, atomic_file(tmp_path / "scores.txt") as fout:
+        fout.write("new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_read_meanwhile_is_not_called_unwritable(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "scores.txt"):
+        (tmp_path / "absent.txt").read_text()
+
+
+@pytest.mark.parametrize("make", [atomic_file, atomic_folder])
+def test_what_gets_its_name_is_on_the_disk_before(tmp_path, monkeypatch, make):
+    calls = []
+
+    def logged(call, function):
+        def inner(what, *others):
+            name = os.readlink(f"/proc/self/fd/{what}") if call == "fsync" else str(what)
+            calls.append((call, os.path.relpath(name, tmp_path)))
+            return function(what, *others)
+
+        return inner
+
+    for call in ("fsync", "replace"):
+        monkeypatch.setattr(os, call, logged(call, getattr(os, call)))
+    with make(tmp_path / "result") as target:
+        if make is atomic_file:
+            target.write("new")
+        else:
+            (target / "deep").mkdir()
+            (target / "deep" / "file").write_text("new")
+    own = f".result.{socket.gethostname()}-{os.getpid()}.partial"
+    inside = {own} if make is atomic_file else {own, f"{own}/deep", f"{own}/deep/file"}
+    *synced, replaced, last = calls
+    assert {name for call, name in synced if call == "fsync"} == inside
+    assert (replaced, last) == (("replace", own), ("fsync", "."))
+
+
+@pytest.mark.parametrize(
+    "damage, expected",
+    [
+        (lambda content: content, False),
+        (lambda content: b"", True),
+        (lambda content: bytes(len(content)), True),
+        (lambda content: content[:700], True),
+        (lambda content: content[: len(content) // 2], True),
+        (lambda content: content[:5000] + bytes(4096) + content[9096:], True),
+        (lambda content: b"epochs: 3\n", False),
+        (lambda content: b"epochs: 3\n" + bytes(4096), True),
+    ],
+)
+def test_damaged_files_are_known(tmp_path, damage, expected):
+    path = tmp_path / "network.ckpt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data/0", bytes(range(1, 201)) * 100)
+    path.write_bytes(damage(path.read_bytes()))
+    assert is_damaged(path) == expected

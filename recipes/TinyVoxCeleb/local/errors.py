@@ -105,7 +105,8 @@ def write_errors(path: str | Path, failing: Mapping[int, str] = FAILING) -> Iter
         if other is None or Path(str(other)).is_relative_to(Path(path).parent):
             reason = reason or failing.get(number)
         if reason is None and re.search("PytorchStreamWriter|unexpected pos", str(error)):
-            reason = "the disk is full, fails, or has a quota: make room there"  # torch says no more
+            # torch says no more
+            reason = "the disk is full, fails, or has a quota: make room there"
         if reason is None:
             raise
         text = f"{path}: cannot be written: {reason}, then give the same command again"

@@ -1,10 +1,9 @@
 """Files and folders that appear complete or not at all, and locks between processes.
 
-Everything is written beside its destination under a temporary name and renamed at the end, so a
-killed run leaves no half-written result; its leftovers are removed by the next run. Two runs that
-write one file at once do not disturb each other: the file is that of the later one. Of two that
-fill one folder, which takes longer, the second waits. What is renamed has reached the disk before, so that a
-power cut leaves no empty file under a final name.
+Everything is written beside its destination under a temporary name and renamed at the end, once it
+has reached the disk: neither a killed run nor a power cut leaves a half-written result. Leftovers
+are removed by the next run. Two runs that write one file at once do not disturb each other: the
+file is that of the later one. Of two that fill one folder, which takes longer, the second waits.
 """
 
 import contextlib

@@ -24,7 +24,8 @@ def load_encoder(checkpoint: str | Path, device: str | None = None, precision: s
     Raises
     ------
     RecipeError
-        No trained network there, or a damaged one; no such device or precision; a package is missing.
+        No trained network there, or a damaged one; no such device or precision; a package is
+        missing.
     """
     # Here, because it takes a second that those who find their embeddings cached need not wait.
     from speechbrain.inference.classifiers import EncoderClassifier

@@ -33,7 +33,8 @@ def start_from(hparams: dict) -> None:
     Raises
     ------
     RecipeError
-        No trained network there, a damaged one, or none of a kept module; a classifier of other speakers.
+        No trained network there, a damaged one, or none of a kept module; a classifier of other
+        speakers.
     """
     if "start_from" not in hparams:
         return

@@ -97,17 +97,17 @@ class AtomicCheckpointer(Checkpointer):
             There are checkpoints, and all are damaged.
         """
         self.damaged = on_main(self._look_through)  # not before: the command may yet be wrong
-        for name, fault in self.damaged.items():
-            logger.warning(f"{self.checkpoints_dir / name}: passed over, as its {fault}")
         chosen = super().recover_if_possible(*args, **kwargs)
-        if chosen is not None:
-            logger.info(f"loaded the checkpoint {chosen.path.name}")
-        elif self.damaged:
+        if chosen is None and self.damaged:
             faults = ", ".join(f"{name} ({fault})" for name, fault in self.damaged.items())
             raise RecipeError(
                 f"{self.checkpoints_dir}: no checkpoint is whole: {faults}: put a copy of one in "
                 "its place, or remove this folder, and the training begins anew"
             )
+        for name, fault in self.damaged.items():
+            logger.warning(f"{self.checkpoints_dir / name}: passed over, as its {fault}")
+        if chosen is not None:
+            logger.info(f"loaded the checkpoint {chosen.path.name}")
         return chosen
 
     def _look_through(self):

@@ -70,7 +70,7 @@ def _log(train_loggers, meta, **stats):
 class LogFile(logging.FileHandler):
     """A log file whose errors are the program's: the parent shows tracebacks and goes on."""
 
-    def handleError(self, record):  # noqa: N802, D102
+    def handleError(self, record):  # noqa: N802
         with write_errors(self.baseFilename):
             raise
 
