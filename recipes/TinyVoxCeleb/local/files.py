@@ -66,8 +66,8 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     '0.5 a b'
     """
     path = Path(path)
+    temporary = _own_name(path)
     with write_errors(path):
-        temporary = _own_name(path)
         try:
             with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as fout:
                 yield fout
