@@ -195,10 +195,10 @@ def test_a_failed_file_or_folder_leaves_what_was_there(tmp_path):
     (tmp_path / "folder/old").touch()
     with pytest.raises(RecipeError), atomic_file(tmp_path / "file") as fout:
         fout.write("new")
-        raise RecipeError
+        raise RecipeError("failed")
     with pytest.raises(RecipeError), atomic_folder(tmp_path / "folder") as folder:
         (folder / "new").touch()
-        raise RecipeError
+        raise RecipeError("failed")
     assert (tmp_path / "file").read_text() == "old"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder", "old"]
 
