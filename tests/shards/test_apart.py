@@ -1,13 +1,15 @@
 """Splits that share speakers, utterances or audio: told when written and when a training starts."""
 
 import re
+import time
 
+import numpy as np
 import pytest
 
 import train_speaker_embeddings
 from local.dataset import ShardData
 from local.errors import RecipeError
-from local.shards import write_shards
+from local.shards import same_audio, write_shards
 from running import PROTOTYPE, QUICK, data_options, one_line
 from shard_writing import member_pair, wav_bytes, write_tar
 
@@ -97,6 +99,52 @@ def test_the_same_audio_is_a_warning(tmp_path, audio, message, capsys):
     arguments = make_tree(tmp_path, GOOD, audio)
     write_shards(*arguments)
     assert message in capsys.readouterr().err
+
+
+def test_the_same_audio_as_in_a_split_that_was_written_before(tmp_path, capsys):
+    write_shards(*make_tree(tmp_path, {"train": GOOD["train"]}, {"a/x/0": 1, "b/x/0": 2}))
+    write_shards(*make_tree(tmp_path, {"dev": GOOD["dev"]}, {"d/x/0": 2}))
+    told = "recordings with the same audio in two splits: 1 (train/b/x/0 = dev/d/x/0)"
+    assert told in capsys.readouterr().err
+
+
+SAME = {"a/x/0": 1, "a/y/0": 1, "c/x/0": 2, "d/x/0": 2}
+SAME_TOLD = (
+    "warning: recordings with the same audio in two splits: 1 (train/a/x/0 = val/a/y/0); "
+    "recordings with the same audio under two speakers: 1 (dev/c/x/0 = dev/d/x/0)\n"
+)
+
+
+def test_the_same_audio_when_a_training_starts(tmp_path, capsys):
+    write_shards(*make_tree(tmp_path, GOOD, SAME))
+    capsys.readouterr()
+    make_data(tmp_path / "shards")
+    assert capsys.readouterr().err == SAME_TOLD
+    make_data(tmp_path / "shards", stage_shards_to=str(tmp_path / "staged"))
+    assert capsys.readouterr().err == SAME_TOLD
+    for manifest in (tmp_path / "shards").glob("*/shards.json"):
+        manifest.unlink()  # as the original's, which have none
+    make_data(tmp_path / "shards")
+    assert capsys.readouterr().err == ""
+
+
+def test_without_decoding_nobody_knows_the_audio(tmp_path, capsys):
+    write_shards(*make_tree(tmp_path, GOOD, SAME), check=False)
+    make_data(tmp_path / "shards")
+    assert "same audio" not in capsys.readouterr().err
+
+
+def test_the_same_audio_among_a_million_is_found_at_once():
+    digests = np.random.default_rng(0).integers(256, size=(1_000_000, 16), dtype=np.uint8)
+    digests[[5, 999_999]], digests[10:1000] = digests[7], 0
+    ids = np.array([f"s{row}/x/0".encode() for row in range(len(digests))])
+    start = time.perf_counter()
+    told = same_audio({"train": (ids[:-1], digests[:-1]), "val": (ids[-1:], digests[-1:])})
+    assert time.perf_counter() - start < 5
+    assert told == (
+        "recordings with the same audio in two splits: 1 (train/s5/x/0 = val/s999999/x/0); "
+        "recordings with the same audio under two speakers: 1 (train/s5/x/0 = train/s7/x/0)"
+    )
 
 
 def test_a_training_with_known_dev_speakers_says_so(small, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Shards of which some are missing: named, wherever they lie, instead of trained without."""
 
+import json
 import re
 import shutil
 
@@ -7,8 +8,8 @@ import pytest
 
 from http_server import HttpServer
 from local.errors import RecipeError
-from local.shards import index_shards, list_shards, stage_shards, write_shards
-from shard_writing import original_layout, wav_bytes
+from local.shards import index_shards, list_shards, prepare_split, stage_shards, write_shards
+from shard_writing import member_pair, original_layout, wav_bytes, write_tar
 
 
 @pytest.fixture
@@ -86,7 +87,75 @@ def test_a_shard_of_another_size_is_told_by_the_manifest(written):
         list_shards(written)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"shards": 3}', '{"shards": {"a.tar": 1}}', "\0"])
+def rewrite(shard, count, padded):
+    """Other samples in a shard, which keeps its size if that is wanted."""
+    size = shard.stat().st_size
+    pairs = [member_pair(n, f"z/x/{n}", num_frames=800 // count) for n in range(count)]
+    write_tar(shard, [member for pair in pairs for member in pair])
+    shard.write_bytes(shard.read_bytes().ljust(size if padded else size + 512, b"\0"))
+    assert (shard.stat().st_size == size) == padded
+
+
+REWRITTEN = {  # whether a shard of two samples gets the size that it had, and how many samples
+    "cut at a member": (True, 1, "holds 1 samples where shards.json tells 2"),
+    "one more": (True, 3, "holds 3 samples where shards.json tells 2"),
+    "another size": (False, 2, r"holds [\d,]+ bytes where shards.json tells [\d,]+"),
+}
+
+
+@pytest.mark.parametrize("padded, count, message", REWRITTEN.values(), ids=REWRITTEN.keys())
+def test_a_shard_that_was_rewritten_is_told_by_the_manifest(tmp_path, padded, count, message):
+    folder = write_three(tmp_path, size=2)
+    index_shards(folder, tmp_path / "index.npz")
+    rewrite(folder / "shard-000000.tar", count, padded)
+    named = f"{folder}/shard-{{000000..000000}}.tar"  # by name, without its folder
+    with HttpServer(folder.parent) as server:
+        url = f"{server.url}/{folder.name}"
+        options = {"stream": {}, "map": {"mapped": True}, "cache": {"shard_cache": tmp_path / "c"}}
+        options["stage"] = {"stage_shards_to": tmp_path / "staged"}
+        for source, way in [
+            (folder, "stream"),
+            (named, "stream"),
+            *((url, way) for way in options),
+        ]:
+            with pytest.raises(RecipeError, match=f"shard-000000.tar: {message}; copy it again"):
+                prepare_split(source, "dev", tmp_path / f"index-{way}", **options[way])
+    with pytest.raises(RecipeError, match=message):
+        index_shards(folder, tmp_path / "index.npz")
+    (folder / "shards.json").unlink()
+    assert len(index_shards(folder)) == count + 1
+
+
+def test_copies_know_what_the_manifest_told(tmp_path):
+    folder = write_three(tmp_path, size=2)
+    with HttpServer(folder.parent) as server:
+        stage_shards(f"{server.url}/{folder.name}", tmp_path / "copy")
+    told = (folder / "shards.json").read_text()
+    assert (tmp_path / "copy/shards.json").read_text() == told and '"audio"' in told
+    rewrite(tmp_path / "copy/shard-000000.tar", 1, padded=True)
+    with pytest.raises(RecipeError, match="copy/shard-000000.tar: holds 1 samples where"):
+        index_shards(tmp_path / "copy")
+
+
+def test_a_manifest_of_an_earlier_version(written):
+    told = json.loads((written / "shards.json").read_text())
+    for values in told["shards"].values():
+        del values["audio"], values["samples"]
+    (written / "shards.json").write_text(json.dumps(told))
+    assert not index_shards(written).digests.any()
+
+
+SPOILT = [
+    *("", "[]", '{"shards": 3}', '{"shards": {"a.tar": 1}}', "\0", "[" * 100_000),
+    *('{"shards": {"a.tar": {"samples": "2"}}}', '{"shards": {"a.tar": {"bytes": -1}}}'),
+    '{"shards": {"a.tar": {"samples": 1, "audio": "AAAA"}}}',
+    '{"shards": {"a.tar": {"samples": 1, "audio": 3}}}',
+    '{"shards": {"a.tar": {"audio": "AAAA"}}}',
+    '{"shards": {"a.tar": {"samples": true}}}',
+]
+
+
+@pytest.mark.parametrize("content", SPOILT, ids=range(len(SPOILT)))
 def test_a_spoilt_manifest(written, content):
     (written / "shards.json").write_text(content)
     refused(written, re.escape("dev/shards.json: not a list of shards"))

@@ -13,6 +13,7 @@ from local.shards import (
     fingerprint,
     known_speakers,
     prepare_split,
+    same_audio,
     speakers_by_class,
 )
 
@@ -89,8 +90,12 @@ class ShardData:
         self.speakers = speakers_by_class(self.train_index)
         check_classes(self.val_index, self.speakers)
         ids = {split: self._sample_ids(split) for split in ("train", "val", "dev")}
-        if (shared := check_apart(ids, allow_shared_ids)) and rank() == 0:
-            print(f"warning: {shared}", file=sys.stderr)
+        shared = check_apart(ids, allow_shared_ids)
+        if rank() == 0:
+            audio = {split: getattr(self, f"{split}_index") for split in ids}
+            audio = {split: (index.sample_ids, index.digests) for split, index in audio.items()}
+            for told in filter(None, (shared, same_audio(audio))):
+                print(f"warning: {told}", file=sys.stderr)
         self._known = known_speakers(ids["dev"], ids["train"], ids["val"])
         self.epochs = epochs
         self.num_workers = num_workers

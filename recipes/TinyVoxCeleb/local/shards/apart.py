@@ -2,7 +2,8 @@
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import numpy as np
 
 from local.errors import RecipeError
 
@@ -52,25 +53,40 @@ def _few(names):
     return ", ".join(names[:NAMED]) + ", …" * (len(names) > NAMED)
 
 
-@dataclass
-class SameAudio:
-    """Recordings that have the same samples, in two splits or under two speakers."""
+def same_audio(splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """Tell which recordings are in two splits, or under two speakers; "" if none.
 
-    first: dict[bytes, tuple[str, str]] = field(default_factory=dict)  # digest: split, sample id
-    pairs: dict[str, list[str]] = field(default_factory=dict)
+    For each split there are the sample ids and the digests of their audio, as a `ShardIndex` has
+    them; utterances without digest are passed over. Digests are of all samples: of a recording that
+    was trimmed, made louder or coded anew, nobody knows here that it is the same.
+    """
+    words = np.concatenate([digests for _, digests in splits.values()]).view("<u8")
+    order = np.argsort(words[:, 0], kind="stable")  # 64 bits of them tell digests apart
+    ranked = words[order]
+    same = (ranked[1:] == ranked[:-1]).all(axis=1) & ranked[1:].any(axis=1)
+    starts = np.cumsum([0, *(len(digests) for _, digests in splits.values())])
+    found, first = [], 0
+    for place in np.flatnonzero(same).tolist():
+        if not (place and same[place - 1]):
+            first = order[place]
+        found.append((int(first), int(order[place + 1])))
 
-    def add(self, digest: bytes, split: str, sample_id: str) -> None:
-        """Take in a recording by the digest of its samples."""
-        known_split, known_id = self.first.setdefault(digest, (split, sample_id))
-        speakers = {known_id.split("/")[0], sample_id.split("/")[0]}
-        pair = f"{known_split}/{known_id} = {split}/{sample_id}"
-        if known_split != split:
-            self.pairs.setdefault("in two splits", []).append(pair)
-        elif len(speakers) > 1:
-            self.pairs.setdefault("under two speakers", []).append(pair)
+    def named(row):
+        number = int(np.searchsorted(starts, row, side="right")) - 1
+        split = list(splits)[number]
+        return split, splits[split][0][row - starts[number]].decode()
 
-    def __str__(self):
-        return "; ".join(
-            f"recordings with the same audio {where}: {len(pairs)} ({_few(pairs)})"
-            for where, pairs in self.pairs.items()
-        )
+    pairs = {"in two splits": [], "under two speakers": []}
+    for (split, one), (other_split, other) in ([*map(named, rows)] for rows in sorted(found)):
+        if split != other_split:
+            where = "in two splits"
+        elif one.split("/")[0] != other.split("/")[0]:
+            where = "under two speakers"
+        else:
+            continue
+        pairs[where].append(f"{split}/{one} = {other_split}/{other}")
+    return "; ".join(
+        f"recordings with the same audio {where}: {len(names)} ({_few(names)})"
+        for where, names in pairs.items()
+        if names
+    )

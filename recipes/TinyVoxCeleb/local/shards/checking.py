@@ -18,7 +18,6 @@ from local.corpora.quality import Faults, Level
 from local.corpora.truncation import data_chunk, truncation
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
-from local.shards.apart import SameAudio
 from local.shards.audio import FULL_SCALE, to_int16
 from local.shards.headers import HEAD, find_pcm
 
@@ -126,12 +125,10 @@ class Findings:
     """What is found out about recordings that are decoded, and is no reason to refuse them."""
 
     def __init__(self):
-        self.same_audio = SameAudio()
         self._faults, self._listener, self._count = Faults(), Listener(), 0
 
     def add(self, path: Path, recording: Recording, split: str, sample: dict) -> None:
         """Take in a recording and what its shard tells of it."""
-        self.same_audio.add(recording.digest, split, sample["sample_id"])
         self._faults.add(path, *recording.level.faults())
         speaker = "" if split == "eval" else sample["speaker_id"]
         self._listener.add(path, speaker, recording.level.second, path)

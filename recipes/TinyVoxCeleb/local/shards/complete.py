@@ -1,27 +1,65 @@
 """Whether the shards of a split are all there: by their manifest, or else by their numbers.
 
-The manifest stands beside the shards and tells their names, samples and bytes. The original data
-has none: there, a number that is missing between others shows that a copy was interrupted.
+The manifest stands beside the shards and tells their names, samples and bytes, and a digest of the
+audio of each sample. The original data has none: there, a number that is missing between others
+shows that a copy was interrupted.
 """
 
+import base64
 import collections
 import json
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from local.errors import RecipeError
 from local.files import atomic_file, parse_json
 from local.shards.addresses import ARCHIVES, public, shard_name
 
 MANIFEST = "shards.json"
+DIGEST = 16  # bytes of the SHA-256 of 16-bit samples
 NAMED = 5  # of what is missing: so many are listed
 
 
-def write_manifest(folder: Path, samples: dict[str, int | None]) -> None:
-    """Tell beside shards which there are: their names, with the samples of each where known."""
-    values = {
-        name: {"samples": count, "bytes": _size(folder / name)} for name, count in samples.items()
-    }
+@dataclass(frozen=True)
+class Told:
+    """What a manifest tells of a shard; None for what it does not tell."""
+
+    name: str  # under which the shard was written
+    samples: int | None = None
+    bytes: int | None = None
+    digests: np.ndarray | None = None  # uint8 (samples, DIGEST), see `ShardIndex`
+
+    def check(self, shard: Path | str, stamp: str, samples: int | None = None) -> None:
+        """Check what a shard was found to hold: its bytes, as its stamp has them, and its samples.
+
+        The bytes of a shard that was packed or renamed since are not compared.
+        """
+        size = size_of(stamp) if shard_name(shard) == self.name else None
+        for found, told, what in ((size, self.bytes, "bytes"), (samples, self.samples, "samples")):
+            if None not in (found, told) and found != told:
+                raise RecipeError(
+                    f"{public(shard)}: holds {found:,} {what} where {MANIFEST} tells {told:,}; "
+                    "copy it again"
+                )
+
+
+def size_of(stamp: str | None) -> int | None:
+    """The bytes of a shard by its stamp, see `stamp_of`; None where it does not tell them."""
+    size = (stamp or "").partition(" ")[0]
+    return int(size) if size.isdigit() else None
+
+
+def write_manifest(folder: Path, shards: Iterable[Told]) -> None:
+    """Tell beside shards which there are; their bytes are those that are there now."""
+    values = {}
+    for told in shards:
+        values[told.name] = {"samples": told.samples, "bytes": _size(folder / told.name)}
+        if told.digests is not None:
+            values[told.name]["audio"] = base64.b64encode(told.digests.tobytes()).decode()
     with atomic_file(folder / MANIFEST) as fout:
         fout.write(json.dumps({"shards": values}, indent=1) + "\n")
 
@@ -30,38 +68,40 @@ def _size(path):
     return path.stat().st_size if path.exists() else None
 
 
+def read_manifests(shards: Iterable[Path | str]) -> dict[Path | str, Told]:
+    """What the manifests beside those of the shards that are local tell of them."""
+    local = [shard for shard in shards if isinstance(shard, Path)]
+    told = {}
+    for folder in dict.fromkeys(shard.parent for shard in local):
+        if (path := folder / MANIFEST).is_file():
+            told[folder] = _parse(path.read_bytes(), path)
+    found = {shard: told.get(shard.parent, {}).get(_plain(shard.name)) for shard in local}
+    return {shard: told for shard, told in found.items() if told}
+
+
 def check_complete(
     folder: Path | str, shards: list[Path | str], manifest: bytes | None = None
-) -> None:
+) -> dict[Path | str, Told]:
     """Check that no shard of a folder is missing, and that none is there twice.
 
     `manifest` is the content of the folder's manifest, None where there is none: it knows the
-    shards. Without it, and where others were added, numbers are to be 0, 1, and so on. Packed and
-    plain shards, and partial ones that were renamed, have one name; the bytes of local ones are
-    compared, if they are packed as before.
+    shards, and what it tells of each is returned. Without it, and where others were added, numbers
+    are to be 0, 1, and so on. Packed and plain shards, and partial ones that were renamed, have one
+    name.
     """
     names = list(map(shard_name, shards))
     _check_once(public(folder), names)
     if manifest is None:
         _check_numbers(public(folder), names)
-        return
-    expected = _parse(manifest, f"{public(folder).rstrip('/')}/{MANIFEST}")
-    known = {_plain(name): (name, told) for name, told in expected.items()}
+        return {}
+    known = _parse(manifest, f"{public(folder).rstrip('/')}/{MANIFEST}")
     found = {_plain(shard_name(shard)): shard for shard in shards}
     where = f"{public(folder)}: {MANIFEST} tells of {len(known)} shards, "
     if missing := sorted(set(known) - set(found)):
         raise RecipeError(f"{where}and {_few(missing)} missing; copy the folder again")
     if set(found) - set(known):  # added later: numbered on
         _check_numbers(public(folder), names)
-    for plain, (name, told) in known.items():
-        shard = found[plain]
-        if not isinstance(shard, Path) or shard.name != name or told["bytes"] is None:
-            continue
-        if (size := shard.stat().st_size) != told["bytes"]:
-            raise RecipeError(
-                f"{shard}: holds {size:,} bytes where {MANIFEST} tells {told['bytes']:,}; copy it "
-                "again"
-            )
+    return {found[name]: told for name, told in known.items()}
 
 
 def _by_number(names):
@@ -103,10 +143,21 @@ def _plain(name):
 
 
 def _parse(manifest, where):
+    """What a manifest tells of each shard, by its name without endings."""
     try:
         shards = parse_json(manifest)["shards"]
-        if not all(isinstance(told["bytes"], int | None) for told in shards.values()):
-            raise TypeError("bytes are to be a number")
+        return {_plain(name): _parse_shard(name, **values) for name, values in shards.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecipeError(f"{where}: not a list of shards ({error}); copy it again") from None
-    return shards
+
+
+def _parse_shard(name, samples=None, bytes=None, audio=None, **_):
+    for number in (samples, bytes):
+        if not (number is None or (type(number) is int and number >= 0)):
+            raise TypeError(f"{name} is to have a number of samples and bytes, not {number!r}")
+    if audio is None:
+        return Told(name, samples, bytes)
+    digests = np.frombuffer(base64.b64decode(audio, validate=True), np.uint8)
+    if samples is None or digests.size != samples * DIGEST:
+        raise ValueError(f"{name} has digests of {digests.size // DIGEST} samples, not {samples}")
+    return Told(name, samples, bytes, digests.reshape(samples, DIGEST))

@@ -4,6 +4,7 @@ Beside the folder stands what its sources were found to hold, so that copies tha
 be used while the server that they came from does not answer.
 """
 
+import collections
 import hashlib
 import itertools
 import json
@@ -12,7 +13,7 @@ import re
 import shutil
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -20,10 +21,10 @@ from tqdm import tqdm
 from local.errors import RecipeError
 from local.files import atomic_file, exclusive
 from local.shards.addresses import ARCHIVES, is_pipe, public, shard_name, split_sources
-from local.shards.complete import write_manifest
+from local.shards.complete import Told, write_manifest
 from local.shards.copying import Copy, note_of
 from local.shards.remote import NotReached
-from local.shards.sources import list_shards, stamps_of
+from local.shards.sources import find_shards, stamps_of
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +49,15 @@ def plan_copies(
     """
     folder = Path(folder)
     try:
-        found = [list_shards(source) for source in sources]
+        found, manifests = zip(*map(find_shards, sources), strict=True)
         shards = [*itertools.chain(*found)]
         versions = stamps_of(shards)
     except NotReached as failure:
         return _find_copies(sources, folder, failure)
+    told = dict(collections.ChainMap(*manifests))
+    for shard, version in zip(shards, versions, strict=True):
+        if shard in told:
+            told[shard].check(shard, version)
     if unpacked:  # nobody knows whether a command gives the same again
         versions = [version or None for version in versions]
     copies = zip(shards, _names(shards, unpacked), versions, strict=True)
@@ -62,6 +67,7 @@ def plan_copies(
         [len(of_source) for of_source in found],
         sources,
         unpacked,
+        told=told,
     )
 
 
@@ -110,6 +116,7 @@ class Copies:
     sources: list[str | Path]
     unpacked: bool = True
     failure: NotReached | None = None  # why nothing can be copied now
+    told: dict[Path | str, Told] = field(default_factory=dict)  # by the sources' manifests
 
     @property
     def shards(self) -> list[Path]:
@@ -157,7 +164,9 @@ class Copies:
             json.dump(values, fout)
 
     def _write_manifest(self):
-        write_manifest(self.folder, dict.fromkeys(copy.place.name for copy in self.copies))
+        copies = ((copy.place.name, self.told.get(copy.shard)) for copy in self.copies)
+        told = (replace(told, name=name) if told else Told(name) for name, told in copies)
+        write_manifest(self.folder, told)
 
     def _remove_old(self):
         places, origins = set(self.shards), {_origin(copy.shard) for copy in self.copies}

@@ -13,6 +13,7 @@ from local.errors import RecipeError
 from local.files import atomic_file, parse_json
 from local.shards.addresses import public
 from local.shards.archives import DAMAGED, read_members
+from local.shards.complete import size_of
 from local.shards.sources import open_shard, open_stored, stamp_of, unpack
 
 READ_AT_ONCE = 1 << 20  # bytes
@@ -51,8 +52,7 @@ class Copy:
     @property
     def size(self) -> int | None:
         """The bytes that are to be read, where that is known."""
-        size = (self.version or "").partition(" ")[0]
-        return int(size) if size.isdigit() else None
+        return size_of(self.version)
 
     def make(self, progress: Callable[[int], object], *, unpacked: bool) -> None:
         """Copy the shard, check that the copy is a whole archive, and write the note."""

@@ -17,8 +17,9 @@ from tqdm import tqdm
 from local.errors import RecipeError
 from local.files import atomic_file, parse_json, read_arrays
 from local.shards.addresses import public
+from local.shards.complete import DIGEST, Told, read_manifests
 from local.shards.headers import Sample, read_headers
-from local.shards.sources import can_be_mapped, list_shards, open_shard, stamps_of
+from local.shards.sources import can_be_mapped, find_shards, open_shard, stamps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,7 @@ class ShardIndex(collections.abc.Sequence):
     pcm: np.ndarray  # where in that file its 16-bit PCM begins; -1 where it has to be decoded
     num_frames: np.ndarray  # audio samples
     class_idx: np.ndarray  # of a training speaker; -1 for those without
+    digests: np.ndarray  # uint8 (utterances, 16), of the audio; zeros where no manifest tells them
 
     def __len__(self):
         return len(self.sample_ids)
@@ -58,25 +60,33 @@ class ShardIndex(collections.abc.Sequence):
         return ",".join(dict.fromkeys(folders))
 
 
-COLUMNS = [field.name for field in fields(ShardIndex) if field.name not in ("shards", "stamps")]
+BESIDE = ("shards", "stamps", "digests")  # what is not kept with the index
+COLUMNS = [field.name for field in fields(ShardIndex) if field.name not in BESIDE]
 
 
 def index_shards(
-    source: str | Path | list[Path | str], index_file: str | Path | None = None, name: str = ""
+    source: str | Path | list[Path | str],
+    index_file: str | Path | None = None,
+    name: str = "",
+    told: dict[Path | str, Told] | None = None,
 ) -> ShardIndex:
     """Read and check what the shards of one split hold, without decoding any audio.
 
     The source is one that `list_shards` takes, or the list that it gives. The index is kept in
     `index_file`, and read from there while the shards are as they were. `name` is that of the
-    split, for the progress bar.
+    split, for the progress bar. `told` is what manifests tell of shards, beyond those beside them.
 
     Raises
     ------
     RecipeError
         No shards; a truncated archive; a JSON without audio or the reverse; a JSON that lacks a
-        field; a sample rate other than 16 kHz; empty audio; the same sample_id twice.
+        field; a sample rate other than 16 kHz; empty audio; the same sample_id twice; a shard with
+        other bytes or samples than its manifest tells.
     """
-    shards = source if isinstance(source, list) else list_shards(source)
+    shards, beside = (
+        (source, read_manifests(source)) if isinstance(source, list) else find_shards(source)
+    )
+    told = {**(told or {}), **beside}
     found = stamps_of(shards)
     state = [*map(str, shards), *found]
     if not all(found):
@@ -89,7 +99,20 @@ def index_shards(
                 np.savez(fout, state=np.array(json.dumps(state)), **columns)
     if not len(columns["sample_ids"]):
         raise RecipeError(f"{public(shards[0])}: the shards hold no samples")
-    return ShardIndex(shards, found, **columns)
+    return ShardIndex(shards, found, **columns, digests=_digests(shards, found, columns, told))
+
+
+def _digests(shards, stamps, columns, told):
+    """The digests of all utterances, once all shards are found to be as their manifests tell."""
+    digests = [np.zeros((0, DIGEST), np.uint8)]
+    counts = np.bincount(columns["shard"], minlength=len(shards)).tolist()
+    for shard, stamp, count in zip(shards, stamps, counts, strict=True):
+        known = told.get(shard)
+        if known:
+            known.check(shard, stamp, count)
+        unknown = known is None or known.digests is None
+        digests.append(np.zeros((count, DIGEST), np.uint8) if unknown else known.digests)
+    return np.concatenate(digests)
 
 
 def _read(index_file, state):

@@ -9,7 +9,7 @@ from local.shards.addresses import is_local, split_sources
 from local.shards.classes import separate_classes
 from local.shards.copies import Copies, plan_copies
 from local.shards.index import ShardIndex, index_shards
-from local.shards.sources import can_be_mapped, list_shards, stamps_of
+from local.shards.sources import can_be_mapped, find_shards, stamps_of
 
 
 def prepare_split(
@@ -45,16 +45,17 @@ def prepare_split(
     try:
         sources = split_sources(source)
         groups = on_main(_find, sources, staged, cache, mapped)
-        shards, counts = [], []
+        shards, counts, told = [], [], {}
         for group in groups:
             if isinstance(group, Copies):
                 run_once_per_node(group.complete, [])
                 shards += group.shards
                 counts += group.counts
             else:
-                shards += group
-                counts.append(len(group))
-        index = on_main(index_shards, shards, Path(index_folder) / f"{split}.npz", split)
+                shards += group[0]
+                counts.append(len(group[0]))
+                told |= group[1]
+        index = on_main(index_shards, shards, Path(index_folder) / f"{split}.npz", split, told)
         if any(isinstance(group, Copies) for group in groups):
             # Each machine has copies of its own, which were written at another time.
             index = dataclasses.replace(index, stamps=stamps_of(shards))
@@ -64,16 +65,16 @@ def prepare_split(
 
 
 def _find(sources, staged, cache, mapped):
-    """For all sources together or for each: its shards, or the copies of them that are wanted."""
+    """For all sources together or for each: what is found, or the copies that are wanted."""
     if staged:
         return [plan_copies(sources, staged)]
     groups = []
     for source in sources:
-        shards = list_shards(source) if is_local(source) or not cache else None
-        if shards is None or (mapped and not all(map(can_be_mapped, shards))):
+        found = find_shards(source) if is_local(source) or not cache else None
+        if found is None or (mapped and not all(map(can_be_mapped, found[0]))):
             name = hashlib.sha256(str(source).encode()).hexdigest()[:12]
             folder = Path(cache, f"{name}-unpacked" if mapped else name)
             groups.append(plan_copies([source], folder, unpacked=mapped))
         else:
-            groups.append(shards)
+            groups.append(found)
     return groups

@@ -19,7 +19,7 @@ from local.shards.addresses import (
     shard_name,
     split_sources,
 )
-from local.shards.complete import MANIFEST, check_complete
+from local.shards.complete import MANIFEST, Told, check_complete, read_manifests
 from local.shards.kinds import HEAD, is_packed
 from local.shards.remote import list_links, open_remote, remote_stamp
 
@@ -42,39 +42,52 @@ def list_shards(source: str | Path) -> list[Path | str]:
     >>> list_shards("s3://bucket/train/shard-{000008..000010}.tar")[1:]
     ['s3://bucket/train/shard-000009.tar', 's3://bucket/train/shard-000010.tar']
     """
-    shards = []
+    return find_shards(source)[0]
+
+
+def find_shards(source: str | Path) -> tuple[list[Path | str], dict[Path | str, Told]]:
+    """The shards of one split, see `list_shards`, and what manifests tell of those that have one.
+
+    The manifest of URLs is that of the folder's listing: of those that are named it is not asked.
+    """
+    shards, told = [], {}
     for part in split_sources(source):
         for name in expand_braces(part):
             if is_pipe(name):
-                shards.append(name)
+                found = [name], {}
             elif is_local(name):
-                shards += _list_local(Path(name.removeprefix("file://")))
+                found = _list_local(Path(name.removeprefix("file://")))
             else:
-                shards += _list_url(name)
-    return shards
+                found = _list_url(name)
+            shards += found[0]
+            told |= found[1]
+    return shards, told
 
 
 def _list_local(path):
     if path.name.endswith(ARCHIVES) and not path.is_dir():
         if not path.is_file():
             raise RecipeError(f"{path}: no such shard; check the folder and the numbers")
-        return [path]
-    shards = sorted(found for found in path.glob("shard-*") if found.name.endswith(ARCHIVES))
-    if not shards:
-        found = "holds none" if path.is_dir() else "does not exist"
-        raise RecipeError(f"{path}: expected shards named shard-*.tar, but the folder {found}")
-    manifest = path / MANIFEST
-    content = None
-    if manifest.exists():
-        with open_stored(manifest) as file:
-            content = file.read()
-    check_complete(path, shards, content)
-    return shards
+        shards, told = [path], read_manifests([path])
+    else:
+        shards = sorted(found for found in path.glob("shard-*") if found.name.endswith(ARCHIVES))
+        if not shards:
+            found = "holds none" if path.is_dir() else "does not exist"
+            raise RecipeError(f"{path}: expected shards named shard-*.tar, but the folder {found}")
+        manifest = path / MANIFEST
+        content = None
+        if manifest.exists():
+            with open_stored(manifest) as file:
+                content = file.read()
+        told = check_complete(path, shards, content)
+    for shard, values in told.items():
+        values.check(shard, stamp_of(shard))
+    return shards, told
 
 
 def _list_url(url):
     if shard_name(url).endswith(ARCHIVES):
-        return [url]
+        return [url], {}
     named = re.compile(r"shard-.*\.(tar|tar\.gz|tgz)")
     links = list_links(url)
     shards = sorted({link for link in links if named.fullmatch(shard_name(link))})
@@ -83,8 +96,7 @@ def _list_url(url):
             f"{public(url)}: expected shards named shard-*.tar, but the folder's listing has none; "
             "where a server lists no folders, name them: …/shard-{000000..000003}.tar"
         )
-    check_complete(url, shards, _read_manifest(links))
-    return shards
+    return shards, check_complete(url, shards, _read_manifest(links))
 
 
 def _read_manifest(links):

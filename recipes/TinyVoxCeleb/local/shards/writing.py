@@ -16,9 +16,9 @@ from local.errors import RecipeError, write_errors
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
-from local.shards.apart import check_apart
+from local.shards.apart import check_apart, same_audio
 from local.shards.checking import Findings, read_recordings, report_faults
-from local.shards.complete import write_manifest
+from local.shards.complete import DIGEST, Told, write_manifest
 from local.shards.headers import AUDIO_TYPES
 from local.shards.index import index_shards
 
@@ -70,7 +70,9 @@ def write_shards(
         if kept:
             there = ", ".join(kept)
             print(f"shards are there already: {there} in {out} (remove them to write anew)")
-        ids = {split: [sample.sample_id for sample in index_shards(out / split)] for split in kept}
+        indexes = {split: index_shards(out / split) for split in kept}
+        audio = {split: (index.sample_ids, index.digests) for split, index in indexes.items()}
+        ids = {split: [sample.sample_id for sample in index] for split, index in indexes.items()}
         files = {split: _audio_files(tree, split) for split in splits if split not in kept}
         _check_classes(files, classes)
         ids |= {split: list(map(_sample_id, paths)) for split, paths in files.items()}
@@ -79,9 +81,11 @@ def write_shards(
             np.random.default_rng(seed=seed).shuffle(paths)
             with write_errors(out / split):
                 arguments = folders[split], split, paths, classes, size, check, findings
-                faults += _write_split(*arguments)
+                digests, wrong = _write_split(*arguments)
+            audio[split] = np.array([_sample_id(path).encode() for path in paths]), digests
+            faults += wrong
         report_faults(faults, sum(map(len, files.values())))
-    for told in filter(None, (shared, str(findings.same_audio))):
+    for told in filter(None, (shared, same_audio(audio))):
         print(f"warning: {told}", file=sys.stderr)
     for line in findings.lines():
         print(line)
@@ -99,10 +103,14 @@ def _check_classes(files, classes):
 
 
 def _write_split(folder, split, paths, classes, size, check, findings):
-    """Write the shards of a split; returns the files that are wrong, with what is wrong."""
+    """Write the shards of a split.
+
+    Returns the digests of the audio, and the files that are wrong, with what is wrong.
+    """
     count = -(-len(paths) // size)
     width = max(4, len(str(size - 1)))
-    speakers, frames, samples, faults = set(), 0, {}, []
+    digests = np.zeros((len(paths), DIGEST), np.uint8)  # they stay so where nothing is decoded
+    speakers, frames, told, faults = set(), 0, [], []
     progress = tqdm(total=len(paths), desc=f"{split} shards", unit="utt", dynamic_ncols=True)
     recordings = read_recordings(paths, check)
     for number in range(count):
@@ -123,16 +131,19 @@ def _write_split(folder, split, paths, classes, size, check, findings):
                 _add(archive, f"{key}.json", json.dumps(sample).encode())
                 if check:
                     findings.add(path, recording, split, sample)
+                    row = number * size + place
+                    digests[row] = np.frombuffer(recording.digest, np.uint8, DIGEST)
                 speakers.add(sample["speaker_id"])
                 frames += sample["num_frames"]
-        samples[name] = len(chunk)
+        rows = digests[number * size : (number + 1) * size]
+        told.append(Told(name, len(chunk), digests=rows if check else None))
     progress.close()
     if not faults:
-        write_manifest(folder, samples)
+        write_manifest(folder, told)
         who = "unnamed" if split == "eval" else f"{len(speakers)}"
         hours = frames / SAMPLE_RATE / 3600
         print(f"{split}: {len(paths)} utterances, {hours:.2f} h, {who} speakers")
-    return faults
+    return digests, faults
 
 
 def _add(archive, name, content):
