@@ -32,8 +32,9 @@ from local.scoring.decisions import quality_measures, to_probability
 from local.scoring.fitting import make_backend
 from local.scoring.likelihood_ratios import threshold
 from local.scoring.score_list import write_scores
-from local.scoring.trial_scores import check_covered, score_trials
+from local.scoring.trial_scores import score_trials
 from local.scoring.trials import TrialList, count_kinds, read_trials
+from local.scoring.utterances import find_utterances
 
 
 class Scored(NamedTuple):
@@ -68,19 +69,14 @@ def make_embedder(hparams, run_opts):
 
 
 def embed(hparams, embedder, lists):
-    """Embeddings of all utterances of some lists, and the files that hold them."""
-
-    def check(keys):  # before anything long begins
-        for trials in lists:
-            check_covered(trials, keys)
-
+    """Some lists and the embeddings of all their utterances, and the files that hold these."""
     if path := hparams["embeddings_file"]:
         embeddings = read_embeddings(path, hparams["checkpoint"])
-        check(embeddings.ids)
-        return embeddings, [path]
+        return [find_utterances(trials, embeddings.ids) for trials in lists], embeddings, [path]
     folders = embedder.look_up(split_paths(hparams["shards_dirs_to_evaluate"]))
-    check({key for folder in folders for key in folder.ids})
-    return embedder.embed(folders), [str(folder.cache.path) for folder in folders]
+    keys = {key for folder in folders for key in folder.ids}
+    lists = [find_utterances(trials, keys) for trials in lists]  # before anything long begins
+    return lists, embedder.embed(folders), [str(folder.cache.path) for folder in folders]
 
 
 def fit_backend(hparams, embedder):
@@ -98,7 +94,7 @@ def score(hparams, backend, embeddings, trials):
     """Score a list; measure its quality too where that takes part in the calibration."""
     quality = None
     if hparams["quality_measures"]:
-        rows = [embeddings.rows(side) for side in trials.pairs()]
+        rows = [embeddings.rows(side) for side in trials.utterances()]
         quality = quality_measures(embeddings.vectors, embeddings.num_frames, *rows)
     return Scored(trials, score_trials(backend, embeddings, trials), quality)
 
@@ -149,9 +145,9 @@ def main(argv):
         check_options(hparams)  # now, not after all the embeddings
         lists, fit_on = read_lists(hparams)
         embedder = make_embedder(hparams, run_opts)
-        embeddings, files = embed(hparams, embedder, lists + fit_on)
+        found, embeddings, files = embed(hparams, embedder, lists + fit_on)
         backend = fit_backend(hparams, embedder)
-        scored = [score(hparams, backend, embeddings, trials) for trials in lists + fit_on]
+        scored = [score(hparams, backend, embeddings, trials) for trials in found]
         if fit_on:
             measured, decision = calibrate(hparams, backend, scored[:-1], scored[-1])
         else:

@@ -71,7 +71,7 @@ ERRORS = {
     "2 of 2 trials have no score": ["--scores", "{dev_scores}", "--trials", "{eval}"],
     "no trial has a label": ["--scores", "{good}", "--trials", "{eval}"],
     "no such metadata file": ["--scores", "{good}", "--trials", "{dev}", "--meta", "none.csv"],
-    "is in no shard": ["--scores", "{good}", "--trials", "{dev}", "--shards", "{train}"],
+    "are in no shard": ["--scores", "{good}", "--trials", "{dev}", "--shards", "{train}"],
 }
 
 

@@ -8,10 +8,12 @@ from local.errors import RecipeError
 from local.layout import utterance_key
 from local.metadata import read_speakers
 from local.scoring.score_list import check_scores, read_scores, scores_of, write_scores
-from local.scoring.trial_scores import check_covered
+from local.scoring.trial_scores import cosine_scores, read_labelled_trials
 from local.scoring.trials import read_trials
+from local.scoring.utterances import find_utterances
 
 PLAIN = "1 a/x/0.wav a/y/0.wav\n0 a/x/0.wav b/z/0.wav\n-1 b/z/0 a/y/0\n"
+PLAIN_PAIRS = "a/x/0.wav a/y/0.wav\na/x/0 b/z/0\n"
 KEYS = ["a/x/0", "a/y/0", "b/z/0"]
 FORMS = {
     "words first": "target a/x/0 a/y/0\nnontarget a/x/0 b/z/0\n",
@@ -25,6 +27,9 @@ FORMS = {
     "absolute paths": "1 /d/vox/wav/a/x/0.wav /d/vox/wav/a/y/0.wav\n0 /d/a/x/0.wav /d/b/z/0.wav\n",
     "paths with wav": "1 wav/a/x/0.wav wav/a/y/0.wav\n0 wav/a/x/0.wav wav/b/z/0.wav\n",
     "relative paths": "1 ./a/x/0.wav ../dev/a/y/0.wav\n0 ./a/x/0 ./b/z/0\n",
+    "capital labels": "a/x/0 a/y/0 TARGET\na/x/0 b/z/0 NonTarget\n",
+    "numbers with a point": "1.0 a/x/0 a/y/0\n0.0 a/x/0 b/z/0\n",
+    "truth": "a/x/0,a/y/0,True\na/x/0,b/z/0,false\n",
     "Windows": "1 a\\x\\0.wav a\\y\\0.wav\r\n0 C:\\d\\a\\x\\0.wav C:\\d\\b\\z\\0.wav\r\n",
     "double slashes": "1 a//x/0 a/y//0\n0 d//a/x/0 b/z/0\n",
     "lists put together": "\ufeff1 a/x/0 a/y/0\n\ufeff\n\ufeff0 a/x/0 b/z/0\n",
@@ -46,7 +51,7 @@ def test_forms_of_other_toolkits_mean_the_same(tmp_path, form):
         ["a/y/0", "b/z/0"],
     ]
     assert trials.speakers() == (["a", "a"], ["a", "b"])
-    check_covered(trials, KEYS)
+    find_utterances(trials, KEYS)
     # Score lists repeat the ids as the list has them, but for ".wav".
     assert not any(name.lower().endswith(".wav") for name in trials.enrol + trials.test)
 
@@ -74,7 +79,7 @@ def test_names_that_look_alike_are_one(tmp_path):
     mac, other = "Ju\u0308rgen/x/0", "J\u00fcrgen/x/0"
     trials = read_trials(write(tmp_path, f"1 {mac} J\u00fcrgen/y/0\n0 {other} b/z/0\n"))
     assert set(trials.speakers()[0]) == {"J\u00fcrgen"}
-    check_covered(trials, [mac, "Ju\u0308rgen/y/0", "b/z/0"])
+    find_utterances(trials, [mac, "Ju\u0308rgen/y/0", "b/z/0"])
     scores = tmp_path / "scores.txt"
     scores.write_text(f"0.75 {other} Ju\u0308rgen/y/0\n0.25 {mac} b/z/0\n")
     assert scores_of(scores, [trials])[0].tolist() == [0.75, 0.25]
@@ -102,12 +107,67 @@ def test_names_that_are_no_utf_8_are_scored_too(tmp_path):
     assert check_scores(tmp_path / "scores.txt", [trials]) == {}
 
 
+@pytest.mark.parametrize("separator", [" ", "\t", ",", ", ", ";"])
+def test_two_ids_a_line_are_trials_without_labels(tmp_path, separator):
+    trials = read_trials(write(tmp_path, PLAIN_PAIRS.replace(" ", separator)))
+    assert trials.labels.tolist() == [-1, -1] and not trials.has_labels
+    assert trials.pairs() == (["a/x/0", "a/x/0"], ["a/y/0", "b/z/0"])
+    with pytest.raises(RecipeError, match="0 target and 0 non-target trials: an EER needs both"):
+        read_labelled_trials(str(tmp_path / "trials.txt"), KEYS)
+
+
+VIDEO = "1zcIwhm-eo_4"  # as YouTube's, which may hold what joins
+SAMPLES = [f"id10001/{VIDEO}/00001", "id10001/-video_/00002", f"id10002/{VIDEO}/00001", "d045"]
+KALDI = {
+    "dashes": "{0}-{v}-00001 {0}--video_-00002 target\n{0}-{v}-00001 {1}-{v}-00001 nontarget\n",
+    "wav": "1 {0}-{v}-00001.wav {0}--video_-00002.WAV\n0 {0}-{v}-00001.wav {1}-{v}-00001.wav\n",
+    "underscores": "1 {0}_{v}_00001 {0}_-video__00002\n0 {0}_{v}_00001 {1}_{v}_00001\n",
+    "folder": "1 wav/{0}-{v}-00001.wav ./{0}--video_-00002\n0 /wav/{0}-{v}-00001 {1}-{v}-00001\n",
+    "both": "1 {0}-{v}-00001 {0}/-video_/00002\n0 {0}/{v}/00001 {1}-{v}-00001\n",
+}
+
+
+@pytest.mark.parametrize("form", KALDI)
+def test_ids_with_dashes_mean_the_one_sample_that_fits(tmp_path, form):
+    path = write(tmp_path, KALDI[form].format("id10001", "id10002", v=VIDEO))
+    trials = read_labelled_trials(str(path), SAMPLES)
+    assert [list(map(utterance_key, side)) for side in trials.utterances()] == [
+        [SAMPLES[0], SAMPLES[0]],
+        [SAMPLES[1], SAMPLES[2]],
+    ]
+    assert trials.speakers() == (["id10001", "id10001"], ["id10001", "id10002"])
+    # Score lists repeat the ids as the list has them; a call of its own finds the same.
+    assert trials.pairs() == read_trials(path).pairs()
+    assert find_utterances(trials, SAMPLES) == trials
+    vectors = dict.fromkeys(SAMPLES, np.ones(2)) | {SAMPLES[2]: np.array([1.0, -1.0])}
+    assert cosine_scores(vectors, trials).round(6).tolist() == [1, 0]
+
+
+DOUBTFUL = {
+    "two samples": (["a/b-c/0", "a-b/c/0"], "a-b-c-0 may be a-b/c/0 or a/b-c/0: write the ids"),
+    "two ways": (["a/b-c/0", "a-b-c/0"], "a-b-c-0 may be a-b-c/0 or a/b-c/0: write the ids"),
+    "none": (["a/b/c"], "1 of 1 trials name utterances that are in no shard, 1 in all, first a-b"),
+    "label": (["a/b/c-0"], "trials.txt:1: label 0 contradicts the speaker ids of a/b/c-0 and a/x"),
+}
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_ids_with_dashes_that_are_doubtful(tmp_path, case):
+    keys, message = DOUBTFUL[case]
+    with pytest.raises(RecipeError, match=message):
+        find_utterances(read_trials(write(tmp_path, "0 a-b-c-0 a/x/0\n")), [*keys, "a/x/0"])
+
+
 REFUSED = {
     "0 1 1\n1 0 0\n": "each line can be read as '1|0|-1 id1 id2' and as 'id1 id2 1|0|-1'",
     "1 target nontarget\n": "each line can be read as",
     "a/x/0 a/y/0 1\n1 a/x/0 a/y/0\n": "trials.txt:2: malformed .* one form throughout",
     "target a/x/0 a/y/0\n0 a/x/0 b/x/0\n": "trials.txt:2: malformed .* one form throughout",
     "1,a/x/0,a/y/0\n0 a/x/0 b/x/0\n": "trials.txt:2: malformed .* one form throughout",
+    "1 a/x/0\n": "malformed trial '1 a/x/0'",
+    "a/x/0 Target\n": "malformed trial 'a/x/0 Target'",
+    "a/x/0 a/y/0\n1 a/x/0 a/y/0\n": "trials.txt:2: malformed .* one form throughout",
+    "a/x/0 a/y/0 1\na/x/0 a/y/0\n": "trials.txt:2: malformed .* one form throughout",
     "1,my a/x/0,my a/y/0\n": "no id may hold blanks",
     "1\tmy a/x/0\tmy a/y/0\n": "no id may hold blanks",
     "1 a/x/0 a/y/\x000\n": "is no id but damage",

@@ -5,8 +5,9 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
 from local.errors import RecipeError
-from local.scoring.trial_scores import check_covered, cosine_scores
+from local.scoring.trial_scores import cosine_scores
 from local.scoring.trials import TrialList
+from local.scoring.utterances import find_utterances
 
 
 def random_embeddings(count=20, dim=5):
@@ -39,7 +40,7 @@ def test_more_trials_than_a_block():
 def test_missing_utterances_are_counted_and_named():
     trials = all_pairs(["b/x/1", *(f"a/x/{number}" for number in range(7))])
     with pytest.raises(RecipeError, match="63 of 64 trials .* in no shard, 7 in all") as error:
-        check_covered(trials, {"b/x/1"})
+        find_utterances(trials, {"b/x/1"})
     assert "a/x/4" in str(error.value) and "a/x/5" not in str(error.value)
     with pytest.raises(RecipeError, match="in no shard"):
         cosine_scores({"b/x/1": np.ones(2)}, trials)

@@ -23,7 +23,7 @@ def test_reads_ids_with_and_without_extension(tmp_path):
 
 @pytest.mark.parametrize(
     "line",
-    ["1 a/x/0.wav", "2 a/x/0 a/y/0", "same a/x/0 a/y/0", "1 a/x/0 a/y/0 0.5", "1.0 a/x/0 a/y/0"],
+    ["1 a/x/0.wav", "2 a/x/0 a/y/0", "same a/x/0 a/y/0", "1 a/x/0 a/y/0 0.5", "0.5 a/x/0 a/y/0"],
 )
 def test_malformed_line(tmp_path, line):
     path = write(tmp_path, f"0 a/x/0 b/x/0\n\n{line}\n")

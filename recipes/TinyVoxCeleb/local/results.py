@@ -202,7 +202,7 @@ def _measure(hparams, scored, embeddings, decision, people):
     options = {"num_bootstrap": hparams["num_bootstrap"], "seed": hparams["random_seed"]}
     columns = scored.ranking, scored.trials.labels, scored.trials.speakers()
     evaluation = evaluate(*columns, llrs=scored.llrs, where=scored.trials.path, **options)
-    frames = [embeddings.num_frames[embeddings.rows(side)] for side in scored.trials.pairs()]
+    frames = [embeddings.num_frames[embeddings.rows(side)] for side in scored.trials.utterances()]
     accepted = scored.llrs >= decision["threshold"] if decision else None
     options |= {"people": people, "num_frames": frames, "accepted": accepted}
     return evaluation, breakdown(*columns, **options)

@@ -15,6 +15,7 @@ from local.metrics.evaluation import compare, evaluate
 from local.metrics.tables import breakdown_table, comparison_table, evaluation_table
 from local.scoring.score_list import scores_of
 from local.scoring.trials import read_trials
+from local.scoring.utterances import find_utterances
 from local.shards import index_shards
 
 
@@ -52,15 +53,13 @@ def read_lengths(shard_folders):
     return {sample.key: sample.num_frames for index in indices for sample in index}
 
 
-def lengths_of(trials, frames, shard_folders):
+def lengths_of(trials, frames):
     """Audio samples of the two sides of each trial, None where no shards were named."""
     if frames is None:
         return None
-    try:
-        sides = [[frames[utterance_key(name)] for name in side] for side in trials.pairs()]
-    except KeyError as error:
-        raise RecipeError(f"{trials.path}: {error} is in no shard of {shard_folders}") from None
-    return [np.array(side) for side in sides]
+    return [
+        np.array([frames[utterance_key(name)] for name in side]) for side in trials.utterances()
+    ]
 
 
 def measure(args, trials, systems, people, frames):
@@ -80,7 +79,7 @@ def measure(args, trials, systems, people, frames):
         trials.labels,
         speakers,
         people=people,
-        num_frames=lengths_of(trials, frames, args.shards),
+        num_frames=lengths_of(trials, frames),
         **options,
     )
     return result | {"evaluation": evaluations[0], "breakdown": groups}
@@ -95,6 +94,8 @@ def main():
         scored = [scores_of(path, lists) for path in args.compare or [args.scores]]
         people = read_speakers(args.meta) if args.meta else None
         frames = read_lengths(args.shards)
+        if frames is not None:
+            lists = [find_utterances(trials, frames) for trials in lists]
         results = [
             measure(args, trials, systems, people, frames)
             for trials, *systems in zip(lists, *scored, strict=True)

@@ -14,6 +14,7 @@ from local.files import atomic_folder
 from local.layout import utterance_key
 from local.report.pictures import COLOURS, legend_above, picture
 from local.report.runs import ScoredRun
+from local.scoring.utterances import find_utterances
 
 MOST_ON_MAP = 1000
 MOST_IN_PROJECTOR = 5000  # what it turns around smoothly in a browser
@@ -93,7 +94,8 @@ def map_section(name: str, run: ScoredRun) -> dict:
     rows = range(len(embeddings.ids))
     for scored in run.lists:
         if scored.result.evaluation is not None:
-            wanted = {utterance_key(key) for side in scored.trials.pairs() for key in side}
+            trials = find_utterances(scored.trials, embeddings.ids)
+            wanted = {utterance_key(key) for side in trials.utterances() for key in side}
             rows = [row for row in rows if utterance_key(embeddings.ids[row]) in wanted]
             section["list"] = scored.result.name
             break

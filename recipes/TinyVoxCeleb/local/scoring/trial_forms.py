@@ -1,8 +1,9 @@
 """The forms in which toolkits write a trial on a line, and which of them a list has.
 
 Ours, and that of VoxCeleb, is ``label id1 id2``; Kaldi, WeSpeaker and 3D-Speaker write
-``id1 id2 target`` or ``nontarget``, NeMo ``id1 id2 1``; tables have commas between. A list is of
-one form throughout: what its first lines leave open is settled by those that follow.
+``id1 id2 target`` or ``nontarget``, NeMo ``id1 id2 1``; tables have commas between. Lists without
+labels may have the two ids alone. A list is of one form throughout: what its first lines leave open
+is settled by those that follow.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,8 +12,12 @@ from typing import NamedTuple
 from local.errors import RecipeError
 from local.scoring.lines import shown
 
-NUMBERS = {"1": 1, "0": 0, "-1": -1}
-WORDS = {"target": 1, "nontarget": 0, "non-target": 0, "imposter": 0, "impostor": 0}
+NUMBERS = {"1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1}
+WORDS = {  # in capitals too
+    **{"target": 1, "nontarget": 0, "non-target": 0, "non_target": 0},
+    **{"imposter": 0, "impostor": 0, "true": 1, "false": 0},
+}
+LABELS = NUMBERS | WORDS
 BYTE_ORDER_MARK = "\ufeff"  # within a list where one file was appended to another
 
 
@@ -23,14 +28,14 @@ class Form(NamedTuple):
     ----------
     separator : str or None
         Between the fields; None for blanks and tabs.
-    label : int
-        The place of the label, 0 or 2.
+    label : int or None
+        The place of the label, 0 or 2; None where there is none.
     labels : dict of str to int
         What the labels mean: 1, 0 or -1.
     """
 
     separator: str | None
-    label: int
+    label: int | None
     labels: dict[str, int]
 
     def parse(self, line: str) -> tuple[int, str, str] | None:
@@ -41,15 +46,19 @@ class Form(NamedTuple):
             fields = [field.strip().strip('"') for field in line.split(self.separator)]
             if any(len(field.split()) != 1 for field in fields):
                 return None
+        if self.label is None:
+            # A label here is a trial of which an id is missing.
+            known = len(fields) == 2 and not any(field.lower() in LABELS for field in fields)
+            return (-1, *fields) if known else None
         if len(fields) != 3:
             return None
-        label = self.labels.get(fields.pop(self.label))
+        label = self.labels.get(fields.pop(self.label).lower())
         return None if label is None else (label, *fields)
 
     def __str__(self):
-        label = "|".join(self.labels if self.labels is NUMBERS else ("target", "nontarget"))
         fields = ["id1", "id2"]
-        fields.insert(self.label, label)
+        if self.label is not None:
+            fields.insert(self.label, "1|0|-1" if self.labels is NUMBERS else "target|nontarget")
         return repr((self.separator or " ").join(fields))
 
 
@@ -58,7 +67,7 @@ FORMS = [
     for separator in (None, ",", ";")
     for label in (0, 2)
     for labels in (NUMBERS, WORDS)
-]
+] + [Form(separator, None, {}) for separator in (None, ",", ";")]
 
 
 def find_form(lines: Iterable[str], path: str) -> Form | None:
@@ -97,9 +106,9 @@ def parse_lines(lines: Iterable[str], form: Form, path: str) -> Iterator[tuple[i
     RecipeError
         A line of another form.
     """
-    place, labels, blanks = form.label, form.labels, form.separator is None
+    place, labels, usual = form.label, form.labels, form.separator is None and form.labels
     for number, line in enumerate(lines, start=1):
-        if blanks:  # the usual form, without a call a line
+        if usual:  # blanks, without a call a line
             fields = line.split()
             if len(fields) == 3:
                 label = labels.get(fields.pop(place))
@@ -118,7 +127,7 @@ def malformed(path: str, number: int, line: str, form: Form | None) -> RecipeErr
     """The error for a line that is not of a form, or of none."""
     expected = (
         "'label id1 id2' with label 1 (same speaker), 0 (different) or -1 (unknown), or "
-        "'id1 id2 label', or target and nontarget as labels"
+        "'id1 id2 label', or target and nontarget as labels, or 'id1 id2' without labels"
     )
     if form and form != FORMS[0]:
         expected = f"{form} as in the lines before, as a list has one form throughout"

@@ -5,36 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from local.embeddings import Embeddings
-from local.errors import RecipeError
-from local.layout import utterance_key
 from local.scoring.backends import Backend
-from local.scoring.lines import brief
 from local.scoring.trials import TrialList, check_both_kinds, read_trials
-
-
-def check_covered(trials: TrialList, keys: Iterable[str]) -> None:
-    """Check that shards hold each utterance of a trial list, before anything long begins.
-
-    The keys are those of the utterances in the shards.
-
-    Raises
-    ------
-    RecipeError
-        How many trials name utterances that are in no shard, and the first five of these.
-    """
-    keys = set(map(utterance_key, keys))
-    missing, count = {}, 0
-    for pair in zip(*trials.pairs(), strict=True):
-        absent = [name for name in pair if utterance_key(name) not in keys]
-        missing |= dict.fromkeys(absent)
-        count += bool(absent)
-    if missing:
-        first = ", ".join(map(brief, list(missing)[:5]))
-        raise RecipeError(
-            f"{trials.path}: {count} of {len(trials)} trials name utterances that are in no shard, "
-            f"{len(missing)} in all, first {first}; name the shards that hold them, or mend the "
-            "list"
-        )
+from local.scoring.utterances import find_utterances
 
 
 def read_labelled_trials(path: str, keys: Iterable[str]) -> TrialList:
@@ -43,17 +16,18 @@ def read_labelled_trials(path: str, keys: Iterable[str]) -> TrialList:
     Raises
     ------
     RecipeError
-        See `read_trials`, `check_both_kinds` and `check_covered`.
+        See `read_trials`, `check_both_kinds` and `find_utterances`.
     """
-    trials = read_trials(path)
-    check_covered(trials, keys)
+    trials = find_utterances(read_trials(path), keys)
     check_both_kinds(trials.labels, trials.path)
     return trials
 
 
 def score_trials(backend: Backend, embeddings: Embeddings, trials: TrialList) -> np.ndarray:
     """The backend's score of each trial, float64, shape (trials,), higher for the same speaker."""
-    return backend.score(embeddings.vectors, *(embeddings.rows(side) for side in trials.pairs()))
+    return backend.score(
+        embeddings.vectors, *(embeddings.rows(side) for side in trials.utterances())
+    )
 
 
 def cosine_scores(vectors: dict[str, np.ndarray], trials: TrialList) -> np.ndarray:
@@ -70,7 +44,7 @@ def cosine_scores(vectors: dict[str, np.ndarray], trials: TrialList) -> np.ndarr
     >>> cosine_scores(vectors, TrialList(np.array([1, 0]), ["a", "a"], ["b", "c"]))
     array([1., 0.])
     """
-    check_covered(trials, vectors)
+    trials = find_utterances(trials, vectors)
     lengths = np.zeros(len(vectors), dtype=np.int64)  # not asked for
     table = Embeddings(list(vectors), np.stack(list(vectors.values())), lengths, {})
     return score_trials(Backend("cosine"), table.check(trials.path), trials)

@@ -6,9 +6,10 @@ is "speaker/session/utterance", with or without ".wav" or folders before it, or 
 evaluation file.
 """
 
+import dataclasses
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,8 @@ class TrialList:
         Where the list was read, for messages.
     remarks : str
         What is to be said where its error rates are, see `local.scoring.doubtful_trials`.
+    meant : dict of str to str
+        The utterances of ids that shards spell otherwise, see `find_utterances`.
     """
 
     labels: np.ndarray
@@ -47,6 +50,7 @@ class TrialList:
     test: list[str]
     path: str = ""
     remarks: str = ""
+    meant: dict[str, str] = field(default_factory=dict)
 
     def __len__(self):
         return len(self.labels)
@@ -55,14 +59,33 @@ class TrialList:
         """The two columns of ids: (enrol, test)."""
         return self.enrol, self.test
 
+    def utterances(self) -> tuple[list[str], list[str]]:
+        """The same two columns, with those ids by which shards can be asked."""
+        if not self.meant:
+            return self.pairs()
+        return tuple([self.meant.get(name, name) for name in side] for side in self.pairs())
+
     def speakers(self) -> tuple[list[str], list[str]] | None:
         """The speaker ids of both sides, or None where the list has anonymous ids."""
         # Once for each utterance: millions of trials name few of them.
-        keys = {name: utterance_key(name) for name in {*self.enrol, *self.test}}
+        names = {*self.enrol, *self.test}
+        keys = {name: utterance_key(self.meant.get(name, name)) for name in names}
         if not all("/" in key for key in keys.values()):
             return None
         speakers = {name: key.split("/")[0] for name, key in keys.items()}
         return tuple([speakers[name] for name in side] for side in self.pairs())
+
+    def meaning(self, meant: dict[str, str]) -> "TrialList":
+        """The same trials, with the utterances that some of the ids mean.
+
+        A label that contradicts the speakers of these is a RecipeError.
+        """
+        trials = dataclasses.replace(self, meant=self.meant | meant)
+        names = {name: code for code, name in enumerate({*trials.enrol, *trials.test})}
+        sides = [np.array([names[name] for name in side]) for side in trials.pairs()]
+        keys = [utterance_key(trials.meant.get(name, name)) for name in names]
+        _check_labels(trials.labels, *sides, keys, trials.path)
+        return trials
 
     @property
     def has_labels(self) -> bool:
