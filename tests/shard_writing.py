@@ -17,6 +17,14 @@ def wav_bytes(num_frames=16000, rate=16000, seed=0, fmt="WAV", fade=0, subtype=N
     return buffer.getvalue()
 
 
+def without_count(flac):
+    """As `sox ... -t flac -` writes FLAC: the last 36 bits of STREAMINFO's count are 0."""
+    content = bytearray(flac)
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    return bytes(content)
+
+
 def member_pair(number, sample_id, class_idx=None, num_frames=16000, audio=None, **changes):
     """The two members of a sample, as (name, bytes): audio first."""
     speaker, session, utterance = sample_id.split("/")

@@ -6,7 +6,9 @@ import soundfile
 import torch
 from speechbrain.inference.interfaces import foreign_class
 
+from local.corpora.convert import convert
 from running import train
+from shard_writing import without_count
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,7 @@ def write(tmp_path):
         soundfile.write(tmp_path / name, signal, rate, subtype="FLOAT")
         return tmp_path / name
 
+    write.folder = tmp_path
     return write
 
 
@@ -68,7 +71,7 @@ def spoilt(value, place=8000):
         (spoilt(np.nan), "not finite"),
         (spoilt(-np.inf), "not finite"),
         (lambda signal: signal[:0], "empty"),
-        (lambda signal: np.stack([signal, -signal], axis=1), "channels cancel each other"),
+        (lambda signal: np.stack([0 * signal, 0 * signal], axis=1), "no speech"),
     ],
 )
 def test_no_embedding_of_what_is_no_recording(encoder, paths, write, spoil, message):
@@ -84,6 +87,36 @@ def test_files_that_are_not_there_or_no_audio(encoder, tmp_path):
     (tmp_path / "text.wav").write_text("no audio")
     with pytest.raises(ValueError, match="text.wav: cannot be decoded"):
         encoder.embed_files(tmp_path / "text.wav")
+
+
+def antiphase(signal, *gains):
+    return np.stack([gain * signal for gain in gains], axis=1)
+
+
+@pytest.mark.parametrize("rate", [16_000, 8_000, 44_099])
+@pytest.mark.parametrize("gains", [(1, -1), (0.5, -0.6), (1, -0.999), (0.4, 0.4, -0.8), (0.4, 0.4)])
+def test_of_channels_that_cancel_the_louder_is_heard(encoder, paths, write, gains, rate):
+    """By the bundle's own reading and by SpeechBrain's, as in corpora."""
+    signal = speech(paths[0])
+    stereo, louder = antiphase(signal, *gains), gains[int(np.argmax(np.abs(gains)))] * signal
+    expected = encoder.load_audio(write(louder, rate))
+    assert torch.equal(encoder.load_audio(write(stereo, rate)), expected)
+    assert torch.equal(encoder.audio_normalizer(torch.from_numpy(stereo), rate), expected)
+    convert(write(stereo, rate), write.folder / "converted.wav")
+    assert np.abs(speech(write.folder / "converted.wav") - expected.numpy()).max() < 1e-4
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("seconds", [1, 3, 25])
+def test_flac_without_a_count_is_read_to_its_end(encoder, paths, write, channels, seconds):
+    signal = np.resize(speech(paths[0]), seconds * 16_000)
+    path = write.folder / "counted.flac"
+    soundfile.write(path, antiphase(signal, *[1] * channels), 16_000)
+    piped = write.folder / "piped.flac"
+    piped.write_bytes(without_count(path.read_bytes()))
+    assert torch.equal(encoder.load_audio(piped), encoder.load_audio(path))
+    assert encoder.load_audio(piped).shape == signal.shape
+    assert torch.equal(encoder.embed_files(piped), encoder.embed_files(path))
 
 
 def test_peaks_above_1_are_no_damage(encoder, paths, write):

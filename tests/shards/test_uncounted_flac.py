@@ -11,15 +11,11 @@ from local.corpora.convert import convert, read_headers
 from local.corpora.decoding import AudioFile, count_frames, read_info, with_count
 from local.errors import RecipeError
 from local.shards import MappedShards, index_shards, write_shards
-from shard_writing import member_pair, wav_bytes, write_tar
+from shard_writing import member_pair, wav_bytes, without_count, write_tar
 
 
 def uncounted(num_frames, seed=0):
-    """As `sox ... -t flac -` writes it: the last 36 bits of STREAMINFO's count are 0."""
-    content = bytearray(wav_bytes(num_frames, seed=seed, fmt="FLAC"))
-    content[21] &= 0xF0
-    content[22:26] = bytes(4)
-    return bytes(content)
+    return without_count(wav_bytes(num_frames, seed=seed, fmt="FLAC"))
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ HERE = Path(__file__).resolve().parent
 SAMPLE_RATE = 16000
 MAX_PEAK = 10.0  # full scale is 1; what is above is damaged, or on another scale
 MIN_SPEECH = 0.5  # s
-CANCELLED = 1e-3  # of the channels' power: less than that in their mean is no recording any more
 
 
 def import_beside(name: str):
@@ -43,7 +42,7 @@ class SpeakerEncoder(EncoderClassifier):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.windows, self.polyphase = import_beside("windows"), import_beside("polyphase")
-        self.speech = import_beside("speech")
+        self.speech, self.decoding = import_beside("speech"), import_beside("decoding")
         self.detector = self.speech.SpeechDetector()
 
     def embed_files(self, *paths, min_speech=MIN_SPEECH, **kwargs) -> torch.Tensor:
@@ -71,9 +70,10 @@ class SpeakerEncoder(EncoderClassifier):
         return torch.from_numpy(self._embed(signals, paths, min_speech)[0])
 
     def load_audio(self, path, savedir=None) -> torch.Tensor:
-        """Read the mean of a file's channels at 16 kHz, shape (time,), block by block.
+        """Read a file at 16 kHz, shape (time,), block by block.
 
-        The path may be a web address, from which it is fetched into the folder `savedir`.
+        It is the mean of its channels or, where they cancel, the louder of them. The path may
+        be a web address, from which it is fetched into the folder `savedir`.
         """
         path = str(path)
         if "://" in path:
@@ -81,22 +81,19 @@ class SpeakerEncoder(EncoderClassifier):
             path = str(fetch(name, source=source, savedir=savedir))
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such recording")
-        power = np.zeros(2)  # of the mean of the channels, and the mean of theirs
-
-        def read(frames):
-            block = audio.read(frames, dtype="float32", always_2d=True)
-            mono = block.mean(axis=1)
-            with np.errstate(over="ignore", invalid="ignore"):  # refused when it is embedded
-                power[:] += (mono**2).sum(), (block**2).mean(axis=1).sum()
-            return mono
-
         try:
-            with sf.SoundFile(path) as audio:
+            with self.decoding.AudioFile(path) as audio:
+                seconds = audio.blocks(audio.samplerate, dtype="float32", always_2d=True)
+                channel = self.polyphase.louder_channel(seconds) if audio.channels > 1 else None
+            with self.decoding.AudioFile(path) as audio:
+
+                def read(frames):
+                    block = audio.read(frames, dtype="float32", always_2d=True)
+                    return self.polyphase.mono(block, channel)
+
                 blocks = list(self.polyphase.resampled(read, audio.samplerate, SAMPLE_RATE))
         except (sf.SoundFileError, ValueError) as error:
             raise ValueError(f"{path}: cannot be decoded ({error}); export it again") from error
-        if power[0] < CANCELLED * power[1]:
-            raise ValueError(f"{path}: its channels cancel each other; give one of them")
         return torch.from_numpy(np.concatenate(blocks)).to(self.device)
 
     def _embed(self, signals, names, min_speech):

@@ -33,8 +33,9 @@ VERIFIER = (
     LOCAL / "bundle/speaker_encoder.py",
     LOCAL / "bundle/no_foreign_threshold.py",
     LOCAL / "bundle/windows.py",
-    LOCAL / "corpora/speech.py",
+    LOCAL / "corpora/decoding.py",
     LOCAL / "corpora/polyphase.py",
+    LOCAL / "corpora/speech.py",
     LOCAL / "scoring/backends.py",
     LOCAL / "scoring/decisions.py",
 )

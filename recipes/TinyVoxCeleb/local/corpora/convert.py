@@ -11,9 +11,8 @@ import numpy as np
 import soundfile as sf
 from tqdm import tqdm
 
-from local.corpora.channels import louder_channel
 from local.corpora.decoding import AudioFile, read_info
-from local.corpora.polyphase import BLOCK_SECONDS, resampled
+from local.corpora.polyphase import BLOCK_SECONDS, louder_channel, mono, resampled
 from local.corpora.quality import Level
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
@@ -134,8 +133,7 @@ def _resample(source, channel, block_seconds):
     with _opened(source) as audio:
 
         def read(frames):
-            block = audio.read(frames, dtype="float32", always_2d=True)
-            block = block.mean(axis=1) if channel is None else block[:, channel]
+            block = mono(audio.read(frames, dtype="float32", always_2d=True), channel)
             if not np.isfinite(block).all():
                 raise RecipeError(f"{source}: holds NaN or infinity; remove or export it again")
             return block

@@ -1,10 +1,10 @@
-"""Audio of any sampling rate at another one, block by block.
+"""Audio of any number of channels and any sampling rate as mono at another rate, block by block.
 
 A copy of this file lies in each inference bundle, so it imports nothing of the recipe.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -12,6 +12,40 @@ from scipy.signal import resample_poly
 
 BLOCK_SECONDS = 20  # what is in memory at a time, however long a recording is
 RATES = 1000, 1_000_000  # Hz; a filter between others would need gigabytes, and no speech has them
+
+CANCELLED = 0.25  # share of the power that the mean of unrelated channels has
+TOLERATED = 0.1  # share of a recording's power in seconds that cancel
+
+
+def louder_channel(seconds: Iterable[np.ndarray]) -> int | None:
+    """The number of the louder channel, if the channels cancel; else None: their mean is right.
+
+    Arguments
+    ---------
+    seconds
+        The recording in blocks of shape (time, channels), of a second each: a part that cancels is
+        found, and a moment of it changes nothing.
+
+    Example
+    -------
+    >>> left = np.sin(np.arange(16000))
+    >>> louder_channel([np.stack([0.5 * left, -0.6 * left], axis=1)])
+    1
+    """
+    powers, cancelled = 0.0, 0.0
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are found elsewhere
+        for block in seconds:
+            power = block.var(axis=0, dtype=np.float64)  # without the offset
+            mixed = block.mean(axis=1).var(dtype=np.float64)
+            powers += power * len(block)
+            if mixed < CANCELLED * power.mean() / len(power):
+                cancelled += power.sum() * len(block)
+    return int(np.argmax(powers)) if cancelled > TOLERATED * np.sum(powers) else None
+
+
+def mono(block: np.ndarray, channel: int | None) -> np.ndarray:
+    """The mean of the channels of a block of shape (time, channels), or the one of this number."""
+    return block.mean(axis=1) if channel is None else block[:, channel]
 
 
 def resampled(
@@ -51,10 +85,13 @@ def resampled(
 def to_16khz(audio: torch.Tensor, sample_rate: int) -> torch.Tensor:
     """What SpeechBrain's AudioNormalizer makes of a signal: the mean of its channels at 16 kHz.
 
-    The audio is of shape (time,) or (time, channels); gives (time,).
+    Of channels that cancel, it is the louder. The audio is of shape (time,) or (time, channels);
+    gives (time,).
     """
     signal = audio.cpu().numpy()
-    signal = signal if signal.ndim == 1 else signal.mean(axis=1)
+    if signal.ndim == 2:
+        seconds = range(0, len(signal), sample_rate)
+        signal = mono(signal, louder_channel(signal[t : t + sample_rate] for t in seconds))
     place = itertools.count(0, BLOCK_SECONDS * sample_rate)
 
     def read(frames):
