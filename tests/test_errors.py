@@ -1,7 +1,9 @@
 """What goes wrong on the command line is one line on stderr, exit code 1 and no traceback."""
 
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -10,9 +12,9 @@ import torch
 
 import train_speaker_embeddings
 from conftest import RECIPE
-from local.errors import RecipeError, one_line_errors
+from local.errors import RecipeError, end_at_interrupts, one_line_errors
 from local.files import atomic_file, atomic_folder
-from running import ECAPA, PROTOTYPE, VERIFICATION, data_options, one_line, train, verify
+from running import ECAPA, PROTOTYPE, QUICK, VERIFICATION, data_options, one_line, train, verify
 from shard_writing import member_pair, write_tar
 from warm_python import warm_python
 
@@ -182,6 +184,74 @@ def test_interrupt():
     with pytest.raises(SystemExit) as stop, one_line_errors():
         raise KeyboardInterrupt
     assert stop.value.code == 130
+
+
+COMMANDS = [
+    *("train_speaker_embeddings.py", "speaker_verification.py", "sweep.py"),
+    *("find_learning_rate.py", "-m local.corpora", "-m local.shards", "-m local.shards.stage"),
+    *("-m local.embeddings", "-m local.scoring", "-m local.scoring.fusion"),
+    *("-m local.metrics", "-m local.report"),
+]
+# A finder of modules that sends Ctrl-C at the import of one that every command needs late.
+INTERRUPTING = """
+import os, signal, sys
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name in ("numpy", "optuna", "webdataset", "torch.nn"):
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_interrupt_while_libraries_are_imported(tmp_path, command):
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    options = {"cwd": RECIPE, "env": environment, "capture_output": True, "text": True}
+    answer = subprocess.run([sys.executable, *command.split()], **options, timeout=60)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (130, "", "")
+
+
+def test_an_import_of_a_station_leaves_interrupts_as_they_are():
+    code = "import signal, local.errors; print(signal.getsignal(signal.SIGINT).__name__)"
+    options = {"cwd": RECIPE, "capture_output": True, "text": True}
+    answer = subprocess.run([sys.executable, "-c", code], **options)
+    assert answer.stdout == "default_int_handler\n"
+
+
+def test_interrupts_are_errors_again_once_work_begins():
+    kept = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        end_at_interrupts()
+        with pytest.raises(SystemExit) as stop, one_line_errors():
+            os.kill(os.getpid(), signal.SIGINT)
+        assert stop.value.code == 130
+    finally:
+        signal.signal(signal.SIGINT, kept)
+
+
+def test_a_training_whose_screen_is_closed_goes_on(small, tmp_path):
+    command = [sys.executable, str(RECIPE / "train_speaker_embeddings.py"), PROTOTYPE, *QUICK]
+    command += [*data_options(small), "--epochs", "3", "--output_folder", str(tmp_path / "run")]
+    answer = subprocess.run(
+        f"({shlex.join(command)}; echo $? >&2) | head -1",
+        **{"shell": True, "capture_output": True, "text": True, "cwd": RECIPE},
+    )
+    assert answer.stdout.startswith("epoch 1: ") and answer.stdout.count("\n") == 1
+    assert answer.stderr.splitlines()[-1] == "0"
+    assert "Error" not in answer.stderr and "Logging" not in answer.stderr
+    assert "epoch 3: " in (tmp_path / "run/log.txt").read_text()
+    assert (tmp_path / "run/dev_eer.txt").exists()
+
+
+@pytest.mark.parametrize("key", ["val_trials_path", "dev_trials_path"])
+@pytest.mark.parametrize("name", ["absent.txt", "."])
+def test_a_wrong_path_leaves_no_output_folder(small, tmp_path, capsys, key, name):
+    path = tmp_path / name
+    message = one_line(capsys, train, small, tmp_path / "run", f"--{key}", str(path))
+    assert f"--{key}: {path}: no such file" in message
+    assert not (tmp_path / "run").exists()
 
 
 def test_other_exceptions_keep_their_traceback():

@@ -1,6 +1,7 @@
 """Hparams files: read by a YAML parser, completed by their base, compared with a run's record."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import yaml
 
 from conftest import RECIPE
 from local.errors import RecipeError
-from local.hparams import read_hparams, settings
+from local.hparams import complete_text, read_hparams, settings
 from running import one_line, train
 
 ODD = ["o'brien's run", 'say "a"', "a #1", "key: value", "back\\slash", "100 %", "{a, b}", "ü 1"]
@@ -65,9 +66,9 @@ def test_a_file_changes_its_base(tmp_path):
 
 def test_another_object_replaces_that_of_the_base(tmp_path):
     first = "base: base.yaml\nnet: !new:torch.nn.Identity\n"
-    second = "base: first.yaml\nsize: 4\n"
+    second = "base: first.yaml\nrate: 2.0\n"
     found = settings(read_hparams(write(tmp_path, base=BASE, first=first, second=second), "").text)
-    assert found == {"size": "4", "rate": "1.0", "net": "!new:torch.nn.Identity"}
+    assert found == {"size": "3", "rate": "2.0", "net": "!new:torch.nn.Identity"}
 
 
 def test_an_object_within_another_replaces_that_of_the_base(tmp_path):
@@ -178,3 +179,52 @@ def test_fewer_epochs_than_were_trained(small, tmp_path, capsys):
     run = train(small, tmp_path, "--epochs", "2")
     message = one_line(capsys, train, small, run, "--epochs", "1")
     assert "holds a run of 2 epochs, now epochs is 1" in message
+
+
+BASES = [
+    path.name for path in (RECIPE / "hparams").glob("*.yaml") if path.name != "log_config.yaml"
+]
+MISSPELT = {
+    "learning_rat: 0.1": "v.yaml:3: learning_rat: has no effect, .* did you mean learning_rate?",
+    "max_grad_nrom: 3": "v.yaml:3: max_grad_nrom: has no effect, .* did you mean max_grad_norm?",
+    "epoch: 3": "v.yaml:3: epoch: has no effect, .* did you mean epochs?",
+    "my_margin: 0.3": "v.yaml:3: my_margin: has no effect, as no other key refers to it",
+}
+
+
+def variant(folder, base, *lines):
+    path = folder / "v.yaml"
+    path.write_text("\n".join([f"base: {RECIPE}/hparams/{base}", "", *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("line", MISSPELT)
+@pytest.mark.parametrize("base", ["prototype.yaml", "wavlm.yaml", "best_full.yaml"])
+def test_a_misspelt_key_of_a_variant_is_named(tmp_path, base, line):
+    with pytest.raises(RecipeError, match=MISSPELT[line]):
+        complete_text(variant(tmp_path, base, line))
+
+
+def test_a_key_that_nothing_uses_any_more(tmp_path):
+    """The features of wavlm.yaml take the place of those that had a sample rate."""
+    for line in ("sample_rate: 8000", "sample_rate: 8000\nepochs: 3"):
+        with pytest.raises(RecipeError, match="v.yaml:3: sample_rate: has no effect"):
+            complete_text(variant(tmp_path, "wavlm.yaml", line))
+    assert "8000" in complete_text(variant(tmp_path, "ecapa_tdnn.yaml", "sample_rate: 8000"))
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_every_key_of_the_files_may_stand_in_a_variant(tmp_path, base):
+    text = (RECIPE / "hparams" / base).read_text()
+    keys = [line for line in text.splitlines() if re.match(r"\w+: [^!{#]", line)]
+    keys = [line for line in keys if not line.startswith("base:")]
+    complete_text(variant(tmp_path, base, *keys, "grad_accumulation_factor: 2"))
+
+
+def test_keys_of_a_variant_that_are_referred_to(tmp_path):
+    lines = ["width: 64", "embedding_size: !ref <width> * 2", "rate: &rate 0.1"]
+    complete_text(variant(tmp_path, "prototype.yaml", *lines, "learning_rate: *rate"))
+    own = tmp_path / "own.yaml"  # read by code of one's own
+    own.write_text((RECIPE / "hparams/prototype.yaml").read_text() + "\nmy_margin: 0.3\n")
+    (tmp_path / "mine.yaml").write_text("base: own.yaml\nmy_margin: 0.4\n")
+    complete_text(tmp_path / "mine.yaml")

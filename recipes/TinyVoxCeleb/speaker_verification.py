@@ -16,12 +16,13 @@ Authors
 import sys
 from typing import NamedTuple
 
+from local.errors import RecipeError, one_line_errors  # isort: skip - first, see local
+
 import numpy as np
 
 from local.bundle import find_bundle
 from local.bundle.writing import write_decision
 from local.embeddings import Embedder, read_embeddings
-from local.errors import RecipeError, one_line_errors
 from local.experiment import training_shards
 from local.files import split_paths
 from local.hparams import load_hparams, parse_arguments

@@ -18,9 +18,10 @@ import json
 import sys
 from pathlib import Path
 
+from local.errors import RecipeError, one_line_errors  # isort: skip - first, see local
+
 from optuna.trial import TrialState
 
-from local.errors import RecipeError, one_line_errors
 from local.experiment import Experiment
 from local.hparams import load_hparams, parse_arguments
 from local.search import SharedStudy, progress, read_sweep, train_trial, write_report

@@ -14,6 +14,8 @@ Authors
 import sys
 from pathlib import Path
 
+from local.errors import one_line_errors  # isort: skip - first, see local
+
 import speechbrain as sb
 import torch
 from speechbrain.nnet.schedulers import update_learning_rate
@@ -24,7 +26,6 @@ from local.bundle.start_from import class_speakers, start_from
 from local.bundle.windows import MIN_FRAMES
 from local.bundle.writing import write_inference_bundle
 from local.embeddings import Embedder
-from local.errors import one_line_errors
 from local.experiment import Experiment, check_experiment, is_complete, record_test, run_folder
 from local.hparams import load_hparams, parse_arguments
 from local.metrics import equal_error_rate, evaluate, summary
@@ -95,8 +96,7 @@ class SpeakerBrain(ResumableBrain):
         loss = getattr(self.modules, "compute_cost", self.hparams.compute_cost)(scores, classes)
         if stage == sb.Stage.TRAIN and "embedding_cost" in self.modules:
             loss = loss + self.modules.embedding_cost(embeddings, classes)
-        correct = (scores.argmax(dim=-1) == classes).sum()
-        loss = self.count_batch(len(batch), loss, correct, stage)
+        loss = self.count_batch(len(batch), loss, (scores.argmax(dim=-1) == classes).sum(), stage)
         if stage == sb.Stage.VALID:
             vectors = embeddings.squeeze(1).float().cpu()
             self.embedded.append((self.step, batch.ids, vectors, self.batch_sums))

@@ -3,3 +3,15 @@
 corpora, shards, dataset, augmentation, training, bundle, embeddings, scoring, metrics, results,
 report, search. The other files serve all of them.
 """
+
+import sys
+from pathlib import Path
+
+from local.errors import end_at_interrupts
+
+# Of the recipe's commands only: not of a notebook or another program that imports a station.
+script = getattr(sys.modules["__main__"], "__file__", None)
+if sys.argv[:1] == ["-m"] or (
+    script and Path(script).resolve().parent == Path(__file__).parents[1]
+):
+    end_at_interrupts()

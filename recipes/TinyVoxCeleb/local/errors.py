@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -128,6 +129,8 @@ def one_line_errors(debug: bool = False) -> Iterator[None]:
     tell = threading.excepthook
     if not debug:  # what a thread cannot write is told by the one that waits for it
         threading.excepthook = lambda of: issubclass(of.exc_type, OSError) or tell(of)
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
@@ -135,7 +138,7 @@ def one_line_errors(debug: bool = False) -> Iterator[None]:
     except Stopped as stop:
         sys.exit(_say(str(stop), 128 + stop.number))
     except BrokenPipeError:  # e.g. `... | head`: the reader has what it wants
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop_writing()
         sys.exit(1)
     except (RecipeError, OSError) as error:
         if debug:
@@ -144,6 +147,24 @@ def one_line_errors(debug: bool = False) -> Iterator[None]:
         sys.exit(_say(f"error: {' '.join(f'{error}: {advice}'.split()).removesuffix(':')}", 1))
     finally:
         threading.excepthook = tell
+
+
+def stop_writing() -> None:
+    """Let what is written to the screen go nowhere, as nobody reads it any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def end_at_interrupts() -> None:
+    """Let Ctrl-C end this process at once and in silence until `one_line_errors`.
+
+    Some libraries make another error of a KeyboardInterrupt while they are imported.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def _end(number, _):
+    os._exit(128 + number)
 
 
 def _say(message, code):

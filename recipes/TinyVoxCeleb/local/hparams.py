@@ -1,5 +1,6 @@
 """Hyperparameter files and command-line options: read, completed, checked, loaded."""
 
+import dataclasses
 import difflib
 import itertools
 import json
@@ -16,6 +17,7 @@ import speechbrain as sb
 import yaml
 from hyperpyyaml import load_hyperpyyaml
 from hyperpyyaml.core import recursive_update
+from speechbrain.utils.run_opts import RunOptions
 
 from local.errors import RecipeError, one_line_errors
 from local.files import is_damaged
@@ -27,6 +29,8 @@ _TEXT_KEY = re.compile(
     r"--(\w*_(folder|path|file|dir|lists|trials|evaluate|shards|shards_to|cache)"
     r"|checkpoint|start_from|front_end)"
 )
+_KEY, _BASE = re.compile(r"^(\w+):", re.M), re.compile(r"^base: *([^#\n]*[^#\s])", re.M)
+_TOUCHED = re.compile(r"^(\w+): *(?:&|!apply)", re.M)  # used by another name, or by being made
 _MAY_BE_ZERO = (
     *("num_workers", "random_seed", "num_bootstrap", "ckpt_interval_minutes"),
     *("frozen_epochs", "min_epoch_steps"),
@@ -83,12 +87,16 @@ def load_hparams(path: str, overrides: str, run_opts) -> tuple[dict, HparamsFile
     Raises
     ------
     RecipeError
-        No such file; not YAML; an unknown key; a key that must be given and is not; a value of the
-        wrong kind; a device or precision that there is not.
+        No such file, also of those that options name; not YAML; an unknown key; one that has no
+        effect; a key that must be given and is not; a value of the wrong kind; a device or
+        precision that there is not.
     """
     for precision in (run_opts.precision, run_opts.eval_precision):
         choose_device(run_opts.device, precision)
     file = read_hparams(path, overrides)
+    for key, value in file.overrides.items():  # before a folder is made for what cannot be done
+        if key.endswith("_path") and not os.path.isfile(value):
+            raise RecipeError(f"--{key}: {value}: no such file")
     try:
         hparams = load_hyperpyyaml(file.text, file.overrides)
     except OSError as error:  # the checkpointer makes its folder
@@ -149,9 +157,13 @@ def complete_text(path: str | Path, named_by: tuple[Path, ...] = ()) -> str:
     if not isinstance(named, str):
         raise RecipeError(f"{path}: base: expected the name of an hparams file, found {named!r}")
     base = ruamel.yaml.YAML().load(complete_text(path.parent / named, (*named_by, path)))
+    places = {key: f"{path}:{changes.lc.key(key)[0] + 1}: {key}" for key in changes}
     _take_other_objects(base, changes)
     recursive_update(base, changes)
-    return _dump(base)
+    text = _dump(base)
+    if not named_by:  # which may refer to keys of this one
+        _check_used(path, text, places)
+    return text
 
 
 def _take_other_objects(base, changes):
@@ -228,6 +240,30 @@ def _check_keys(path, text, given):
     missing = [f"--{key}" for key in missing if given.get(key) is None]
     if missing:
         raise RecipeError(f"{path}: give {', '.join(missing)} on the command line")
+    _check_used(path, text, {key: f"--{key}" for key in given})
+
+
+def _check_used(path, text, places):
+    """Check that keys which were written at some places have an effect in a complete text."""
+    refs, own = re.compile(r"<(\w+)"), [Path(path).read_text(encoding="utf-8")]
+    unused = places.keys() - {*refs.findall(text), *_TOUCHED.findall(text + own[0])}
+    if not unused:
+        return
+    while base := _BASE.search(own[-1]):
+        path = Path(path).parent / base[1].strip("'\"")
+        own.append(path.read_text(encoding="utf-8"))
+    used_by_code = {field.name for field in dataclasses.fields(RunOptions)}
+    shipped = (Path(__file__).parents[1] / "hparams").glob("*.yaml")
+    for alone in (own[-1], *(file.read_text(encoding="utf-8") for file in shipped)):
+        if not _BASE.search(alone):
+            used_by_code |= set(_KEY.findall(alone)) - set(refs.findall(alone))
+    for key in sorted(unused - used_by_code):
+        near = difflib.get_close_matches(key, {*_KEY.findall(text), *used_by_code} - {key}, n=1)
+        hint = f"did you mean {near[0]}?" if near else "remove it"
+        raise RecipeError(
+            f"{places[key]}: has no effect, as no other key refers to it: {hint} (what your own "
+            "code reads belongs into a file without base)"
+        )
 
 
 def _is_made(key, node):

@@ -2,13 +2,14 @@
 
 import csv
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
 from speechbrain.utils.distributed import main_process_only
-from speechbrain.utils.logger import get_logger
+from speechbrain.utils.logger import TqdmCompatibleStreamHandler, get_logger
 
-from local.errors import RecipeError, write_errors
+from local.errors import RecipeError, stop_writing, write_errors
 from local.files import atomic_file
 
 # What SpeechBrain says when its loggers are imported; nothing here draws spectrograms.
@@ -22,6 +23,16 @@ from speechbrain.utils.train_logger import (  # noqa: E402
 )
 
 logger = get_logger(__name__)
+
+
+class Screen(TqdmCompatibleStreamHandler):
+    """Lines on the screen, as long as somebody reads them: `... | head` does not end a training."""
+
+    def handleError(self, record):  # noqa: N802 - as logging calls it
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            stop_writing()
+        else:
+            super().handleError(record)
 
 
 def standard_loggers(output_folder: str) -> list[TrainLogger]:
