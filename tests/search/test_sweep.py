@@ -140,9 +140,10 @@ def test_a_signal_stops_a_search_with_a_checkpoint(small, tmp_path):
 
 def test_a_failing_training_ends_the_search_and_does_not_count(small, tmp_path, capsys):
     search = Search(small, tmp_path)
-    search.data[search.data.index("--val_trials_path") + 1] = "nowhere.txt"
+    (tmp_path / "empty.txt").touch()
+    search.data[search.data.index("--val_trials_path") + 1] = str(tmp_path / "empty.txt")
     message = one_line(capsys, search.run)
-    assert "trial 0: its training has failed (error: " in message and "nowhere.txt" in message
+    assert "trial 0: its training has failed (error: " in message and "empty.txt" in message
     assert search.states() == ["FAIL"]
 
 

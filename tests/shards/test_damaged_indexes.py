@@ -6,7 +6,7 @@ import pytest
 
 from damaging import ARRAYS, JSONS, read_watched, rounds, watched
 from local.shards import index_shards, list_shards
-from local.shards.complete import MANIFEST, write_manifest
+from local.shards.complete import MANIFEST, Told, write_manifest
 from local.shards.index import COLUMNS
 from shard_writing import original_layout
 
@@ -41,7 +41,7 @@ def test_an_index_that_is_a_pipe(tmp_path):
 def test_damaged_manifests(tmp_path, damage):
     original_layout(tmp_path, counts=(1, 1, 1))
     shards = sorted(tmp_path.glob("*.tar"))
-    write_manifest(tmp_path, {shard.name: 1 for shard in shards})
+    write_manifest(tmp_path, [Told(shard.name, 1) for shard in shards])
     path = tmp_path / MANIFEST
     whole = path.read_bytes()
     for rng in rounds("manifest", damage, JSONS):
