@@ -26,7 +26,7 @@ from local.bundle.start_from import class_speakers, start_from
 from local.bundle.windows import MIN_FRAMES
 from local.bundle.writing import write_inference_bundle
 from local.embeddings import Embedder
-from local.experiment import Experiment, check_experiment, is_complete, record_test, run_folder
+from local.experiment import Experiment, check_experiment, record_test, run_folder
 from local.hparams import load_hparams, parse_arguments
 from local.metrics import equal_error_rate, evaluate, summary
 from local.processes import keep_freed_memory, training_processes
@@ -181,14 +181,14 @@ def main(argv):
         data = hparams["data"]
         val_trials = read_labelled_trials(hparams["val_trials_path"], data.utterances("val"))
         dev_trials = read_labelled_trials(hparams["dev_trials_path"], data.utterances("dev"))
-        if is_complete(folder, experiment):
-            run_on_main(print, args=[f"{folder}: this run is complete"])
-            return
-        if run_opts.debug:
-            hparams["train_loggers"] = []  # nothing is left but log.txt
-        start_from(hparams)
-        keep_freed_memory()
         with run_folder(folder, experiment, run_opts.debug) as results:
+            if results is None:
+                run_on_main(print, args=[f"{folder}: this run is complete"])
+                return
+            if run_opts.debug:
+                hparams["train_loggers"] = []  # nothing is left but log.txt
+            start_from(hparams)
+            keep_freed_memory()
             sb.create_experiment_directory(folder, log_config=RECIPE / "hparams/log_config.yaml")
             bundle = results / "inference"
             title = train(hparams, run_opts, val_trials, bundle, experiment)

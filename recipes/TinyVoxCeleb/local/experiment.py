@@ -17,7 +17,7 @@ from hyperpyyaml import resolve_references
 from local.errors import RecipeError, WriteError, write_errors
 from local.files import atomic_file, exclusive, is_damaged, split_paths
 from local.hparams import RECORD, HparamsFile, plain_values, settings
-from local.processes import rank
+from local.processes import on_main, rank
 
 RUN_OPTIONS = (
     *("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor"),
@@ -142,11 +142,11 @@ def check_experiment(folder: str | Path, experiment: Experiment) -> None:
 
 
 @contextlib.contextmanager
-def run_folder(folder: str | Path, experiment: Experiment, debug: bool) -> Iterator[Path]:
+def run_folder(folder: str | Path, experiment: Experiment, debug: bool) -> Iterator[Path | None]:
     """Keep a run's folder to one training at a time, and record there what it is made with.
 
     Yields the folder for what the training leaves: this one or, of a --debug run, which leaves
-    nothing but its log, a temporary one.
+    nothing but its log, a temporary one; None where the run is complete, and nothing is to be done.
 
     Raises
     ------
@@ -158,6 +158,9 @@ def run_folder(folder: str | Path, experiment: Experiment, debug: bool) -> Itera
             busy = f"{folder}: another training is at work there: wait for it, end it, or choose "
             lock = Path(folder) / ".lock"
             stack.enter_context(exclusive(lock, busy=f"{busy}another --output_folder"))
+        if on_main(is_complete, folder, experiment):
+            yield None
+            return
         if debug:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
         elif rank() == 0:

@@ -106,14 +106,21 @@ def sync_all(folder: Path) -> None:
 def _own_name(path):
     """A name beside a path for this process alone; what killed ones left there is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.{socket.gethostname()}-"
-    for left in list(path.parent.glob(f"{glob.escape(prefix)}*.partial")):
-        if not _is_running(left.name.removeprefix(prefix).removesuffix(".partial")):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
-    return path.with_name(f"{prefix}{os.getpid()}.partial")
+    remove_leftovers(path.parent)
+    return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.partial")
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove what killed processes of this machine have left half written in a folder, if anything.
+
+    Whoever writes there does so too. It is for those that find a file, and so do not write it: it
+    may be that of another process, beside which one that wrote the same was killed.
+    """
+    host = f".{socket.gethostname()}-"
+    for left in list(Path(folder).glob(f".*{glob.escape(host)}*.partial")):
+        if not _is_running(left.name.rpartition(host)[2].removesuffix(".partial")):
+            with contextlib.suppress(OSError):  # a folder that may only be read
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _is_running(pid):

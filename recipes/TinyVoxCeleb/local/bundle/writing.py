@@ -17,7 +17,7 @@ from speechbrain.utils.checkpoints import Checkpoint
 from local.bundle.front_ends import copy_config
 from local.errors import RecipeError
 from local.experiment import record_experiment
-from local.files import atomic_file, atomic_folder
+from local.files import atomic_file, atomic_folder, exclusive, remove_leftovers
 
 NETWORK = (
     "compute_features",
@@ -152,7 +152,8 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
 
     ``decision.json`` names the file of the backend by its content, and is replaced last and at
     once: a killed call leaves the old decision whole, and no verifier meets the backend of one fit
-    with the calibration of another. What is there already is not written again.
+    with the calibration of another. What is there already is not written again. Of two processes
+    that decide at once, one waits, as it would remove the other's backend.
 
     Arguments
     ---------
@@ -182,12 +183,14 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
         "fitted_on": fitted_on,
     }
     text = json.dumps(decision, indent=2, allow_nan=False) + "\n"
-    _copy_verifier(folder)  # runs of an earlier version have none, or an older one
-    _write_if_new(folder / decision["backend"], arrays.getvalue())
-    _write_if_new(folder / "decision.json", text.encode())
-    for path in folder.glob("backend-*.npz"):
-        if path.name != decision["backend"]:
-            path.unlink()
+    with exclusive(folder / ".decision.lock"):
+        remove_leftovers(folder)
+        _copy_verifier(folder)  # runs of an earlier version have none, or an older one
+        _write_if_new(folder / decision["backend"], arrays.getvalue())
+        _write_if_new(folder / "decision.json", text.encode())
+        for path in folder.glob("backend-*.npz"):
+            if path.name != decision["backend"]:
+                path.unlink()
 
 
 def _copy_verifier(folder):

@@ -16,7 +16,7 @@ from local.corpora.synthetic import prepare_synthetic
 from local.corpora.tiny_voxceleb import prepare_tiny_voxceleb
 from local.corpora.voices import prepare_voices
 from local.errors import RecipeError, one_line_errors
-from local.files import atomic_file, exclusive
+from local.files import atomic_file, atomic_folder, exclusive
 
 NEEDS_DATA = ("tiny-voxceleb", "folder")
 CORPORA = (*NEEDS_DATA, "voices", "synthetic")
@@ -68,7 +68,8 @@ def _recorded(out, source):
             f"{out} holds {found}, not {source}: choose another --output_folder, or remove this one"
         )
     if corpus.is_dir():
-        print(f"using {corpus} as it was prepared earlier; remove it to prepare it anew")
+        with atomic_folder(corpus, keep=True):  # which removes what a killed process left beside it
+            print(f"using {corpus} as it was prepared earlier; remove it to prepare it anew")
     if found != source:
         with atomic_file(record) as fout:
             fout.write(source)

@@ -14,6 +14,7 @@ from local.bundle import checkpoint_digest
 from local.bundle.windows import MAX_FRAMES
 from local.embeddings.table import Embeddings, read_about, read_embeddings, write_embeddings
 from local.errors import RecipeError
+from local.files import remove_leftovers
 from local.shards import list_shards
 
 SHOWN = ("path", "size", "sha256")
@@ -64,6 +65,7 @@ class EmbeddingCache:
 
     def find(self) -> Embeddings | None:
         """The embeddings; None if they are not there, or damaged, as a line on stderr then says."""
+        remove_leftovers(self.folder)
         if not self.path.exists():
             return None
         try:

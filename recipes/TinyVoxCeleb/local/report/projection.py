@@ -121,21 +121,26 @@ def export_projector(embeddings: Embeddings, folder: str | Path) -> int:
         The folder holds something else.
     """
     folder = Path(folder).absolute()
+    rows = choose(len(embeddings.ids), MOST_IN_PROJECTOR)
+    # The projector's table has a line a row and a tab between cells.
+    names = [" ".join(embeddings.ids[row].split()) for row in rows]
+    speakers = [name.split("/")[0] if "/" in name else "unknown" for name in names]
+    with atomic_folder(folder) as new:
+        _check_replaceable(folder)  # here, as no other process replaces it now
+        with SummaryWriter(str(new)) as writer:
+            writer.add_embedding(
+                np.asarray(embeddings.vectors)[rows],
+                metadata=list(zip(names, speakers, strict=True)),
+                metadata_header=["id", "speaker"],
+                tag="embeddings",
+            )
+    return len(rows)
+
+
+def _check_replaceable(folder):
     earlier = (folder / "projector_config.pbtxt").is_file()
     if folder.exists() and not earlier and (not folder.is_dir() or any(folder.iterdir())):
         raise RecipeError(
             f"{folder}: holds something else than an earlier export, which would be lost: name a "
             "folder that is new or empty"
         )
-    rows = choose(len(embeddings.ids), MOST_IN_PROJECTOR)
-    # The projector's table has a line a row and a tab between cells.
-    names = [" ".join(embeddings.ids[row].split()) for row in rows]
-    speakers = [name.split("/")[0] if "/" in name else "unknown" for name in names]
-    with atomic_folder(folder) as new, SummaryWriter(str(new)) as writer:
-        writer.add_embedding(
-            np.asarray(embeddings.vectors)[rows],
-            metadata=list(zip(names, speakers, strict=True)),
-            metadata_header=["id", "speaker"],
-            tag="embeddings",
-        )
-    return len(rows)

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from local.errors import RecipeError
-from local.files import atomic_file, parse_json, read_arrays
+from local.files import atomic_file, parse_json, read_arrays, remove_leftovers
 from local.shards.addresses import public
 from local.shards.complete import DIGEST, Told, read_manifests
 from local.shards.headers import Sample, read_headers
@@ -91,7 +91,10 @@ def index_shards(
     state = [*map(str, shards), *found]
     if not all(found):
         index_file = None  # nobody knows whether a command gives the same again
-    columns = _read(index_file, state) if index_file else None
+    columns = None
+    if index_file:
+        remove_leftovers(Path(index_file).parent)
+        columns = _read(index_file, state)
     if columns is None:
         columns = _index_all(shards, name)
         if index_file:

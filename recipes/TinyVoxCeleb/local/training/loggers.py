@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Screen(TqdmCompatibleStreamHandler):
 def standard_loggers(output_folder: str) -> list[TrainLogger]:
     """Loggers that leave train_log.txt, train_log.csv and tensorboard/ in the output folder."""
     return [
-        FileTrainLogger(save_file=f"{output_folder}/train_log.txt", precision=4),
+        TextLogger(save_file=f"{output_folder}/train_log.txt", precision=4),
         CsvLogger(f"{output_folder}/train_log.csv"),
         EpochTensorboardLogger(f"{output_folder}/tensorboard"),
     ]
@@ -84,6 +85,30 @@ class LogFile(logging.FileHandler):
     def handleError(self, record):  # noqa: N802
         with write_errors(self.baseFilename):
             raise
+
+
+class TextLogger(FileTrainLogger):
+    """SpeechBrain's FileTrainLogger; the line of an epoch or a test run again replaces the old one.
+
+    A run that is killed between the log and the checkpoint runs its last epoch again.
+    """
+
+    @main_process_only
+    def log_stats(self, stats_meta, *args, **kwargs):
+        """See TrainLogger.log_stats; the first number of `stats_meta` is that of the epoch."""
+        (name, number), *_ = stats_meta.items()
+        path, line = Path(self.save_file), re.compile(rf"{re.escape(name)}: (\d+)\b")
+        lines = path.read_text(encoding="utf-8").splitlines(True) if path.is_file() else []
+        count = len(lines)
+        while lines:
+            again = line.match(lines[-1])
+            if lines[-1].endswith("\n") and not (again and int(again[1]) >= number):
+                break
+            lines.pop()
+        if len(lines) < count:
+            with atomic_file(path) as fout:
+                fout.writelines(lines)
+        super().log_stats(stats_meta, *args, **kwargs)
 
 
 class CsvLogger(TrainLogger):
