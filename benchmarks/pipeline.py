@@ -6,8 +6,8 @@
 SpeechBrain's CSV of files, plain webdataset, the skeleton's TorchData design and ours read random
 3 s crops of 8 s utterances, which are made on the spot; peers take turns, so that a busy machine is
 busy for all, and ratios are medians over the rounds. Then the same from an http server, what an
-index costs as shards grow, an epoch of the prototype, a training step, and a training that is
-killed again and again. It needs 3 GB of disk for as long as it runs, about 15 minutes.
+index costs as shards grow, an epoch of the prototype, and a training step. It needs 3 GB of disk
+for as long as it runs, about 15 minutes.
 
 The skeleton's design takes: pip install --no-deps torchdata==0.9.0
 
@@ -27,7 +27,6 @@ import torch
 
 from benchmarks.corpus import make_corpus
 from benchmarks.growth import growth
-from benchmarks.kills import kill_and_compare
 from benchmarks.measuring import PEERS, in_turns, ratio, running
 from benchmarks.prototype_epoch import prototype_epochs
 from benchmarks.slow_http import slow_server
@@ -120,18 +119,12 @@ def steps(corpus, args):
     say(step_overhead(corpus, args.steps, args.device, args.step_options))
 
 
-def kills(corpus, args):
-    """A training that is killed."""
-    say(kill_and_compare(corpus.folder.parent / "kills", args.kills, args.kill_epochs, seed=0))
-
-
 PARTS = {
     "reading": ("Random 3 s crops of {files:,} utterances of {seconds:g} s", reading),
     "http": ("The same over http, each answer 5 ms late", serving),
     "growth": ("The index of utterances of 0.1 s", growing),
     "epoch": ("An epoch of the prototype, val EER over {val:,} utterances included", epochs),
     "step": ("The Brain", steps),
-    "kills": ("Killed at random moments", kills),
 }
 
 
@@ -151,8 +144,6 @@ def main():
     parser.add_argument("--growth", type=int, nargs="+", default=sizes, help="utterances")
     parser.add_argument("--steps", type=int, default=20, help="of training")
     parser.add_argument("--device", default="cpu", help="of the training steps")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--kill_epochs", type=int, default=20, help="of the run that is killed")
     parser.add_argument("--folder", type=Path, help="where there are 3 GB for the audio")
     parser.add_argument("step_options", nargs="*", help="after --: of the training steps")
     args = parser.parse_args()

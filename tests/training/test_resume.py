@@ -30,6 +30,7 @@ def weights(folder, epoch=3):
 def assert_same(resumed, whole):
     assert rows(resumed) == rows(whole)
     assert weights(resumed) == weights(whole)
+    assert (resumed / "train_log.txt").read_text() == (whole / "train_log.txt").read_text()
     assert (resumed / "inference").is_dir()
     assert not [path for path in resumed.rglob("*") if "partial" in path.name]
     assert not list(resumed.glob("save/.unfinished*"))

@@ -91,6 +91,14 @@ class TextLogger(FileTrainLogger):
     """SpeechBrain's FileTrainLogger; the line of an epoch or a test run again replaces the old one.
 
     A run that is killed between the log and the checkpoint runs its last epoch again.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "train_log.txt"
+    >>> _ = path.write_text("epoch: 1 - test eer: 0.5\\nepoch: 2 - test eer: 0.4\\nepoch: 3 - te")
+    >>> TextLogger(path).log_stats({"epoch": 2}, test_stats={"eer": 2.5})
+    >>> path.read_text().splitlines()
+    ['epoch: 1 - test eer: 0.5', 'epoch: 2 - test eer: 2.50']
     """
 
     @main_process_only
