@@ -32,6 +32,7 @@ SMALL = [
     *("--channels", "[16,16,16,16,48]", "--attention_channels", "8", "--embedding_size", "16"),
     *("--audio_length_num_frames", "16000", "--crops_per_utterance", "1", "--batch_size", "16"),
     *("--ckpt_interval_steps", "3", "--num_workers", "1", "--epochs", "4", "--noprogressbar"),
+    *("--average_checkpoints", "2"),
 ]
 BUSY = "another training is at work there"
 TRIES = 5  # to kill a command before it ends
