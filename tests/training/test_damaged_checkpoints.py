@@ -283,3 +283,19 @@ def test_the_record_of_a_checkpoint_is_of_all_its_files(whole):
     for folder in whole.glob("save/CKPT*"):
         record = json.loads((folder / MANIFEST).read_text())
         assert record.keys() | {MANIFEST} == {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+@pytest.mark.parametrize("average", [1, 3])
+def test_a_training_that_is_over_leaves_the_same_checkpoints_wherever_it_was_killed(
+    tmp_path, steps, average
+):
+    checkpointer = make_checkpointer(tmp_path)
+    for epoch, eer in enumerate((0.3, 0.1, 0.2, 0.25), start=1):
+        for _ in range(steps):
+            checkpointer.keep_step()
+        checkpointer.keep_epoch(epoch, 0, eer, average)
+    checkpointer.keep_step()  # as if it had been killed before it removed this one
+    checkpointer.keep_epochs(average)
+    epochs = [2, 3, 4]  # the best, and the last two or three
+    assert names(tmp_path) == [f"CKPT+epoch_{epoch:04d}" for epoch in epochs]

@@ -48,7 +48,7 @@ class AtomicCheckpointer(Checkpointer):
                 self.add_recoverable(name, module)
 
     def keep_epoch(self, epoch: int, step: int, eer: float, average: int = 1) -> None:
-        """Save the end of an epoch; keep of the others the best, the last, and the two newest.
+        """Save the end of an epoch; keep of the others the best, the last two, and the two newest.
 
         Should the newest turn out to be damaged, there is the one before.
 
@@ -73,14 +73,22 @@ class AtomicCheckpointer(Checkpointer):
         self.save_checkpoint(end_of_epoch=False, verbosity=logging.DEBUG)
         self._keep()
 
-    def _keep(self, average=None):
-        """Without a number of epochs to average, all ends of epochs stay."""
-        run_on_main(self._remove_others, args=[average])
+    def keep_epochs(self, average: int = 1) -> None:
+        """Keep of a training that is over the ends of epochs only, as `keep_epoch` would.
 
-    def _remove_others(self, average):
-        keep = self.find_checkpoints(max_num_checkpoints=2)
+        A run that is killed before it has removed the others has no epoch after which to do so.
+        """
+        self._keep(average, newest=0)
+
+    def _keep(self, average=None, newest=2):
+        """Without a number of epochs to average, all ends of epochs stay."""
+        run_on_main(self._remove_others, args=[average, newest])
+
+    def _remove_others(self, average, newest):
+        keep = self.find_checkpoints(max_num_checkpoints=newest)
+        last = average and max(average, 2)  # the same ones, wherever the run was stopped
         keep += self.find_checkpoints(
-            importance_key=epoch_of, ckpt_predicate=epoch_of, max_num_checkpoints=average
+            importance_key=epoch_of, ckpt_predicate=epoch_of, max_num_checkpoints=last
         )
         keep += self.find_checkpoints(min_key="val_eer", max_num_checkpoints=1)
         keep = {checkpoint.path for checkpoint in keep}

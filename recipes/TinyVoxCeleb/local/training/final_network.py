@@ -98,6 +98,7 @@ def choose_network(
     """
     checkpointer, modules = brain.checkpointer, brain.plain_modules
     number = getattr(brain.hparams, "average_checkpoints", 1)
+    checkpointer.keep_epochs(number)
     key = {"importance_key": epoch_of} if number > 1 else {"min_key": "val_eer"}
     if not checkpointer.recover_if_possible(**key, ckpt_predicate=epoch_of):
         raise RecipeError(
