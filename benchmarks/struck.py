@@ -45,11 +45,14 @@ else:
     runpy.run_path(sys.argv[0], run_name="__main__")
 """
 # What no two runs have alike: logs with the time of each line, and TensorBoard's event files, whose
-# names and records hold the time and the number of the process. Of a checkpoint's CKPT.yaml the
-# time is left out.
+# names and records hold the time and the number of the process. Of a checkpoint, the time in its
+# CKPT.yaml is left out, and the checksum of that file in its manifest.
 LOGS = ("log.txt", "env.log")
 EVENTS = "events.out.tfevents."
-TIME = re.compile(rb"^unixtime: .*\n", re.MULTILINE)
+TIMES = {
+    "CKPT.yaml": re.compile(rb"^unixtime: .*\n", re.MULTILINE),
+    "manifest.json": re.compile(rb'"CKPT.yaml": \[[\s\d,]*\]'),
+}
 
 
 class Moment(NamedTuple):
@@ -156,6 +159,6 @@ def _digest(path):
     if path.name in LOGS:
         return "a log"
     content = path.read_bytes()
-    if path.name == "CKPT.yaml":
-        content = TIME.sub(b"", content)
+    if path.name in TIMES:
+        content = TIMES[path.name].sub(b"", content)
     return hashlib.sha256(content).hexdigest()
