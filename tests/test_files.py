@@ -11,7 +11,8 @@ import pytest
 
 from conftest import RECIPE
 from local.errors import RecipeError
-from local.files import atomic_file, atomic_folder, is_damaged, split_paths
+from local.files import atomic_file, atomic_folder, split_paths
+from local.stored import is_damaged
 
 
 def test_an_error_leaves_the_old_file(tmp_path):

@@ -8,7 +8,16 @@ import pytest
 from conftest import RECIPE
 
 LOCAL = RECIPE / "local"
-GROUND_FLOOR = ("layout", "errors", "files", "processes", "hparams", "experiment", "metadata")
+GROUND_FLOOR = (
+    "layout",
+    "errors",
+    "files",
+    "stored",
+    "processes",
+    "hparams",
+    "experiment",
+    "metadata",
+)
 STATIONS = (
     *("corpora", "shards", "dataset", "augmentation", "training", "bundle"),
     *("embeddings", "scoring", "metrics", "results", "report", "search"),

@@ -15,9 +15,10 @@ import yaml
 from hyperpyyaml import resolve_references
 
 from local.errors import RecipeError, WriteError, write_errors
-from local.files import atomic_file, exclusive, is_damaged, split_paths
+from local.files import atomic_file, exclusive, split_paths
 from local.hparams import RECORD, HparamsFile, plain_values, settings
 from local.processes import on_main, rank
+from local.stored import is_damaged
 
 RUN_OPTIONS = (
     *("precision", "eval_precision", "max_grad_norm", "grad_accumulation_factor"),

@@ -10,43 +10,18 @@ import contextlib
 import errno
 import fcntl
 import glob
-import io
-import json
-import math
 import os
 import re
 import shutil
 import socket
-import struct
 import sys
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
 from local.errors import RecipeError, write_errors
 
 MANY = 200  # files from which on the system's call for all files is faster than one for each
-
-# Raised for arrays in files that are cut off, altered (a bit may mean a password), or others.
-UNREADABLE = (
-    *(
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        OverflowError,
-    ),
-    *(KeyError, ValueError, AttributeError, TypeError, SyntaxError, tokenize.TokenError),
-)
-DENSEST = 1100  # bytes that a packed byte may stand for
-HEADERS = {(n, 0): getattr(np.lib.format, f"read_array_header_{n}_0") for n in (1, 2)}
 
 
 @contextlib.contextmanager
@@ -163,20 +138,6 @@ def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]
             shutil.rmtree(old, ignore_errors=True)
 
 
-def is_damaged(path: str | Path) -> bool:
-    """Whether a file is empty, has zeros in its text, or is a zip archive (as torch's) in ruins."""
-    try:
-        with open(path, "rb") as fin:
-            if fin.read(2) != b"PK":
-                fin.seek(0)
-                content = fin.read()
-                return not content.strip() or b"\0" in content
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is not None
-    except (*UNREADABLE, struct.error):
-        return True
-
-
 def check_writable(path: str | Path) -> None:
     """Check that a file can be written, before the work whose result it is to hold.
 
@@ -200,49 +161,6 @@ def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) 
     for path in outputs:
         if os.path.realpath(path) in read:
             raise RecipeError(f"{path}: this command reads it and would replace it; name another")
-
-
-def parse_json(text: str | bytes):
-    """What a JSON text holds; for any that is damaged a ValueError."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("too many brackets in each other") from None
-
-
-def read_arrays(
-    path: str | Path, names: Iterable[str], what: str = "another file"
-) -> dict[str, np.ndarray]:
-    """Some of the arrays that `numpy.savez` has written to a file.
-
-    They are checked against the checksums in the file, and no memory is asked for that they do not
-    fill, whatever their headers tell. `what` a file would be that has none of them is for messages.
-
-    Raises
-    ------
-    RecipeError
-        No such file; it is damaged, something else, or lacks one of them.
-    """
-    if not Path(path).is_file():
-        raise RecipeError(f"{path}: no such file of arrays")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: _array(archive, f"{name}.npy") for name in names}
-    except UNREADABLE as error:
-        raise RecipeError(f"{path}: damaged, or {what} ({error}); make it anew") from None
-
-
-def _array(archive, name):
-    entry = archive.getinfo(name)
-    archive.fp.seek(0, os.SEEK_END)
-    if entry.compress_size > archive.fp.tell() or entry.file_size > DENSEST * entry.compress_size:
-        raise ValueError(f"{name} is said to have {entry.file_size} bytes")
-    content = io.BytesIO(archive.read(entry))
-    shape, _, dtype = HEADERS[np.lib.format.read_magic(content)](content)
-    if math.prod(shape) * dtype.itemsize != len(content.getbuffer()) - content.tell():
-        raise ValueError(f"{name} is said to have the shape {shape}")
-    content.seek(0)
-    return np.load(content, allow_pickle=False)
 
 
 def split_paths(text: str) -> list[str]:

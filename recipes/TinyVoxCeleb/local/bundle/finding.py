@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from local.errors import RecipeError
-from local.files import is_damaged
+from local.stored import is_damaged
 
 
 def find_bundle(checkpoint: str | Path) -> Path:

@@ -10,8 +10,9 @@ import numpy as np
 
 from local.bundle import checkpoint_digest, find_bundle
 from local.errors import RecipeError
-from local.files import atomic_file, parse_json, read_arrays
+from local.files import atomic_file
 from local.layout import utterance_key
+from local.stored import parse_json, read_arrays
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import yaml
 from hyperpyyaml.core import recursive_update
 
 from local.errors import RecipeError
-from local.files import is_damaged
 from local.hparams.checking import check_used
 from local.hparams.nodes import as_text, top_level
+from local.stored import is_damaged
 
 RECORD = "experiment.yaml"  # in the folder of a run, and in its bundle: what it was made with
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from local.errors import RecipeError
-from local.files import atomic_file, parse_json
+from local.files import atomic_file
 from local.shards.addresses import ARCHIVES, public, shard_name
+from local.stored import parse_json
 
 MANIFEST = "shards.json"
 DIGEST = 16  # bytes of the SHA-256 of 16-bit samples

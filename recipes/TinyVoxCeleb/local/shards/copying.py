@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from local.errors import RecipeError
-from local.files import atomic_file, parse_json
+from local.files import atomic_file
 from local.shards.addresses import public
 from local.shards.archives import DAMAGED, read_members
 from local.shards.complete import size_of
 from local.shards.sources import open_shard, open_stored, stamp_of, unpack
+from local.stored import parse_json
 
 READ_AT_ONCE = 1 << 20  # bytes
 

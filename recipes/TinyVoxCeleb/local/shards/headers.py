@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 from local.corpora.decoding import MAX_FRAMES
 from local.errors import RecipeError
-from local.files import parse_json
 from local.layout import SAMPLE_RATE, utterance_key
 from local.metadata import MOST_CLASSES
 from local.shards.addresses import public
 from local.shards.archives import DAMAGED, read_members
+from local.stored import parse_json
 
 AUDIO_TYPES = ("wav", "flac")
 HEAD = 4096  # bytes of an audio file in which its PCM has begun

@@ -15,11 +15,12 @@ import numpy as np
 from tqdm import tqdm
 
 from local.errors import RecipeError
-from local.files import atomic_file, parse_json, read_arrays, remove_leftovers
+from local.files import atomic_file, remove_leftovers
 from local.shards.addresses import public
 from local.shards.complete import DIGEST, Told, read_manifests
 from local.shards.headers import Sample, read_headers
 from local.shards.sources import can_be_mapped, find_shards, open_shard, stamps_of
+from local.stored import parse_json, read_arrays
 
 
 @dataclass(frozen=True, eq=False)

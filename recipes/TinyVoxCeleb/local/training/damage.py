@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from speechbrain.utils.checkpoints import METAFNAME
 
-from local.files import is_damaged
+from local.stored import is_damaged
 
 MANIFEST = "manifest.json"  # sizes and checksums of the other files of a checkpoint
 CHUNK = 2**20  # bytes
