@@ -51,7 +51,7 @@ LOGS = ("log.txt", "env.log")
 EVENTS = "events.out.tfevents."
 TIMES = {
     "CKPT.yaml": re.compile(rb"^unixtime: .*\n", re.MULTILINE),
-    "manifest.json": re.compile(rb'"CKPT.yaml": \[[\s\d,]*\]'),
+    "checksums.json": re.compile(rb'"CKPT.yaml": \[[\s\d,]*\]'),
 }
 
 

@@ -6,11 +6,12 @@ import socket
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from conftest import RECIPE
-from local.errors import RecipeError
+from local.errors import RecipeError, WriteError
 from local.files import atomic_file, atomic_folder, split_paths
 from local.stored import is_damaged
 
@@ -265,6 +266,31 @@ def test_what_gets_its_name_is_on_the_disk_before(tmp_path, monkeypatch, make):
     *synced, replaced, last = calls
     assert {name for call, name in synced if call == "fsync"} == inside
     assert (replaced, last) == (("replace", own), ("fsync", "."))
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_all_that_a_folder_holds_is_on_the_disk_before(tmp_path, count):
+    with atomic_folder(tmp_path / "result") as target:
+        for number in range(count):
+            (target / f"{number}").write_text("new")
+    assert len(list((tmp_path / "result").iterdir())) == count
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "inference").mkdir()
+    (tmp_path / "inference" / "network").write_text("old")
+    replace = os.replace
+
+    def failing(source, target):
+        if Path(target).name == "inference" and not Path(source).name.endswith(".old.partial"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(WriteError), atomic_folder(tmp_path / "inference") as target:
+        (target / "network").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["inference"]
+    assert (tmp_path / "inference" / "network").read_text() == "old"
 
 
 @pytest.mark.parametrize(

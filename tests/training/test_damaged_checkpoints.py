@@ -1,7 +1,9 @@
 """Full disks and power cuts: one line, the last checkpoint whole, a damaged one passed over."""
 
 import contextlib
+import errno
 import json
+import logging
 import os
 import resource
 import shutil
@@ -13,7 +15,8 @@ import torch
 from conftest import RECIPE
 from local.errors import RecipeError
 from local.training.checkpointer import AtomicCheckpointer
-from local.training.damage import MANIFEST
+from local.training.damage import CHECKSUMS
+from local.training.loggers import LogFile
 from running import one_line, rows, train, verify
 from starting import start
 from warm_python import warm_python
@@ -56,7 +59,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     *_, before, last = sorted(tmp_path.iterdir())
     if not record:
         for folder in (before, last):
-            (folder / MANIFEST).unlink()
+            (folder / CHECKSUMS).unlink()
     if (file, damage) == ("CKPT.yaml", "a block of zeros"):
         damage = "cut short"  # it is shorter
     spoil(last / file, damage)
@@ -69,12 +72,30 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     assert make_checkpointer(tmp_path).recover_if_possible().meta["epoch"] == 3
 
 
+def test_a_disk_that_cannot_be_reached_is_no_damage(tmp_path, monkeypatch):
+    checkpointer = make_checkpointer(tmp_path)
+    for epoch in (1, 2, 3):
+        checkpointer.keep_epoch(epoch, 0, 0.1)
+    kept, last = names(tmp_path), max(tmp_path.iterdir())
+
+    def stale(path):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("local.training.damage._measured", stale)
+        with pytest.raises(RecipeError, match="cannot be read .Stale file handle.: give the"):
+            make_checkpointer(tmp_path).recover_if_possible()
+    again = make_checkpointer(tmp_path)
+    assert again.recover_if_possible().path == last
+    assert names(tmp_path) == kept
+
+
 def test_a_record_in_ruins_is_damage_too(tmp_path):
     checkpointer = make_checkpointer(tmp_path)
     for epoch in (1, 2):
         checkpointer.keep_epoch(epoch, 0, 0.1)
     for content in ("", "{", "[1]", "\0" * 100):
-        (max(tmp_path.iterdir()) / MANIFEST).write_text(content)
+        (max(tmp_path.iterdir()) / CHECKSUMS).write_text(content)
         assert make_checkpointer(tmp_path).recover_if_possible().meta["epoch"] == 1
 
 
@@ -281,8 +302,8 @@ def test_a_network_to_start_from_is_whole(small, tmp_path, whole, capsys):
 
 def test_the_record_of_a_checkpoint_is_of_all_its_files(whole):
     for folder in whole.glob("save/CKPT*"):
-        record = json.loads((folder / MANIFEST).read_text())
-        assert record.keys() | {MANIFEST} == {path.name for path in folder.iterdir()}
+        record = json.loads((folder / CHECKSUMS).read_text())
+        assert record.keys() | {CHECKSUMS} == {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("steps", [0, 1, 3])
@@ -299,3 +320,15 @@ def test_a_training_that_is_over_leaves_the_same_checkpoints_wherever_it_was_kil
     checkpointer.keep_epochs(average)
     epochs = [2, 3, 4]  # the best, and the last two or three
     assert names(tmp_path) == [f"CKPT+epoch_{epoch:04d}" for epoch in epochs]
+
+
+def test_a_log_call_that_is_wrong_does_not_end_a_training(tmp_path, capsys):
+    log, odd = LogFile(tmp_path / "log.txt", encoding="utf-8"), logging.getLogger("odd")
+    odd.propagate = False
+    odd.addHandler(log)
+    odd.error("%d files", "x")
+    odd.error("files of \udcff")
+    odd.removeHandler(log)
+    log.close()
+    assert (tmp_path / "log.txt").read_text() == "files of \\udcff\n"
+    assert "--- Logging error ---" in capsys.readouterr().err

@@ -127,8 +127,8 @@ def one_line_errors(debug: bool = False) -> Iterator[None]:
         number of the signal, as shells do, after a signal: 130 after Ctrl-C, 138 after SIGUSR1.
     """
     tell = threading.excepthook
-    if not debug:  # what a thread cannot write is told by the one that waits for it
-        threading.excepthook = lambda of: issubclass(of.exc_type, OSError) or tell(of)
+    if not debug:
+        threading.excepthook = lambda of: _is_told(of) or tell(of)
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -161,6 +161,11 @@ def end_at_interrupts() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
+
+
+def _is_told(of):
+    """Whether an error of a thread is told anyway: TensorBoard's writer, to whom waits for it."""
+    return issubclass(of.exc_type, OSError) and type(of.thread).__name__ == "_AsyncWriterThread"
 
 
 def _end(number, _):

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shlex
 import sys
 import tempfile
@@ -34,7 +35,7 @@ FOLLOWS = ("num_batches",)  # attributes of the data that follow from what is co
 TESTED = "dev_eer.txt"  # the last that a training leaves
 PARTS = (".ckpt", ".yaml")  # of a trained network, beside its code: never empty
 UNKNOWN = "?"
-EPOCH = "CKPT+epoch_"  # followed by its number in the name of a checkpoint
+EPOCH = r"CKPT\+epoch_(\d+)"  # the name of a checkpoint tells its epoch
 
 
 class Experiment:
@@ -126,7 +127,8 @@ def check_experiment(folder: str | Path, experiment: Experiment) -> None:
     record = folder / RECORD
     if not record.is_file() or not any(folder.glob("save/CKPT+*")):
         return  # nothing has come of it yet
-    trained = [int(path.name[len(EPOCH) :][:4]) for path in Path(folder, "save").glob(f"{EPOCH}*")]
+    names = (path.name for path in Path(folder, "save").iterdir())
+    trained = [int(found[1]) for found in map(re.compile(EPOCH).match, names) if found]
     if (epochs := experiment.epochs) < max(trained, default=0):
         raise RecipeError(
             f"{folder} holds a run of {max(trained)} epochs, now epochs is {epochs}: give as many "

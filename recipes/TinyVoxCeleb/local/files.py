@@ -7,6 +7,7 @@ file is that of the later one. Of two that fill one folder, which takes longer, 
 """
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import glob
@@ -55,11 +56,11 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
                 temporary.unlink()
 
 
-def sync(path: str | Path) -> None:
-    """Wait until a file or the names in a folder are on the disk."""
+def sync(path: str | Path, all_of_disk: bool = False) -> None:
+    """Wait until a file or the names in a folder are on the disk, or all that belongs on it."""
     number = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(number)
+        _sync_disk(number) if all_of_disk else os.fsync(number)
     except OSError as error:
         if error.errno != errno.EINVAL:  # some network file systems know it for files only
             raise
@@ -69,13 +70,17 @@ def sync(path: str | Path) -> None:
 
 def sync_all(folder: Path) -> None:
     """Wait until all that a folder holds is on the disk."""
-    entries = [*folder.rglob("*"), folder]
-    if len(entries) > MANY:
-        os.sync()
-        entries = [folder]
-    for entry in entries:
-        if not entry.is_symlink():
-            sync(entry)
+    entries = [entry for entry in (*folder.rglob("*"), folder) if not entry.is_symlink()]
+    many = len(entries) > MANY
+    for entry in [folder] if many else entries:
+        sync(entry, all_of_disk=many)
+
+
+def _sync_disk(number):
+    """Wait for all files of the disk on which an open one lies; by a call that only Linux has."""
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", os.fsync)
+    if syncfs(number):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _own_name(path):
@@ -131,7 +136,12 @@ def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]
             sync_all(temporary)
             if path.is_dir() and not path.is_symlink():
                 os.replace(path, old)
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except BaseException:
+                if old.is_dir():
+                    os.replace(old, path)
+                raise
             sync(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Files of this project as they are found again: read with care, as they may be damaged."""
 
+import errno
 import io
 import json
 import math
@@ -17,33 +18,42 @@ from local.errors import RecipeError
 
 # Raised for arrays in files that are cut off, altered (a bit may mean a password), or others.
 UNREADABLE = (
-    *(
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        OverflowError,
-    ),
-    *(KeyError, ValueError, AttributeError, TypeError, SyntaxError, tokenize.TokenError),
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
 )
 DENSEST = 1100  # bytes that a packed byte may stand for
 HEADERS = {(n, 0): getattr(np.lib.format, f"read_array_header_{n}_0") for n in (1, 2)}
 
 
 def is_damaged(path: str | Path) -> bool:
-    """Whether a file is empty, has zeros in its text, or is a zip archive (as torch's) in ruins."""
-    try:
-        with open(path, "rb") as fin:
-            if fin.read(2) != b"PK":
-                fin.seek(0)
-                content = fin.read()
-                return not content.strip() or b"\0" in content
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is not None
-    except (*UNREADABLE, struct.error):
+    """Whether a file is missing, empty, has zeros in its text, or is a zip archive that is damaged.
+
+    Torch's files are such archives. One that cannot be read, for now perhaps, is an OSError.
+    """
+    if not Path(path).exists():
         return True
+    with open(path, "rb") as fin:
+        if fin.read(2) != b"PK":
+            fin.seek(0)
+            content = fin.read()
+            return not content.strip() or b"\0" in content
+        try:
+            with zipfile.ZipFile(fin) as archive:
+                return archive.testzip() is not None
+        except (*UNREADABLE, struct.error) as error:
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise  # a disk that cannot be reached, say: it tells nothing of the file
+            return True
 
 
 def parse_json(text: str | bytes):

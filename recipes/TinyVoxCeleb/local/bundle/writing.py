@@ -28,6 +28,7 @@ NETWORK = (
 )
 LOCAL = Path(__file__).resolve().parents[1]
 # Files of this recipe that stand by themselves beside the network.
+BACKENDS = "backend-*.npz"  # of decisions: one, but for a moment
 VERIFIER = (
     LOCAL / "bundle/speaker_verifier.py",
     LOCAL / "bundle/speaker_encoder.py",
@@ -124,7 +125,8 @@ def write_inference_bundle(
         encoder.save(target / "label_encoder.ckpt")
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(code, target / Path(code).name, ignore=ignore)
-        _copy_verifier(target)
+        for path in VERIFIER:
+            shutil.copy(path, target)
         record_experiment(target, experiment)
 
 
@@ -183,23 +185,26 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
         "fitted_on": fitted_on,
     }
     text = json.dumps(decision, indent=2, allow_nan=False) + "\n"
+    contents = {path.name: path.read_bytes() for path in VERIFIER}  # a former run's may be older
+    contents |= {decision["backend"]: arrays.getvalue(), "decision.json": text.encode()}
+    remove_leftovers(folder)
+    there = all(_is_there(folder / name, content) for name, content in contents.items())
+    if there and len(list(folder.glob(BACKENDS))) == 1:
+        return  # also where the folder can only be read
     with exclusive(folder / ".decision.lock"):
-        remove_leftovers(folder)
-        _copy_verifier(folder)  # runs of an earlier version have none, or an older one
-        _write_if_new(folder / decision["backend"], arrays.getvalue())
-        _write_if_new(folder / "decision.json", text.encode())
-        for path in folder.glob("backend-*.npz"):
+        for name, content in contents.items():
+            _write_if_new(folder / name, content)
+        for path in folder.glob(BACKENDS):
             if path.name != decision["backend"]:
                 path.unlink()
 
 
-def _copy_verifier(folder):
-    for path in VERIFIER:
-        _write_if_new(folder / path.name, path.read_bytes())
+def _is_there(path, content):
+    return path.is_file() and path.read_bytes() == content
 
 
 def _write_if_new(path, content):
-    if not path.is_file() or path.read_bytes() != content:
+    if not _is_there(path, content):
         with atomic_file(path, "wb") as fout:
             fout.write(content)
 

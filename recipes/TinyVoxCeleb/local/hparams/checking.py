@@ -59,18 +59,15 @@ def check_used(path: str | Path, text: str, places: dict[str, str]) -> None:
     while base := _BASE.search(own[-1]):
         path = Path(path).parent / base[1].strip("'\"")
         own.append(path.read_text(encoding="utf-8"))
-    used_by_code = {field.name for field in dataclasses.fields(RunOptions)}
-    shipped = (Path(__file__).parents[2] / "hparams").glob("*.yaml")
-    for alone in (own[-1], *(file.read_text(encoding="utf-8") for file in shipped)):
-        if not _BASE.search(alone):
-            used_by_code |= set(_KEY.findall(alone)) - set(refs.findall(alone))
-    for key in sorted(unused - used_by_code):
-        near = difflib.get_close_matches(key, {*_KEY.findall(text), *used_by_code} - {key}, n=1)
-        hint = f"did you mean {near[0]}?" if near else "remove it"
-        raise RecipeError(
-            f"{places[key]}: has no effect, as no other key refers to it: {hint} (what your own "
-            "code reads belongs into a file without base)"
-        )
+    options = {field.name for field in dataclasses.fields(RunOptions)}
+    referred, known = (set(found.findall("\n".join(own))) for found in (refs, _KEY))
+    new = {*_KEY.findall(own[0])} - {*_KEY.findall("\n".join(own[1:]))} if own[1:] else set()
+    for key in sorted(unused - options):
+        near = difflib.get_close_matches(key, (known | options) - {key}, 1, cutoff=0.8)
+        # What nothing refers to may be for code: for this recipe's, if the base has it too.
+        if key in referred or (key in new and near):
+            hint = f"did you mean {near[0]}?" if key in new and near else "remove it"
+            raise RecipeError(f"{places[key]}: has no effect, as no other key refers to it: {hint}")
 
 
 def is_made(key: str, node: yaml.Node) -> bool:

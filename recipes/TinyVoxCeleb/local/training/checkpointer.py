@@ -19,7 +19,7 @@ from local.errors import RecipeError, WriteError, write_errors
 from local.files import sync, sync_all
 from local.processes import on_main
 from local.training.averaging import epoch_of
-from local.training.damage import damage, write_manifest
+from local.training.damage import damage, write_checksums
 
 UNFINISHED = ".unfinished-"
 
@@ -39,6 +39,7 @@ class AtomicCheckpointer(Checkpointer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.damaged = {}  # by name, what is wrong
+        self._whole = set()  # names of those that have been looked through, or written here
 
     def add_modules(self, modules: Mapping[str, torch.nn.Module]) -> None:
         """Save each module that has parameters, persistent buffers or a saver of its own."""
@@ -124,7 +125,9 @@ class AtomicCheckpointer(Checkpointer):
             shutil.rmtree(folder)
         folders = sorted(self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*"))
         names = [name for name in self.recoverables if not self.optional_recoverables.get(name)]
+        folders = [folder for folder in folders if folder.name not in self._whole]
         faults = {folder.name: damage(folder, names) for folder in folders}
+        self._whole |= {name for name, fault in faults.items() if not fault}
         return {name: fault for name, fault in faults.items() if fault}
 
     def _list_checkpoint_dirs(self):
@@ -156,7 +159,7 @@ class AtomicCheckpointer(Checkpointer):
         ddp_barrier()  # until every process has written its part
         if checkpoint is None:
             return None
-        write_manifest(checkpoint.path)
+        write_checksums(checkpoint.path)
         sync_all(checkpoint.path)
         folder = checkpoint.path.with_name(checkpoint.path.name.removeprefix(UNFINISHED))
         if folder.exists():
@@ -164,6 +167,7 @@ class AtomicCheckpointer(Checkpointer):
         checkpoint.path.rename(folder)
         sync(self.checkpoints_dir)
         self.damaged.pop(folder.name, None)
+        self._whole.add(folder.name)
         files = {name: folder / path.name for name, path in checkpoint.paramfiles.items()}
         return Checkpoint(folder, checkpoint.meta, files)
 

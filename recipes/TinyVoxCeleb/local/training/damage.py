@@ -7,40 +7,50 @@ from pathlib import Path
 import yaml
 from speechbrain.utils.checkpoints import METAFNAME
 
-from local.stored import is_damaged
+from local.errors import RecipeError
+from local.stored import is_damaged, parse_json
 
-MANIFEST = "manifest.json"  # sizes and checksums of the other files of a checkpoint
+CHECKSUMS = "checksums.json"  # sizes and checksums of the other files of a checkpoint
 CHUNK = 2**20  # bytes
 
 
-def write_manifest(folder: Path) -> None:
+def write_checksums(folder: Path) -> None:
     """Write down what the files of a complete checkpoint are."""
     files = {path.name: _measured(path) for path in sorted(folder.iterdir())}
-    (folder / MANIFEST).write_text(json.dumps(files, indent=1), encoding="utf-8")
+    (folder / CHECKSUMS).write_text(json.dumps(files, indent=1), encoding="utf-8")
 
 
 def damage(folder: Path, names: list[str]) -> str:
     """What is wrong with a checkpoint that is to hold parameters of these names; "" if nothing.
 
-    One of a former version has no manifest: of its files only those of torch have checksums.
+    One of a former version has no checksums.json: of its files only those of torch have checksums.
+
+    Raises
+    ------
+    RecipeError
+        A file cannot be read, which tells nothing of what is in it.
     """
     expected = dict.fromkeys((METAFNAME, *(f"{name}.ckpt" for name in names)))
-    if (folder / MANIFEST).is_file():
+    if (folder / CHECKSUMS).is_file():
         try:
-            expected |= json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            expected |= parse_json((folder / CHECKSUMS).read_text(encoding="utf-8"))
         except (ValueError, TypeError):
-            return f"{MANIFEST} is damaged"
+            return f"{CHECKSUMS} is damaged"
     for name, measured in expected.items():
         path = folder / name
         try:
             if not path.stat().st_size:
                 return f"{name} is empty"
-            if _measured(path) != measured if measured else _has_fault(path):
+            damaged = _has_fault(path) if measured is None else _measured(path) != measured
+            if damaged:
                 return f"{name} is damaged"
         except FileNotFoundError:
             return f"{name} is missing"
         except OSError as error:
-            return f"{name} cannot be read ({error.strerror})"
+            raise RecipeError(
+                f"{path}: cannot be read ({error.strerror}): give the same command again; if it "
+                f"stays so, remove {folder}, and it carries on from the checkpoint before"
+            ) from None
     return ""
 
 

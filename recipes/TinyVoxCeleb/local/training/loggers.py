@@ -80,11 +80,18 @@ def _log(train_loggers, meta, **stats):
 
 
 class LogFile(logging.FileHandler):
-    """A log file whose errors are the program's: the parent shows tracebacks and goes on."""
+    """A log file that cannot be written ends the program: the parent tells of it and goes on."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{"errors": "backslashreplace", **kwargs})
 
     def handleError(self, record):  # noqa: N802
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):  # a message that does not fit its arguments, say
+            super().handleError(record)
+            return
         with write_errors(self.baseFilename):
-            raise
+            raise error
 
 
 class TextLogger(FileTrainLogger):
