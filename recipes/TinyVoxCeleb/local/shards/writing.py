@@ -24,6 +24,7 @@ from local.shards.index import index_shards
 
 SPLITS = ("train", "val", "dev", "eval")
 LABELLED = ("train", "val")  # with the speaker's class
+AT_ONCE = 1 << 26  # bytes of a file that are written at once at the most
 
 
 def write_shards(
@@ -117,8 +118,10 @@ def _write_split(folder, split, paths, classes, size, check, findings):
         chunk = paths[number * size : (number + 1) * size]
         short = count > 1 and len(chunk) < size
         name = f"shard-{number:06d}{'.partial' if short else ''}.tar"
-        # PAX knows ids of any length and alphabet.
-        with tarfile.open(folder / name, "w", format=tarfile.PAX_FORMAT) as archive:
+        # PAX knows ids of any length and alphabet. A file is written at once: threads that decode
+        # take the interpreter's lock at each write.
+        options = {"format": tarfile.PAX_FORMAT, "copybufsize": AT_ONCE}
+        with tarfile.open(folder / name, "w", **options) as archive:
             for place, path in enumerate(chunk):
                 recording = next(recordings)
                 progress.update()
