@@ -1,5 +1,9 @@
 """Recordings without speech are told of, whatever sounds in them; none that holds any."""
 
+import sys
+import threading
+import time
+
 import numpy as np
 import pytest
 import soundfile as sf
@@ -7,21 +11,23 @@ import soundfile as sf
 import not_speech
 from conftest import SHARED_DATA
 from local.corpora.folder import prepare_folder
-from local.corpora.listening import Listener
+from local.corpora.listening import AHEAD, BATCH, Listener
 from local.corpora.quality import SECOND, Faults, Level, loudest
 from local.corpora.synthetic import prepare_synthetic
+from local.errors import RecipeError
 
 
 def tell(recordings, folder):
     """What is told of recordings {name: signal}, all of them of the speaker before the "-"."""
-    listener, faults = Listener(), Faults()
-    for name, signal in recordings.items():
-        level = Level()
-        for block in np.array_split(signal.astype(np.float32), 3):
-            level.add(block)
-        sf.write(folder / f"{name}.wav", signal, 16000)
-        listener.add(name, name.split("-")[0], level.second, folder / f"{name}.wav")
-    warnings = list(listener.tell(faults))
+    faults = Faults()
+    with Listener() as listener:
+        for name, signal in recordings.items():
+            level = Level()
+            for block in np.array_split(signal.astype(np.float32), 3):
+                level.add(block)
+            sf.write(folder / f"{name}.wav", signal, 16000)
+            listener.add(name, name.split("-")[0], level.second, folder / f"{name}.wav")
+        warnings = list(listener.tell(faults))
     return faults.files.get("hold no speech", []), warnings
 
 
@@ -65,11 +71,29 @@ def test_real_speech_is_speech(tmp_path):
     assert tell(recordings, tmp_path) == ([], [])
 
 
-def test_without_the_detector_a_line_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("local.corpora.speech.find_spec", lambda name: None)
-    mute, warnings = tell({"ann-0": not_speech.white(np.random.default_rng(0))}, tmp_path)
+@pytest.mark.parametrize("count", [1, BATCH, 400])
+def test_without_the_detector_a_line_says_so(tmp_path, monkeypatch, count):
+    monkeypatch.setitem(sys.modules, "silero_vad", None)
+    noise = not_speech.white(np.random.default_rng(0))[:1600]
+    mute, warnings = tell({f"ann-{number}": noise for number in range(count)}, tmp_path)
     assert mute == [] and len(warnings) == 1
     assert "not looked for: the package silero-vad" in warnings[0]
+
+
+def test_an_error_ends_the_thread_at_once(monkeypatch):
+    heard = []
+
+    def listen(self, batch, last):
+        heard.append(len(batch))
+        time.sleep(0.2)
+
+    monkeypatch.setattr(Listener, "_listen", listen)
+    before = threading.active_count()
+    with pytest.raises(RecipeError, match="other"), Listener() as listener:
+        for number in range(AHEAD * BATCH):
+            listener.add(number, "ann", np.zeros(1600), "")
+        raise RecipeError("other")
+    assert threading.active_count() == before and len(heard) < AHEAD
 
 
 def test_the_loudest_second_of_blocks_is_that_of_the_whole():

@@ -122,19 +122,20 @@ def _convert_all(paths, headers, splits, corpus):
         for utterances in speakers.values()
         for identifier in utterances
     }
-    samples, faults, listener = Counter(), Faults(), Listener()
+    samples, faults = Counter(), Faults()
     jobs = tqdm(paths.items(), desc="converting", unit="file", disable=None)
-    for (identifier, path), header in zip(jobs, headers, strict=True):
-        target = corpus / split_of[identifier] / f"{identifier}.wav"
-        level, channel = convert(path, target)
-        samples[split_of[identifier]] += level.samples
-        faults.add(path, *level.faults())
-        listener.add(path, identifier.split("/")[0], level.second, target)
-        if channel is not None:
-            faults.add(path, "have channels that cancel, of which the louder was taken")
-        if truncation_of(path) or level.samples < WHOLE * header.duration * SAMPLE_RATE:
-            faults.add(path, "are truncated: they hold less audio than their headers say")
-    return samples, [*listener.tell(faults), *faults.lines(len(headers))]
+    with Listener() as listener:
+        for (identifier, path), header in zip(jobs, headers, strict=True):
+            target = corpus / split_of[identifier] / f"{identifier}.wav"
+            level, channel = convert(path, target)
+            samples[split_of[identifier]] += level.samples
+            faults.add(path, *level.faults())
+            listener.add(path, identifier.split("/")[0], level.second, target)
+            if channel is not None:
+                faults.add(path, "have channels that cancel, of which the louder was taken")
+            if truncation_of(path) or level.samples < WHOLE * header.duration * SAMPLE_RATE:
+                faults.add(path, "are truncated: they hold less audio than their headers say")
+        return samples, [*listener.tell(faults), *faults.lines(len(headers))]
 
 
 def _print_summary(corpus_folder, splits, samples, trials):

@@ -23,6 +23,8 @@ class Listener:
     """Finds recordings without speech, in a thread of its own: hum, hiss, clicks, music, silence.
 
     They are told, not left out: whether a corpus of whispers or bird song is meant, nobody knows.
+    Without the package that tells speech from noise, nothing is listened to, and one warning says
+    so. A context, at whose end, also after an error, the thread ends.
     """
 
     def __init__(self):
@@ -31,7 +33,13 @@ class Listener:
         self._waiting = [[] for _ in PARTS]  # for others, to be listened to side by side
         self._speakers, self._mute = Counter(), Counter()  # recordings, and those without speech
         self._names = []  # of recordings without speech
-        self._detector = None
+        self._detector, self._absent = None, ""  # and why there is none
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._thread.shutdown(cancel_futures=True)
 
     def add(self, name: str | Path, speaker: str, second: np.ndarray, path: str | Path) -> None:
         """Listen to a recording, by its loudest second and, if it has to be, the file at `path`.
@@ -39,6 +47,8 @@ class Listener:
         The file is mono at 16 kHz, and stays until `faults` has been called. A speaker who is not
         known is "".
         """
+        if self._absent:
+            return
         self._speakers[speaker] += 1
         self._batch.append((name, speaker, second, path))
         if len(self._batch) == BATCH:
@@ -52,13 +62,13 @@ class Listener:
 
     def tell(self, faults: Faults) -> Iterator[str]:
         """Wait for the last one, note those without speech, and give warnings of speakers."""
+        if not self._speakers:
+            return
         self._submit(last=True)
-        try:
-            for job in self._jobs:
-                job.result()
-        except ImportError as error:
-            yield f"warning: recordings without speech were not looked for: {error}"
-        self._thread.shutdown()
+        for job in self._jobs:
+            job.result()
+        if self._absent:
+            yield f"warning: recordings without speech were not looked for: {self._absent}"
         for name in self._names:
             faults.add(name, "hold no speech")
         del self._speakers[""], self._mute[""]
@@ -70,13 +80,10 @@ class Listener:
             )
 
     def _listen(self, batch, last):
-        if self._detector is None:
-            import torch  # takes a second; meanwhile files are decoded
-
-            from local.corpora.speech import SpeechDetector
-
-            torch.set_num_threads(1)  # of this thread: for so little, others cost far more
-            self._detector = SpeechDetector()
+        if self._detector is None and not self._absent:
+            self._load()
+        if self._absent:
+            return
         for waiting, (chunks, needed) in zip(self._waiting, PARTS, strict=True):
             waiting += batch
             if len(waiting) < BATCH and not last:
@@ -89,6 +96,17 @@ class Listener:
             if not self._speaks(path):
                 self._mute[speaker] += 1
                 self._names.append(name)
+
+    def _load(self):
+        import torch  # takes a second; meanwhile files are decoded
+
+        from local.corpora.speech import SpeechDetector
+
+        torch.set_num_threads(1)  # of this thread: for so little, others cost far more
+        try:
+            self._detector = SpeechDetector()
+        except ImportError as error:
+            self._absent = str(error)
 
     def _speaks(self, path):
         with AudioFile(path) as audio:

@@ -124,8 +124,8 @@ def _reason(error):
 class Findings:
     """What is found out about recordings that are decoded, and is no reason to refuse them."""
 
-    def __init__(self):
-        self._faults, self._listener, self._count = Faults(), Listener(), 0
+    def __init__(self, listener: Listener):
+        self._faults, self._listener, self._count = Faults(), listener, 0
 
     def add(self, path: Path, recording: Recording, split: str, sample: dict) -> None:
         """Take in a recording and what its shard tells of it."""

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from local.corpora.audio_files import find_audio, ignored_line
+from local.corpora.listening import Listener
 from local.errors import RecipeError, write_errors
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
@@ -62,34 +63,34 @@ def write_shards(
     if size < 1:
         raise RecipeError(f"--size is {size}: expected at least one sample a shard")
     classes = read_classes(meta)
-    findings, faults = Findings(), []
-    with contextlib.ExitStack() as stack:
-        folders = {
-            split: stack.enter_context(atomic_folder(out / split, keep=True)) for split in splits
-        }
-        kept = [split for split, folder in folders.items() if folder is None]
-        if kept:
-            there = ", ".join(kept)
-            print(f"shards are there already: {there} in {out} (remove them to write anew)")
-        indexes = {split: index_shards(out / split) for split in kept}
-        audio = {split: (index.sample_ids, index.digests) for split, index in indexes.items()}
-        ids = {split: [sample.sample_id for sample in index] for split, index in indexes.items()}
-        files = {split: _audio_files(tree, split) for split in splits if split not in kept}
-        _check_classes(files, classes)
-        ids |= {split: list(map(_sample_id, paths)) for split, paths in files.items()}
-        shared = check_apart(ids, allow_shared_ids)
-        for split, paths in files.items():
-            np.random.default_rng(seed=seed).shuffle(paths)
-            with write_errors(out / split):
-                arguments = folders[split], split, paths, classes, size, check, findings
-                digests, wrong = _write_split(*arguments)
-            audio[split] = np.array([_sample_id(path).encode() for path in paths]), digests
-            faults += wrong
-        report_faults(faults, sum(map(len, files.values())))
-    for told in filter(None, (shared, same_audio(audio))):
-        print(f"warning: {told}", file=sys.stderr)
-    for line in findings.lines():
-        print(line)
+    with Listener() as listener:
+        findings, faults = Findings(listener), []
+        with contextlib.ExitStack() as stack:
+            folders = {split: atomic_folder(out / split, keep=True) for split in splits}
+            folders = {split: stack.enter_context(folder) for split, folder in folders.items()}
+            kept = [split for split, folder in folders.items() if folder is None]
+            if kept:
+                there = ", ".join(kept)
+                print(f"shards are there already: {there} in {out} (remove them to write anew)")
+            indexes = {split: index_shards(out / split) for split in kept}
+            audio = {split: (index.sample_ids, index.digests) for split, index in indexes.items()}
+            ids = {split: [s.sample_id for s in index] for split, index in indexes.items()}
+            files = {split: _audio_files(tree, split) for split in splits if split not in kept}
+            _check_classes(files, classes)
+            ids |= {split: list(map(_sample_id, paths)) for split, paths in files.items()}
+            shared = check_apart(ids, allow_shared_ids)
+            for split, paths in files.items():
+                np.random.default_rng(seed=seed).shuffle(paths)
+                with write_errors(out / split):
+                    arguments = folders[split], split, paths, classes, size, check, findings
+                    digests, wrong = _write_split(*arguments)
+                audio[split] = np.array([_sample_id(path).encode() for path in paths]), digests
+                faults += wrong
+            report_faults(faults, sum(map(len, files.values())))
+        for told in filter(None, (shared, same_audio(audio))):
+            print(f"warning: {told}", file=sys.stderr)
+        for line in findings.lines():
+            print(line)
 
 
 def _check_classes(files, classes):
