@@ -23,7 +23,7 @@ SEED = int(os.environ.get("DAMAGE_SEED", 14))
 THROWN = {
     **{"trial list": 345, "score list": 345, "speaker table": 300, "decision": 150},
     **{"wav shard": 350, "flac shard": 350, "packed shard": 100, "shard index": 150},
-    **{"manifest": 100, "embeddings": 150, "embedding cache": 60},
+    **{"manifest": 100, "note": 200, "embeddings": 150, "embedding cache": 60},
 }
 MOST_SECONDS, MOST_MEMORY, LONGEST_MESSAGE = 2, 500 * 10**6, 1500
 HANGS = 30  # seconds of the clock, of which a busy machine may give less than 2 to the test

@@ -1,13 +1,17 @@
-"""A damaged index or manifest: passed over and made anew, or told; never other utterances."""
+"""A damaged index, manifest or note: passed over, made anew or told; never other utterances."""
 
 import os
 
 import pytest
 
 from damaging import ARRAYS, JSONS, read_watched, rounds, watched
-from local.shards import index_shards, list_shards
+from local.errors import RecipeError
+from local.shards import index_shards, list_shards, stage_shards
 from local.shards.complete import MANIFEST, Told, write_manifest
+from local.shards.copying import note_of
 from local.shards.index import COLUMNS
+from local.shards.remote import NotReached
+from local.shards.sources import find_shards
 from shard_writing import original_layout
 
 
@@ -58,3 +62,39 @@ def test_a_manifest_that_is_a_pipe_or_a_folder(tmp_path):
             list_shards(tmp_path)
         assert len(errors) == 1
         (os.unlink if make is os.mkfifo else os.rmdir)(tmp_path / MANIFEST)
+
+
+@pytest.mark.parametrize("place", ["a copy", "the folder"])
+@pytest.mark.parametrize("damage", JSONS)
+def test_damaged_notes_of_copies(tmp_path, monkeypatch, damage, place):
+    """With a server that answers, and with one that does not, where the folder's note is asked."""
+    original_layout(tmp_path / "data", counts=(1, 1))
+    folder = tmp_path / "copies"
+    first = stage_shards(tmp_path / "data", folder)[0]
+    whole = {path: path.read_bytes() for path in (note_of(first), note_of(folder))}
+    note = note_of(first if place == "a copy" else folder)
+    for rng in rounds("note", damage, JSONS * 2):  # each, at both places
+        for find in (find_shards, not_reached):
+            monkeypatch.setattr("local.shards.copies.find_shards", find)
+            for path, content in whole.items():
+                path.write_bytes(content)
+            note.write_bytes(damage(rng, note.read_bytes()))
+            with watched(tmp_path) as errors:
+                shards = stage_shards(tmp_path / "data", folder)
+            if not errors:
+                assert [path.name for path in shards] == [path.name for path in list_shards(folder)]
+            for shard in list_shards(tmp_path / "data"):
+                assert (folder / shard.name).read_bytes() == shard.read_bytes()
+
+
+def not_reached(source):
+    raise NotReached(f"{source}: cannot be read, after 5 attempts; try again")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "[" * 9999, "null", '{"source": [[]]}', "\0", "1"])
+def test_a_note_that_tells_nothing(tmp_path, content):
+    original_layout(tmp_path / "data")
+    for path in stage_shards(tmp_path / "data", tmp_path / "copies"):
+        note_of(path).write_text(content)
+        with pytest.raises(RecipeError, match="was not copied there from .*, as far as its note"):
+            stage_shards(tmp_path / "data", tmp_path / "copies")

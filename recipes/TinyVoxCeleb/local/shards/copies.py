@@ -22,11 +22,12 @@ from local.errors import RecipeError
 from local.files import atomic_file, exclusive
 from local.shards.addresses import ARCHIVES, is_pipe, public, shard_name, split_sources
 from local.shards.complete import Told, write_manifest
-from local.shards.copying import Copy, note_of
+from local.shards.copying import Copy, note_of, read_note
 from local.shards.remote import NotReached
 from local.shards.sources import find_shards, stamps_of
 
 logger = logging.getLogger(__name__)
+DATE = "%Y-%m-%d %H:%M"
 
 
 def stage_shards(source: str | Path, folder: str | Path) -> list[Path]:
@@ -84,22 +85,21 @@ def _names(shards, unpacked):
 
 
 def _find_copies(sources, folder, failure):
+    note = read_note(folder) or {}
     try:
-        note = json.loads(_beside(folder, "json").read_text(encoding="utf-8"))
         copies = [Copy(None, folder / name, version) for name, version in note["copies"]]
         known = note["sources"] == _digest(sources) and all(copy.is_complete() for copy in copies)
         date, counts = note["date"], note["counts"]
-    except (OSError, ValueError, KeyError):
+        time.strptime(date, DATE)
+        known = known and all(type(count) is int and count >= 0 for count in counts)
+        known = known and (len(counts), sum(counts)) == (len(sources), len(copies))
+    except (ValueError, KeyError, TypeError):
         known = False
     if not known:
         raise failure
     reason = str(failure).partition(";")[0]
     logger.warning(f"{reason}; the copies of {date} in {folder} are used")
     return Copies(folder, copies, counts, sources, failure=failure)
-
-
-def _beside(folder, ending):
-    return folder.with_name(f".{folder.name}.{ending}")
 
 
 def _digest(sources):
@@ -138,7 +138,7 @@ class Copies:
         """
         waiting = f"{self.folder}: waiting for another process that copies shards there"
         try:
-            with exclusive(_beside(self.folder, "lock"), waiting):
+            with exclusive(self.folder.with_name(f".{self.folder.name}.lock"), waiting):
                 missing = [copy for copy in self.copies if not copy.is_complete()]
                 if missing and self.failure:
                     raise self.failure
@@ -156,11 +156,11 @@ class Copies:
     def _write_note(self):
         values = {
             "sources": _digest(self.sources),
-            "date": time.strftime("%Y-%m-%d %H:%M"),
+            "date": time.strftime(DATE),
             "copies": [[copy.place.name, copy.version] for copy in self.copies],
             "counts": self.counts,
         }
-        with atomic_file(_beside(self.folder, "json")) as fout:
+        with atomic_file(note_of(self.folder)) as fout:
             json.dump(values, fout)
 
     def _write_manifest(self):
@@ -171,17 +171,17 @@ class Copies:
     def _remove_old(self):
         places, origins = set(self.shards), {_origin(copy.shard) for copy in self.copies}
         for found in self.folder.glob("shard-*"):
-            note = note_of(found)
             # The note comes before the copy. Copies of other data may be in use by a training.
-            if not note.exists() or _origin(json.loads(note.read_text())["source"]) not in origins:
+            origin = (read_note(found) or {}).get("source")
+            if not isinstance(origin, str) or _origin(origin) not in origins:
                 source = ",".join(map(public, self.sources))
                 raise RecipeError(
-                    f"{found}: was not copied there from {source}, and would be read with it or "
-                    "replaced; choose an empty folder"
+                    f"{found}: was not copied there from {source}, as far as its note tells, and "
+                    "would be read with it or replaced; choose an empty folder"
                 )
             if found not in places:
                 found.unlink()
-                note.unlink()
+                note_of(found).unlink()
 
     def _copy(self, missing):
         if not missing:

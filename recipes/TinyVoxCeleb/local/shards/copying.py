@@ -21,8 +21,21 @@ READ_AT_ONCE = 1 << 20  # bytes
 
 
 def note_of(copy: Path) -> Path:
-    """The file beside a copy that tells what it is a copy of."""
+    """The file beside a copy, or a folder of copies, that tells what it is a copy of."""
     return copy.with_name(f".{copy.name}.json")
+
+
+def read_note(copy: Path) -> dict | None:
+    """What the note beside a copy, or a folder of copies, tells; None if it is absent or damaged.
+
+    Of one that is damaged a little, values may be missing, or of any type.
+    """
+    note = note_of(copy)
+    try:
+        values = parse_json(note.read_bytes()) if note.is_file() else None
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 @dataclass(frozen=True)
@@ -36,10 +49,10 @@ class Copy:
     def is_complete(self) -> bool:
         """Whether the copy is there, of this version, and as it was written."""
         try:
-            note = parse_json(note_of(self.place).read_bytes())
-            found = (note["version"], note["copy"])
+            note = read_note(self.place) or {}
+            found = (note.get("version"), note.get("copy"))
             return self.version is not None and found == (self.version, stamp_of(self.place))
-        except (OSError, ValueError, KeyError, TypeError, RecipeError):
+        except (OSError, ValueError, RecipeError):
             return False
 
     def _write_note(self, digest=None):
