@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import tarfile
 
 import numpy as np
@@ -98,6 +99,23 @@ def test_existing_shards_are_kept(tmp_path, capsys):
     write_shards(*arguments)
     assert (tmp_path / "out/train/shard-000000.tar").stat().st_mtime_ns == before
     assert "there already" in capsys.readouterr().out
+
+
+def test_shards_that_are_all_there_are_not_read(tmp_path, capsys, monkeypatch):
+    make_tree(tmp_path / "tree")
+    arguments = (tmp_path / "tree", tmp_path / "tree/tiny_meta.csv", tmp_path / "out")
+    write_shards(*arguments)
+    indexed = []
+    monkeypatch.setattr(
+        "local.shards.writing.index_shards",
+        lambda folder: indexed.append(folder.name) or index_shards(folder),
+    )
+    capsys.readouterr()
+    write_shards(*arguments)
+    assert not indexed and "shards are there already: train, eval" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "out/train")
+    write_shards(*arguments)
+    assert indexed == ["eval"]
 
 
 def test_failed_writing_leaves_nothing(tmp_path):

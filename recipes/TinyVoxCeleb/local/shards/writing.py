@@ -22,6 +22,7 @@ from local.shards.checking import Findings, read_recordings, report_faults
 from local.shards.complete import DIGEST, Told, write_manifest
 from local.shards.headers import AUDIO_TYPES
 from local.shards.index import index_shards
+from local.shards.sources import list_shards
 
 SPLITS = ("train", "val", "dev", "eval")
 LABELLED = ("train", "val")  # with the speaker's class
@@ -72,6 +73,10 @@ def write_shards(
             if kept:
                 there = ", ".join(kept)
                 print(f"shards are there already: {there} in {out} (remove them to write anew)")
+            if kept == splits:
+                for split in kept:  # none is missing; what they hold, a training checks
+                    list_shards(out / split)
+                return
             indexes = {split: index_shards(out / split) for split in kept}
             audio = {split: (index.sample_ids, index.digests) for split, index in indexes.items()}
             ids = {split: [s.sample_id for s in index] for split, index in indexes.items()}
