@@ -115,7 +115,7 @@ def test_a_folder_of_speakers_is_listened_to(tmp_path, capsys):
             made = not_speech.chords if speaker == 4 or number == speaker == 3 else not_speech.voice
             sf.write(path, made(rng), 16000)
     prepare_folder(tmp_path / "data", tmp_path / "corpus")
-    out = capsys.readouterr().out
-    assert f"warning: 5 of 20 files hold no speech, first {tmp_path}/data/s3/v3/0.flac, " in out
-    assert "warning: 1 of 5 speakers have no recording with speech, first s4: leave them" in out
+    err = capsys.readouterr().err
+    assert f"warning: 5 of 20 files hold no speech, first {tmp_path}/data/s3/v3/0.flac, " in err
+    assert "warning: 1 of 5 speakers have no recording with speech, first s4: leave them" in err
     assert len(list((tmp_path / "corpus").rglob("*.wav"))) == 20  # none is left out

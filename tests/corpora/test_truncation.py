@@ -72,9 +72,9 @@ def test_cut_audio_is_told_when_a_folder_is_prepared(tmp_path, capsys):
             content = encoded(fmt, subtype, 3 + number + speaker / 10)
             path.write_bytes(cut(content) if speaker == 0 else content)
     prepare_folder(tmp_path / "data", tmp_path / "corpus")
-    out = capsys.readouterr().out
+    err = capsys.readouterr().err
     count = f"{len(CUT)} of {4 * len(CUT)} files are truncated"
-    assert f"warning: {count}: they hold less audio than their headers say, first " in out
+    assert f"warning: {count}: they hold less audio than their headers say, first " in err
     assert len(list((tmp_path / "corpus").rglob("*.wav"))) == 4 * len(CUT)  # none is left out
 
 

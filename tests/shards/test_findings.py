@@ -54,7 +54,8 @@ def test_what_is_wrong_is_told_and_goes_in(tree, capsys, name, subtype):
     if subtype == "PCM_16" and "louder" in fault:
         fault = "are clipped"  # which the writer of the file has done
     write_all(tree)
-    assert f"warning: 1 of 5 files {fault}, first {path}\n" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert f"warning: 1 of 5 files {fault}, first {path}\n" in err and "warning" not in out
     assert len(index_shards(tree / "shards/dev")) == 3
 
 
@@ -62,14 +63,14 @@ def test_a_folder_of_speakers_gets_the_same_lines(tree, tmp_path, capsys):
     for name, (signal, _) in TOLD.items():
         write(tree / f"tree/dev/dev1/x/{name}.wav", signal)
     write_all(tree)
-    shards = {line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")}
+    shards = {line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")}
     for path in (tree / "tree").rglob("*.wav"):
         for speaker in range(4):
             target = tree / f"data/s{speaker}/{path.stem}/x.wav"
             target.parent.mkdir(parents=True)
             target.write_bytes(path.read_bytes())
     prepare_folder(tree / "data", tmp_path / "corpus")
-    folder = {line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")}
+    folder = {line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")}
 
     def kinds(lines):
         return {line.split(" files ")[1].split(", first")[0] for line in lines if " files " in line}
@@ -103,18 +104,18 @@ def test_a_speaker_without_any_speech(tree, capsys):
         write(tree / f"tree/train/train2/x/{number}.wav", sound(rng), "PCM_16")
         write(tree / f"tree/eval/wav/{number}.flac", sound(rng), "PCM_16", "FLAC")
     write_all(tree)
-    out = capsys.readouterr().out
+    err = capsys.readouterr().err
     count = len(not_speech.SOUNDS)
-    assert f"warning: {2 * count} of {2 * count + 4} files hold no speech, first " in out
-    assert "warning: 1 of 3 speakers have no recording with speech, first train2: leave" in out
+    assert f"warning: {2 * count} of {2 * count + 4} files hold no speech, first " in err
+    assert "warning: 1 of 3 speakers have no recording with speech, first train2: leave" in err
 
 
 def test_without_the_check_nothing_is_told(tree, capsys):
     write(tree / "tree/dev/dev1/x/a.wav", not_speech.white(RNG))
     write_all(tree, check=False)
-    assert "warning" not in capsys.readouterr().out
+    assert "warning" not in capsys.readouterr().err
 
 
 def test_good_speech_is_told_nothing_of(tree, capsys):
     write_all(tree)
-    assert "warning" not in capsys.readouterr().out
+    assert "warning" not in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Any tree with one folder a speaker, made a corpus in the tiny-voxceleb layout."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def prepare_folder(
         write_lists(corpus, splits, trials, gender=gender, nationality=nationality)
     _print_summary(corpus_folder, splits, samples, trials)
     for line in warnings:
-        print(line)
+        print(line, file=sys.stderr)
 
 
 def _read_tables(data_folder, speakers):
@@ -150,6 +151,5 @@ def _print_summary(corpus_folder, splits, samples, trials):
     for split, made in trials.items():
         if len(made) < FEW_TRIALS:
             step = 200 / len(made)
-            print(
-                f"warning: with {len(made)} trials the {split} EER moves in steps of {step:.0f} %"
-            )
+            line = f"with {len(made)} trials the {split} EER moves in steps of {step:.0f} %"
+            print(f"warning: {line}", file=sys.stderr)

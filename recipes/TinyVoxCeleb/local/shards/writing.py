@@ -95,7 +95,7 @@ def write_shards(
         for told in filter(None, (shared, same_audio(audio))):
             print(f"warning: {told}", file=sys.stderr)
         for line in findings.lines():
-            print(line)
+            print(line, file=sys.stderr)
 
 
 def _check_classes(files, classes):
