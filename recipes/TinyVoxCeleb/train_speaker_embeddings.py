@@ -21,7 +21,7 @@ import torch
 from speechbrain.nnet.schedulers import update_learning_rate
 from speechbrain.utils.distributed import run_on_main
 
-from local.bundle.levels import training_level
+from local.bundle.levels import check_detector, training_level
 from local.bundle.start_from import class_speakers, start_from
 from local.bundle.windows import MIN_FRAMES
 from local.bundle.writing import write_inference_bundle
@@ -29,7 +29,7 @@ from local.embeddings import Embedder
 from local.experiment import Experiment, check_experiment, record_test, run_folder
 from local.hparams import load_hparams, parse_arguments
 from local.metrics import equal_error_rate, evaluate, summary
-from local.processes import keep_freed_memory, training_processes
+from local.processes import keep_freed_memory, on_main, training_processes
 from local.scoring.backends import Backend
 from local.scoring.trial_scores import cosine_scores, read_labelled_trials, score_trials
 from local.training.averaging import RunningAverage
@@ -144,7 +144,7 @@ class SpeakerBrain(ResumableBrain):
 def train(hparams, run_opts, val_trials, bundle, experiment):
     """Fit, choose the network, and leave it in the folder `bundle`; says what was chosen."""
     data, pinned = hparams["data"], run_opts.device != "cpu"
-    level = training_level(data.train_index, data.val_index)  # first, as it needs a package
+    check_detector()
     loaders = data.train_loader(pinned), data.val_loader(MIN_FRAMES, pinned)
     parts = {key: hparams[key] for key in ("modules", "opt_class", "checkpointer")}
     brain = SpeakerBrain(**parts, hparams=hparams, run_opts=run_opts, val_trials=val_trials)
@@ -152,9 +152,9 @@ def train(hparams, run_opts, val_trials, bundle, experiment):
     dry_run(brain, hparams["audio_length_num_frames"])
     brain.fit(hparams["epoch_counter"], *loaders, progressbar=False)
     chosen, title = choose_network(brain, *loaders, brain.val_eer)
-    speakers, code = class_speakers(hparams), RECIPE / "speaker_models"
-    arguments = [bundle, experiment.text, chosen, speakers, code, hparams, level]
-    run_on_main(write_inference_bundle, args=arguments)
+    level = on_main(training_level, data.train_index, data.val_index)
+    results = bundle, experiment.text, chosen, class_speakers(hparams), RECIPE / "speaker_models"
+    run_on_main(write_inference_bundle, args=[*results, hparams, level])
     return title
 
 

@@ -37,6 +37,11 @@ def left(folder):
     return torch.load(folder / "inference/embedding_model.ckpt")
 
 
+def level(folder):
+    text = (folder / "inference/hyperparams.yaml").read_text()
+    return re.search("^speech_level: .*$", text, re.M)[0]
+
+
 @pytest.mark.parametrize("world, options", [(2, AVERAGES), (3, ())], ids=["2 averaged", "3"])
 def test_training_is_that_of_one_process(small, tmp_path, world, options):
     one = train(small, tmp_path / "one", *SAME_BATCHES, *options)
@@ -52,6 +57,7 @@ def test_training_is_that_of_one_process(small, tmp_path, world, options):
     for values in (network, left):
         for name, of_one in values(one).items():
             torch.testing.assert_close(values(many)[name], of_one, rtol=1e-3, atol=1e-5)
+    assert level(one) == level(many)
 
 
 def test_validation_is_that_of_one_process_to_the_last_digit(small, tmp_path):

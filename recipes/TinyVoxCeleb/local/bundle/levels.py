@@ -1,11 +1,9 @@
 """How loud the speech is that a network was trained on."""
 
-import functools
-
 import numpy as np
 import torch
 
-from local.corpora.speech import SAMPLE_RATE, SpeechDetector, speech_level
+from local.corpora.speech import SAMPLE_RATE, SpeechDetector, find_network, speech_level
 from local.errors import RecipeError
 from local.shards import MappedShards, ShardIndex
 
@@ -13,10 +11,16 @@ UTTERANCES, SECONDS = 50, 10  # what is listened to: so many, and of each the be
 FULL_SCALE = 32768
 
 
-@functools.cache
-def _detector():
+def check_detector() -> None:
+    """Check that there is what `training_level` needs, before a training and not at its end.
+
+    Raises
+    ------
+    RecipeError
+        A package is not installed.
+    """
     try:
-        return SpeechDetector()
+        find_network()
     except ImportError as error:
         raise RecipeError(f"{error}; the same command carries on") from None
 
@@ -25,8 +29,9 @@ def training_level(*indexes: ShardIndex) -> float | None:
     """The median level of speech in shards, in dB relative to full scale; None if there is none.
 
     Some utterances of the first of the indexes whose shards are mapped are listened to, without
-    their offset.
+    their offset. See also `check_detector`.
     """
+    check_detector()
     index = next(index for index in indexes if index.mapped)
     shards = MappedShards(index)
     signals = []
@@ -34,6 +39,6 @@ def training_level(*indexes: ShardIndex) -> float | None:
         num_frames = min(index.num_frames.item(row), SECONDS * SAMPLE_RATE)
         samples = shards.samples(row, num_frames=num_frames).astype(np.float32) / FULL_SCALE
         signals.append(torch.from_numpy(samples - samples.mean()))
-    pairs = zip(signals, _detector()(signals), strict=True)
+    pairs = zip(signals, SpeechDetector()(signals), strict=True)
     levels = [speech_level(signal, speech) for signal, speech in pairs if speech.any()]
     return float(np.median(levels).round(1)) if levels else None

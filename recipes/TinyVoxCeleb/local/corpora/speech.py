@@ -17,25 +17,29 @@ SEGMENT = 1875 * CHUNK  # 1 min: the parts of a long recording are listened to s
 LOUDNESS = 0.05  # root mean square at which the detector gets a recording, whatever its own is
 
 
-class SpeechDetector:
-    """Tells speech from silence, noise, hum, clicks and music.
+def find_network() -> Path:
+    """The file of the detector's network, in the package silero-vad.
 
     Raises
     ------
     ImportError
-        The package silero-vad, which brings the network, is not installed.
+        The package is not installed.
     """
+    found = find_spec("silero_vad")
+    if found is None:
+        raise ImportError(
+            "the package silero-vad, which tells speech from noise, is not installed: "
+            "pip install silero-vad==6.2.3"
+        )
+    # Not by its own function: importing the package leaves torch with one thread.
+    return Path(found.submodule_search_locations[0], "data/silero_vad.jit")
+
+
+class SpeechDetector:
+    """Tells speech from silence, noise, hum, clicks and music; see also `find_network`."""
 
     def __init__(self):
-        found = find_spec("silero_vad")
-        if found is None:
-            raise ImportError(
-                "the package silero-vad, which tells speech from noise, is not installed: "
-                "pip install silero-vad==6.2.3"
-            )
-        # Not by its own function: importing the package leaves torch with one thread.
-        folder = Path(found.submodule_search_locations[0])
-        self.model = torch.jit.load(str(folder / "data/silero_vad.jit"), map_location="cpu").eval()
+        self.model = torch.jit.load(str(find_network()), map_location="cpu").eval()
 
     @torch.no_grad()
     def __call__(self, signals: Sequence[torch.Tensor]) -> list[torch.Tensor]:
