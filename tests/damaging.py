@@ -1,7 +1,7 @@
 """What happens to files on disks and on the way, and how readers of damaged ones are watched.
 
-Each test throws, of every kind of file, as many as THROWN tells, dealt among the damages. They
-follow from a seed; DAMAGE_SEED=15 in the environment tries others.
+Each test with `thrown` gets, of every kind of file, as many as THROWN tells, dealt among the
+damages. They follow from a seed; DAMAGE_SEED=15 in the environment tries others.
 """
 
 import contextlib
@@ -14,16 +14,21 @@ import resource
 import signal
 import time
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 from local.errors import RecipeError
 
 SEED = int(os.environ.get("DAMAGE_SEED", 14))
 THROWN = {
-    **{"trial list": 345, "score list": 345, "speaker table": 300, "decision": 150},
+    **{"trial list": 345, "score list": 345, "speaker table": 300},
     **{"wav shard": 350, "flac shard": 350, "packed shard": 100, "shard index": 150},
-    **{"manifest": 100, "note": 200, "embeddings": 150, "embedding cache": 60},
+    **{"manifest": 100, "embeddings": 150, "embedding cache": 60},
+    **{"plain decision": 75, "decision with measures": 75},
+    **{"note of a copy": 100, "note of the folder": 100},
 }
 MOST_SECONDS, MOST_MEMORY, LONGEST_MESSAGE = 2, 500 * 10**6, 1500
 HANGS = 30  # seconds of the clock, of which a busy machine may give less than 2 to the test
@@ -186,10 +191,35 @@ def json_too_deep_or_long(rng, data):
 JSONS = (*BYTES, json_of_odd_values, json_too_deep_or_long)
 
 
-def rounds(kind, damage, damages):
+@dataclass(frozen=True)
+class Rounds:
     """A random generator for each file of a kind that gets this one of several damages."""
-    for number in range(-(-THROWN[kind] // len(damages))):
-        yield random.Random(f"{SEED} {kind} {damage.__name__} {number}")
+
+    kind: str
+    damage: Callable
+    count: int
+
+    def __iter__(self):
+        for number in range(self.count):
+            yield random.Random(f"{SEED} {self.kind} {self.damage.__name__} {number}")
+
+
+def thrown(damages, *kinds):
+    """Parametrise a test by the `rounds` of each damage for each of some kinds of file."""
+    rounds = [
+        Rounds(kind, damage, -(-THROWN[kind] // len(damages)))
+        for kind in kinds
+        for damage in damages
+    ]
+    ids = [f"{of.kind}-{of.damage.__name__}" for of in rounds]
+    return pytest.mark.parametrize("rounds", rounds, ids=ids)
+
+
+def rounds_of(test):
+    """The rounds by which a test is parametrised."""
+    for mark in getattr(test, "pytestmark", []):
+        if mark.args[:1] == ("rounds",):
+            yield from mark.args[1]
 
 
 @contextlib.contextmanager

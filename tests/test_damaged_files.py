@@ -1,11 +1,14 @@
 """Damaged speaker tables; and how many damaged files all the tests throw at their readers."""
 
-import pytest
+import importlib.util
+from collections import Counter
+from pathlib import Path
 
-from damaging import LINES, THROWN, read_watched, rounds
+from damaging import LINES, THROWN, read_watched, rounds_of, thrown
 from local.layout import composed
 from local.metadata import read_classes, read_speakers, read_table
 
+TESTS = Path(__file__).parent
 HEADS = ["id,gender,nationality,set,idx", "idx;id;Sex", "VoxCeleb1 ID\tid\tidx\tGender"]
 SPEAKERS = ["id10012", "Jürgen", "id3", "id4", "o'neill", "x y"]
 
@@ -23,11 +26,11 @@ def make_table(rng):
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-@pytest.mark.parametrize("damage", LINES)
-def test_damaged_speaker_tables(tmp_path, damage):
+@thrown(LINES, "speaker table")
+def test_damaged_speaker_tables(tmp_path, rounds):
     path = tmp_path / "tiny_meta.csv"
-    for rng in rounds("speaker table", damage, LINES):
-        path.write_bytes(damage(rng, make_table(rng)))
+    for rng in rounds:
+        path.write_bytes(rounds.damage(rng, make_table(rng)))
         table = read_watched(read_table, path)
         classes = read_watched(read_classes, path)
         speakers = read_watched(read_speakers, path)
@@ -44,4 +47,18 @@ def test_damaged_speaker_tables(tmp_path, damage):
 
 
 def test_they_are_as_many_as_promised():
-    assert sum(THROWN.values()) >= 2000
+    counts = Counter()
+    for path in sorted(TESTS.rglob("test_damaged_*.py")):
+        for test in vars(imported(path)).values():
+            for rounds in rounds_of(test):
+                counts[rounds.kind] += len(list(rounds))
+    assert counts.keys() == THROWN.keys() and counts >= Counter(THROWN)
+    assert counts.total() >= 2000
+
+
+def imported(path):
+    """A module of tests, also where pytest was not asked for it."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from speechbrain.utils.superpowers import import_from_path
 
-from damaging import JSONS, rounds, watched
+from damaging import JSONS, thrown, watched
 from local.bundle.writing import VERIFIER, write_decision
 from local.scoring.backends import Backend
 from local.scoring.decisions import Calibration
@@ -15,8 +15,10 @@ from local.scoring.decisions import Calibration
 COSTS = {"p_target": 0.2, "c_miss": 1.0, "c_fa": 2.0}
 VECTORS = np.random.default_rng(0).normal(size=(3, 16))
 CALIBRATIONS = {
-    "plain": Calibration([2.0], -1.5),
-    "with measures": Calibration([2.0, 0.1, 0.2, 0.3, 0.4], -1.5, low=[1.0] * 4, high=[9.0] * 4),
+    "plain decision": Calibration([2.0], -1.5),
+    "decision with measures": Calibration(
+        [2.0, 0.1, 0.2, 0.3, 0.4], -1.5, low=[1.0] * 4, high=[9.0] * 4
+    ),
 }
 
 
@@ -35,14 +37,13 @@ def decide(folder, calibration):
     return folder / "decision.json"
 
 
-@pytest.mark.parametrize("name", CALIBRATIONS)
-@pytest.mark.parametrize("damage", JSONS)
-def test_damaged_decisions(bundle, damage, name):
+@thrown(JSONS, *CALIBRATIONS)
+def test_damaged_decisions(bundle, rounds):
     folder, verifier = bundle
-    path = decide(folder, CALIBRATIONS[name])
+    path = decide(folder, CALIBRATIONS[rounds.kind])
     whole = path.read_bytes()
-    for rng in rounds("decision", damage, JSONS * 2):  # each, with both calibrations
-        path.write_bytes(damage(rng, whole))
+    for rng in rounds:
+        path.write_bytes(rounds.damage(rng, whole))
         with watched(path, (ValueError, FileNotFoundError)) as errors:
             backend, calibration, threshold = verifier.read_decision(folder)
         if not errors:
@@ -68,7 +69,7 @@ WRONG = [
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: str(wrong)[:40])
 def test_wrong_values(bundle, wrong):
     folder, verifier = bundle
-    path = decide(folder, CALIBRATIONS["plain"])
+    path = decide(folder, CALIBRATIONS["plain decision"])
     values = json.loads(path.read_bytes())
     top = {key: value for key, value in wrong.items() if key in values}
     values["calibration"] |= {key: value for key, value in wrong.items() if key not in top}

@@ -1,9 +1,8 @@
 """Damaged embeddings: refused or made anew, never other vectors."""
 
 import numpy as np
-import pytest
 
-from damaging import ARRAYS, other_arrays, read_watched, rounds, watched
+from damaging import ARRAYS, other_arrays, read_watched, thrown, watched
 from embedding_runs import make_run, make_shards
 from local.embeddings import Embeddings, read_embeddings, write_embeddings
 from local.embeddings.cache import EmbeddingCache
@@ -21,28 +20,28 @@ def check(found, damage):
         assert np.array_equal(found.num_frames, FRAMES)
 
 
-@pytest.mark.parametrize("damage", ARRAYS)
-def test_damaged_embeddings(tmp_path, damage):
+@thrown(ARRAYS, "embeddings")
+def test_damaged_embeddings(tmp_path, rounds):
     path = tmp_path / "embeddings.npz"
     write_embeddings(path, Embeddings(IDS, VECTORS, FRAMES, {"checkpoint": "0" * 64}))
     whole = path.read_bytes()
-    for rng in rounds("embeddings", damage, ARRAYS):
-        path.write_bytes(damage(rng, whole))
+    for rng in rounds:
+        path.write_bytes(rounds.damage(rng, whole))
         found = read_watched(read_embeddings, path)
         if found is not None:
-            check(found, damage)
+            check(found, rounds.damage)
 
 
-@pytest.mark.parametrize("damage", ARRAYS)
-def test_damaged_caches(tmp_path, damage, capsys):
+@thrown(ARRAYS, "embedding cache")
+def test_damaged_caches(tmp_path, rounds, capsys):
     """A damaged cache is passed over, with a line that says so."""
     bundle = make_run(tmp_path / "run") / "inference"
     shards = make_shards(tmp_path / "dev", lengths=[800] * 2)
     cache = EmbeddingCache(bundle, shards, "fp32")
     cache.store(Embeddings(IDS, VECTORS, FRAMES, cache.about))
     whole = cache.path.read_bytes()
-    for rng in rounds("embedding cache", damage, ARRAYS):
-        cache.path.write_bytes(damage(rng, whole))
+    for rng in rounds:
+        cache.path.write_bytes(rounds.damage(rng, whole))
         capsys.readouterr()
         with watched(tmp_path) as errors:
             found = EmbeddingCache(bundle, shards, "fp32").find()
@@ -51,4 +50,4 @@ def test_damaged_caches(tmp_path, damage, capsys):
         assert all(len(line) < 1600 and str(cache.path) in line for line in lines)
         assert len(lines) == (found is None)
         if found is not None:
-            check(found, damage)
+            check(found, rounds.damage)

@@ -1,9 +1,8 @@
 """Damaged trial and score lists: a correct reading or one line that says what is wrong, at once."""
 
 import numpy as np
-import pytest
 
-from damaging import LINES, lines_doubled, read_watched, rounds
+from damaging import LINES, lines_doubled, read_watched, thrown
 from local.scoring.score_list import check_scores, read_scores, scores_of
 from local.scoring.trials import read_trials
 
@@ -21,12 +20,12 @@ def make_lines(rng, kind):
     return [form.format(x, *pair, words[x]) for x, pair in zip(labels, pairs, strict=True)]
 
 
-@pytest.mark.parametrize("damage", LINES)
-def test_damaged_trial_lists(tmp_path, damage):
+@thrown(LINES, "trial list")
+def test_damaged_trial_lists(tmp_path, rounds):
     path, read = tmp_path / "trials.txt", 0
-    for rng in rounds("trial list", damage, LINES):
+    for rng in rounds:
         lines = make_lines(rng, "trials")
-        path.write_bytes(damage(rng, "".join(f"{line}\n" for line in lines).encode()))
+        path.write_bytes(rounds.damage(rng, "".join(f"{line}\n" for line in lines).encode()))
         trials = read_watched(read_trials, path)
         if trials is not None:
             read += 1
@@ -37,19 +36,19 @@ def test_damaged_trial_lists(tmp_path, damage):
             sides = trials.speakers() or ([], [])
             for label, *pair in zip(trials.labels.tolist(), *sides, strict=bool(sides[0])):
                 assert label < 0 or label == (pair[0] == pair[1])
-    assert read or damage is not lines_doubled
+    assert read or rounds.damage is not lines_doubled
 
 
-@pytest.mark.parametrize("damage", LINES)
-def test_damaged_score_lists(tmp_path, damage):
+@thrown(LINES, "score list")
+def test_damaged_score_lists(tmp_path, rounds):
     path = tmp_path / "scores.txt"
-    for rng in rounds("score list", damage, LINES):
+    for rng in rounds:
         lines = make_lines(rng, "scores")
         whole = [line.split() for line in lines]
         wanted = tmp_path / "trials.txt"
         wanted.write_text("".join(f"-1 {first} {second}\n" for _, first, second in whole))
         trials = read_trials(wanted)
-        path.write_bytes(damage(rng, "".join(f"{line}\n" for line in lines).encode()))
+        path.write_bytes(rounds.damage(rng, "".join(f"{line}\n" for line in lines).encode()))
         found = read_watched(read_scores, path)
         if found is not None:
             assert np.isfinite(found[0]).all() and len(set(map(len, found))) == 1

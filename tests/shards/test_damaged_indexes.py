@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from damaging import ARRAYS, JSONS, read_watched, rounds, watched
+from damaging import ARRAYS, JSONS, read_watched, thrown, watched
 from local.errors import RecipeError
 from local.shards import index_shards, list_shards, stage_shards
 from local.shards.complete import MANIFEST, Told, write_manifest
@@ -19,14 +19,14 @@ def columns(index):
     return [getattr(index, name).tolist() for name in COLUMNS]
 
 
-@pytest.mark.parametrize("damage", ARRAYS)
-def test_damaged_indexes(tmp_path, damage):
+@thrown(ARRAYS, "shard index")
+def test_damaged_indexes(tmp_path, rounds):
     original_layout(tmp_path / "data")
     path = tmp_path / "index.npz"
     fresh = columns(index_shards(tmp_path / "data", path))
     whole = path.read_bytes()
-    for rng in rounds("shard index", damage, ARRAYS):
-        path.write_bytes(damage(rng, whole))
+    for rng in rounds:
+        path.write_bytes(rounds.damage(rng, whole))
         with watched(tmp_path) as errors:
             assert columns(index_shards(tmp_path / "data", path)) == fresh
             assert columns(index_shards(tmp_path / "data", path)) == fresh
@@ -41,15 +41,15 @@ def test_an_index_that_is_a_pipe(tmp_path):
     assert not errors and (tmp_path / "index.npz").is_file()
 
 
-@pytest.mark.parametrize("damage", JSONS)
-def test_damaged_manifests(tmp_path, damage):
+@thrown(JSONS, "manifest")
+def test_damaged_manifests(tmp_path, rounds):
     original_layout(tmp_path, counts=(1, 1, 1))
     shards = sorted(tmp_path.glob("*.tar"))
     write_manifest(tmp_path, [Told(shard.name, 1) for shard in shards])
     path = tmp_path / MANIFEST
     whole = path.read_bytes()
-    for rng in rounds("manifest", damage, JSONS):
-        path.write_bytes(damage(rng, whole))
+    for rng in rounds:
+        path.write_bytes(rounds.damage(rng, whole))
         found = read_watched(list_shards, tmp_path)
         assert found in (None, shards)
 
@@ -64,21 +64,20 @@ def test_a_manifest_that_is_a_pipe_or_a_folder(tmp_path):
         (os.unlink if make is os.mkfifo else os.rmdir)(tmp_path / MANIFEST)
 
 
-@pytest.mark.parametrize("place", ["a copy", "the folder"])
-@pytest.mark.parametrize("damage", JSONS)
-def test_damaged_notes_of_copies(tmp_path, monkeypatch, damage, place):
+@thrown(JSONS, "note of a copy", "note of the folder")
+def test_damaged_notes_of_copies(tmp_path, monkeypatch, rounds):
     """With a server that answers, and with one that does not, where the folder's note is asked."""
     original_layout(tmp_path / "data", counts=(1, 1))
     folder = tmp_path / "copies"
     first = stage_shards(tmp_path / "data", folder)[0]
     whole = {path: path.read_bytes() for path in (note_of(first), note_of(folder))}
-    note = note_of(first if place == "a copy" else folder)
-    for rng in rounds("note", damage, JSONS * 2):  # each, at both places
+    note = note_of(first if rounds.kind == "note of a copy" else folder)
+    for rng in rounds:
         for find in (find_shards, not_reached):
             monkeypatch.setattr("local.shards.copies.find_shards", find)
             for path, content in whole.items():
                 path.write_bytes(content)
-            note.write_bytes(damage(rng, note.read_bytes()))
+            note.write_bytes(rounds.damage(rng, note.read_bytes()))
             with watched(tmp_path) as errors:
                 shards = stage_shards(tmp_path / "data", folder)
             if not errors:

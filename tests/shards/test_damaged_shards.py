@@ -22,7 +22,7 @@ from damaged_archives import (
     other_audio,
     tar,
 )
-from damaging import BYTES, rounds, watched
+from damaging import BYTES, thrown, watched
 from local.dataset import CropOrder
 from local.dataset.streamed import StreamedCrops
 from local.errors import RecipeError
@@ -105,14 +105,14 @@ def whole_utterances(kind):
     return dict(zip(IDS, samples, strict=True))
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("kind", ["wav", "flac"])
-def test_damaged_shards(tmp_path, kind, damage):
+@thrown(DAMAGES, "wav shard", "flac shard")
+def test_damaged_shards(tmp_path, rounds):
+    kind, damage = rounds.kind.split()[0], rounds.damage
     reading = Reading(tmp_path, kind)
     write_tar(tmp_path / "shard-000001.tar", make_members(kind, (3, 4, 5)))
     whole = make_members(kind, (0, 1, 2))
     audios = {IDS[number]: whole[2 * number][1] for number in range(3)}
-    for rng in rounds(f"{kind} shard", damage, DAMAGES):
+    for rng in rounds:
         content = damage(rng, list(whole))
         found = reading.check(content, audios, kind == "flac" and damage is not other_audio)
         if found is not None and damage is not members_lost:
@@ -127,16 +127,16 @@ def packed_after(rng, data):
 PACKED_DAMAGE = [*BYTES, packed_after]
 
 
-@pytest.mark.parametrize("damage", PACKED_DAMAGE)
-def test_damaged_packed_shards(tmp_path, damage):
+@thrown(PACKED_DAMAGE, "packed shard")
+def test_damaged_packed_shards(tmp_path, rounds):
     """Packed shards have a checksum, so nothing that comes from a damaged one is used."""
     reading = Reading(tmp_path, "wav")
     write_tar(tmp_path / "shard-000001.tar", make_members("wav", (3, 4, 5)))
     whole = make_members("wav", (0, 1, 2))
-    for rng in rounds("packed shard", damage, PACKED_DAMAGE):
-        content = damage(rng, gzip.compress(tar(whole), 1, mtime=0))
+    for rng in rounds:
+        content = rounds.damage(rng, gzip.compress(tar(whole), 1, mtime=0))
         # Where the checksum is right, the audio may be damaged; else all that comes is whole.
-        audios = {IDS[n]: b"none" if damage is packed_after else content for n in range(3)}
+        audios = {IDS[n]: b"none" if rounds.damage is packed_after else content for n in range(3)}
         found = reading.check(content, audios)
         if found is not None:
             assert sorted(found[0]) == sorted(IDS)
