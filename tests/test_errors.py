@@ -1,6 +1,7 @@
 """What goes wrong on the command line is one line on stderr, exit code 1 and no traceback."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -12,7 +13,7 @@ import torch
 
 import train_speaker_embeddings
 from conftest import RECIPE
-from local.errors import RecipeError, end_at_interrupts, one_line_errors
+from local.errors import RecipeError, end_at_interrupts, first_of, one_line_errors
 from local.files import atomic_file, atomic_folder
 from running import ECAPA, PROTOTYPE, QUICK, VERIFICATION, data_options, one_line, train, verify
 from shard_writing import member_pair, write_tar
@@ -326,3 +327,24 @@ def test_score_file_that_cannot_be_written(small, tmp_path, capsys):
     score_file = tmp_path / "file/scores.txt"
     message = one_line(capsys, verify, tmp_path, [small.shards / "dev"], lists, score_file)
     assert "scores.txt: its folder cannot be made (" in message
+
+
+@pytest.mark.parametrize(
+    "names, options, expected",
+    [
+        ([], {}, ""),
+        (["a"], {}, "a"),
+        (list("abcde"), {}, "a, b, c, d, e"),
+        (list("abcdef"), {}, "a, b, c, d, e, …"),
+        ({3: "x", 1: "y"}, {"count": 1}, "3, …"),
+        (["a: b", "c: d"], {"count": 1, "joiner": "; "}, "a: b; …"),
+    ],
+)
+def test_the_first_of_some_names(names, options, expected):
+    assert first_of(names, **options) == expected
+
+
+def test_names_are_cut_in_one_place():
+    paths = (RECIPE / "local").rglob("*.py")
+    found = [path for path in paths if re.search("[\"'], …[\"']", path.read_text(encoding="utf-8"))]
+    assert found == []

@@ -7,7 +7,7 @@ import pytest
 from damaging import ARRAYS, JSONS, read_watched, thrown, watched
 from local.errors import RecipeError
 from local.shards import index_shards, list_shards, stage_shards
-from local.shards.complete import MANIFEST, Told, write_manifest
+from local.shards.complete import MANIFEST, ManifestEntry, write_manifest
 from local.shards.copying import note_of
 from local.shards.index import COLUMNS
 from local.shards.remote import NotReached
@@ -45,7 +45,7 @@ def test_an_index_that_is_a_pipe(tmp_path):
 def test_damaged_manifests(tmp_path, rounds):
     original_layout(tmp_path, counts=(1, 1, 1))
     shards = sorted(tmp_path.glob("*.tar"))
-    write_manifest(tmp_path, [Told(shard.name, 1) for shard in shards])
+    write_manifest(tmp_path, [ManifestEntry(shard.name, 1) for shard in shards])
     path = tmp_path / MANIFEST
     whole = path.read_bytes()
     for rng in rounds:

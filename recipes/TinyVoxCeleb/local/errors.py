@@ -2,12 +2,13 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 FULL = {
@@ -44,6 +45,18 @@ class RecipeError(Exception):
         if len(line) > LONGEST:
             line = f"{line[: LONGEST * 2 // 3]} … {line[-LONGEST // 3 + 3 :]}"
         super().__init__(line)
+
+
+def first_of(names: Collection, count: int = 5, joiner: str = ", ") -> str:
+    """The first of some names, for a message, and "…" where there are more.
+
+    Example
+    -------
+    >>> first_of(["a", "b", "c"]), first_of(["a", "b", "c"], 2)
+    ('a, b, c', 'a, b, …')
+    """
+    more = ["…"] * (len(names) > count)
+    return joiner.join([*map(str, itertools.islice(names, count)), *more])
 
 
 def _escaped(match):

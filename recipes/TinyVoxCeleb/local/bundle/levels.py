@@ -6,9 +6,9 @@ import torch
 from local.corpora.speech import SAMPLE_RATE, SpeechDetector, find_network, speech_level
 from local.errors import RecipeError
 from local.shards import MappedShards, ShardIndex
+from local.shards.audio import FULL_SCALE
 
 UTTERANCES, SECONDS = 50, 10  # what is listened to: so many, and of each the beginning
-FULL_SCALE = 32768
 
 
 def check_detector() -> None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from local.corpora.decoding import AudioFile, read_info
 from local.corpora.polyphase import BLOCK_SECONDS, louder_channel, mono, resampled
 from local.corpora.quality import Level
-from local.errors import RecipeError
+from local.errors import RecipeError, first_of
 from local.layout import SAMPLE_RATE
 
 MIN_SECONDS, MAX_SECONDS = 2.0, 4.0  # of an utterance that is joined of clips
@@ -44,8 +44,8 @@ def read_headers(paths: Collection[Path]) -> list:
     if broken:
         raise RecipeError(
             f"{len(broken)} of {len(paths)} audio files cannot be read or are empty: "
-            f"{', '.join(broken[:5])}{', …' * (len(broken) > 5)}; "
-            "remove them or export them again, e.g. as WAV; nothing was written"
+            f"{first_of(broken)}; remove them or export them again, e.g. as WAV; nothing was "
+            "written"
         )
     return headers
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from local.corpora.decoding import AudioFile
 from local.corpora.quality import CHUNK, FIRST, Faults, loudest
+from local.errors import first_of
 
 BATCH = 64  # recordings that are listened to side by side
 AHEAD = 4  # batches in memory at once
@@ -76,7 +77,7 @@ class Listener:
         if mute:
             yield (
                 f"warning: {len(mute)} of {len(self._speakers)} speakers have no recording with "
-                f"speech, first {', '.join(mute[:FIRST])}: leave them out"
+                f"speech, first {first_of(mute, FIRST)}: leave them out"
             )
 
     def _listen(self, batch, last):

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from local.errors import RecipeError
+from local.errors import RecipeError, first_of
 from local.layout import SAMPLE_RATE
 
 SHORT = 0.5  # seconds: less tells little of a speaker
 NEARLY_SILENT = 0.01  # -40 dB: a peak below this, without offset, is rarely speech
 SILENT = 1 / 32768  # one step of 16 bits
-FULL_SCALE, CLIPPED = 0.999, 0.001  # share of samples at full scale in clipped audio
+CLIPPING_LEVEL = 0.999  # of full scale: from there on, a sample may have been cut off
+CLIPPED = 0.001  # share of such samples in clipped audio
 MOST_GAIN = 10.0  # 20 dB above full scale; what is louder has another scale
 CHUNK = 512  # audio samples whose level is taken together
 SECOND = 32  # chunks
@@ -39,8 +40,8 @@ class Level:
             self.samples += len(signal)
             self.low = min(self.low, float(signal.min()))
             self.high = max(self.high, float(signal.max()))
-            if self.peak >= FULL_SCALE:
-                self.at_full_scale += int(np.count_nonzero(np.abs(signal) >= FULL_SCALE))
+            if self.peak >= CLIPPING_LEVEL:
+                self.at_full_scale += int(np.count_nonzero(np.abs(signal) >= CLIPPING_LEVEL))
             second, power = loudest(signal, SECOND)
             if power > self.power:
                 self.second, self.power = second.copy(), power
@@ -118,5 +119,5 @@ class Faults:
     def lines(self, count: int) -> Iterator[str]:
         """A warning for each fault, with how many of `count` files have it."""
         for fault, files in self.files.items():
-            names = ", ".join(map(str, files[:FIRST])) + ", …" * (len(files) > FIRST)
+            names = first_of(files, FIRST)
             yield f"warning: {len(files)} of {count} files {fault}, first {names}"

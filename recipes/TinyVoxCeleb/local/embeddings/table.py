@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from local.bundle import checkpoint_digest, find_bundle
-from local.errors import RecipeError
+from local.errors import RecipeError, first_of
 from local.files import atomic_file
 from local.layout import utterance_key
 from local.stored import parse_json, read_arrays
@@ -63,7 +63,7 @@ class Embeddings:
             absent = list(dict.fromkeys(absent))
             raise RecipeError(
                 f"{where + ': ' if where else ''}{len(absent)} utterances are in no shard, first "
-                f"{', '.join(absent[:5])}; name the shards that hold them, or mend the list"
+                f"{first_of(absent)}; name the shards that hold them, or mend the list"
             )
         return np.array(rows, dtype=np.int64)
 
@@ -78,14 +78,14 @@ class Embeddings:
         double = [key for key, count in collections.Counter(self.ids).items() if count > 1]
         if double:
             raise RecipeError(
-                f"{where}: {len(double)} ids come twice, first {', '.join(double[:5])}: expected "
+                f"{where}: {len(double)} ids come twice, first {first_of(double)}: expected "
                 "each utterance once; write the shards anew"
             )
         finite = np.isfinite(self.vectors).all(axis=1)
         if not finite.all():
             bad = [self.ids[row] for row in np.flatnonzero(~finite)]
             raise RecipeError(
-                f"{where}: {len(bad)} embeddings are not finite, e.g. {', '.join(bad[:5])}: the "
+                f"{where}: {len(bad)} embeddings are not finite, e.g. {first_of(bad)}: the "
                 "network has diverged; train with a lower learning_rate"
             )
         return self

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
-from local.errors import RecipeError
+from local.errors import RecipeError, first_of
 from local.scoring.decisions import Calibration, as_columns
 from local.scoring.trials import TrialList, check_both_kinds
 
@@ -179,4 +179,4 @@ def fit_weighted(scores, labels, measures, prior):
 
 
 def _some(names):
-    return f"the speakers {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
+    return f"the speakers {first_of(names, 3)}"

@@ -4,7 +4,7 @@ import collections
 import itertools
 from collections.abc import Iterable
 
-from local.errors import RecipeError
+from local.errors import RecipeError, first_of
 from local.layout import utterance_key
 from local.scoring.lines import brief
 from local.scoring.trials import TrialList
@@ -34,7 +34,7 @@ def find_utterances(trials: TrialList, keys: Iterable[str]) -> TrialList:
     if missing := dict.fromkeys(name for name in absent if name not in meant):
         pairs = zip(*trials.utterances(), strict=True)
         count = sum(not missing.keys().isdisjoint(pair) for pair in pairs)
-        first = ", ".join(map(brief, list(missing)[:5]))
+        first = first_of([*map(brief, missing)])
         raise RecipeError(
             f"{trials.path}: {count} of {len(trials)} trials name utterances that are in no shard, "
             f"{len(missing)} in all, first {first}; name the shards that hold them, or mend the "

@@ -5,9 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from local.errors import RecipeError
-
-NAMED = 5  # of what is shared: so many are listed
+from local.errors import RecipeError, first_of
 
 
 def known_speakers(dev: Iterable[str], *others: Iterable[str]) -> list[str]:
@@ -25,10 +23,10 @@ def shared_ids(splits: dict[str, list[str]]) -> str:
     told = []
     others = [named.get(split, []) for split in ("train", "val")]
     if known := known_speakers(named.get("dev", []), *others):
-        told.append(f"dev speakers that are in train or val too: {len(known)} ({_few(known)})")
+        told.append(f"dev speakers that are in train or val too: {len(known)} ({first_of(known)})")
     for first, second in itertools.combinations(named, 2):
         if both := sorted(named[first] & named[second]):
-            told.append(f"utterances both in {first} and {second}: {len(both)} ({_few(both)})")
+            told.append(f"utterances both in {first} and {second}: {len(both)} ({first_of(both)})")
     return "; ".join(told)
 
 
@@ -47,10 +45,6 @@ def check_apart(splits: dict[str, list[str]], allow: bool) -> str:
             "without them, or let it be with allow_shared_ids"
         )
     return found
-
-
-def _few(names):
-    return ", ".join(names[:NAMED]) + ", …" * (len(names) > NAMED)
 
 
 def same_audio(splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
@@ -86,7 +80,7 @@ def same_audio(splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
             continue
         pairs[where].append(f"{split}/{one} = {other_split}/{other}")
     return "; ".join(
-        f"recordings with the same audio {where}: {len(names)} ({_few(names)})"
+        f"recordings with the same audio {where}: {len(names)} ({first_of(names)})"
         for where, names in pairs.items()
         if names
     )

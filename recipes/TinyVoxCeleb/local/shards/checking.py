@@ -16,13 +16,12 @@ from local.corpora.decoding import AudioFile, count_frames, with_count
 from local.corpora.listening import Listener
 from local.corpora.quality import Faults, Level
 from local.corpora.truncation import data_chunk, truncation
-from local.errors import RecipeError
+from local.errors import RecipeError, first_of
 from local.layout import SAMPLE_RATE
 from local.shards.audio import FULL_SCALE, to_int16
 from local.shards.headers import HEAD, find_pcm
 
 IN_FLIGHT = 64 << 20  # bytes of files that are read ahead: half an hour of 16 bits
-NAMED = 5  # of files that are wrong: so many are listed
 
 
 @dataclass(frozen=True)
@@ -153,9 +152,8 @@ class Findings:
 def report_faults(faults: list[tuple[Path, str]], count: int) -> None:
     """Raise a RecipeError that tells of all files that are wrong, if any, of so many."""
     if faults:
-        first = "; ".join(f"{path}: {fault}" for path, fault in faults[:NAMED])
+        first = first_of([f"{path}: {fault}" for path, fault in faults], joiner="; ")
         raise RecipeError(
-            f"{len(faults)} of {count} audio files cannot go into shards: {first}"
-            f"{'; …' * (len(faults) > NAMED)}; export them again or remove them; nothing was "
-            "written"
+            f"{len(faults)} of {count} audio files cannot go into shards: {first}; export them "
+            "again or remove them; nothing was written"
         )

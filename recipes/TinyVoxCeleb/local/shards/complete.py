@@ -15,18 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from local.errors import RecipeError
+from local.errors import RecipeError, first_of
 from local.files import atomic_file
 from local.shards.addresses import ARCHIVES, public, shard_name
 from local.stored import parse_json
 
 MANIFEST = "shards.json"
 DIGEST = 16  # bytes of the SHA-256 of 16-bit samples
-NAMED = 5  # of what is missing: so many are listed
 
 
 @dataclass(frozen=True)
-class Told:
+class ManifestEntry:
     """What a manifest tells of a shard; None for what it does not tell."""
 
     name: str  # under which the shard was written
@@ -40,10 +39,11 @@ class Told:
         The bytes of a shard that was packed or renamed since are not compared.
         """
         size = size_of(stamp) if shard_name(shard) == self.name else None
-        for found, told, what in ((size, self.bytes, "bytes"), (samples, self.samples, "samples")):
-            if None not in (found, told) and found != told:
+        pairs = (size, self.bytes, "bytes"), (samples, self.samples, "samples")
+        for found, expected, what in pairs:
+            if None not in (found, expected) and found != expected:
                 raise RecipeError(
-                    f"{public(shard)}: holds {found:,} {what} where {MANIFEST} tells {told:,}; "
+                    f"{public(shard)}: holds {found:,} {what} where {MANIFEST} tells {expected:,}; "
                     "copy it again"
                 )
 
@@ -54,13 +54,13 @@ def size_of(stamp: str | None) -> int | None:
     return int(size) if size.isdigit() else None
 
 
-def write_manifest(folder: Path, shards: Iterable[Told]) -> None:
+def write_manifest(folder: Path, shards: Iterable[ManifestEntry]) -> None:
     """Tell beside shards which there are; their bytes are those that are there now."""
     values = {}
-    for told in shards:
-        values[told.name] = {"samples": told.samples, "bytes": _size(folder / told.name)}
-        if told.digests is not None:
-            values[told.name]["audio"] = base64.b64encode(told.digests.tobytes()).decode()
+    for entry in shards:
+        values[entry.name] = {"samples": entry.samples, "bytes": _size(folder / entry.name)}
+        if entry.digests is not None:
+            values[entry.name]["audio"] = base64.b64encode(entry.digests.tobytes()).decode()
     with atomic_file(folder / MANIFEST) as fout:
         fout.write(json.dumps({"shards": values}, indent=1) + "\n")
 
@@ -69,20 +69,20 @@ def _size(path):
     return path.stat().st_size if path.exists() else None
 
 
-def read_manifests(shards: Iterable[Path | str]) -> dict[Path | str, Told]:
+def read_manifests(shards: Iterable[Path | str]) -> dict[Path | str, ManifestEntry]:
     """What the manifests beside those of the shards that are local tell of them."""
     local = [shard for shard in shards if isinstance(shard, Path)]
-    told = {}
+    entries = {}
     for folder in dict.fromkeys(shard.parent for shard in local):
         if (path := folder / MANIFEST).is_file():
-            told[folder] = _parse(path.read_bytes(), path)
-    found = {shard: told.get(shard.parent, {}).get(_plain(shard.name)) for shard in local}
-    return {shard: told for shard, told in found.items() if told}
+            entries[folder] = _parse(path.read_bytes(), path)
+    found = {shard: entries.get(shard.parent, {}).get(_plain(shard.name)) for shard in local}
+    return {shard: entry for shard, entry in found.items() if entry}
 
 
 def check_complete(
     folder: Path | str, shards: list[Path | str], manifest: bytes | None = None
-) -> dict[Path | str, Told]:
+) -> dict[Path | str, ManifestEntry]:
     """Check that no shard of a folder is missing, and that none is there twice.
 
     `manifest` is the content of the folder's manifest, None where there is none: it knows the
@@ -99,10 +99,10 @@ def check_complete(
     found = {_plain(shard_name(shard)): shard for shard in shards}
     where = f"{public(folder)}: {MANIFEST} tells of {len(known)} shards, "
     if missing := sorted(set(known) - set(found)):
-        raise RecipeError(f"{where}and {_few(missing)} missing; copy the folder again")
+        raise RecipeError(f"{where}and {_are(missing)} missing; copy the folder again")
     if set(found) - set(known):  # added later: numbered on
         _check_numbers(public(folder), names)
-    return {found[name]: told for name, told in known.items()}
+    return {found[name]: entry for name, entry in known.items()}
 
 
 def _by_number(names):
@@ -127,15 +127,13 @@ def _check_numbers(folder, names):
     if absent:
         raise RecipeError(
             f"{folder}: {len(numbered)} of {max(numbered) + 1} shards are there, "
-            f"{_few([f'shard-{number:06d}' for number in absent])} missing; copy the folder again, "
+            f"{_are([f'shard-{number:06d}' for number in absent])} missing; copy the folder again, "
             "or name those to be read: shard-{000000..000003}.tar"
         )
 
 
-def _few(names):
-    listed = ", ".join(names[:NAMED])
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{listed}{more} {'is' if len(names) == 1 else 'are'}"
+def _are(names):
+    return f"{first_of(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _plain(name):
@@ -157,8 +155,8 @@ def _parse_shard(name, samples=None, bytes=None, audio=None, **_):
         if not (number is None or (type(number) is int and number >= 0)):
             raise TypeError(f"{name} is to have a number of samples and bytes, not {number!r}")
     if audio is None:
-        return Told(name, samples, bytes)
+        return ManifestEntry(name, samples, bytes)
     digests = np.frombuffer(base64.b64decode(audio, validate=True), np.uint8)
     if samples is None or digests.size != samples * DIGEST:
         raise ValueError(f"{name} has digests of {digests.size // DIGEST} samples, not {samples}")
-    return Told(name, samples, bytes, digests.reshape(samples, DIGEST))
+    return ManifestEntry(name, samples, bytes, digests.reshape(samples, DIGEST))

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from local.errors import RecipeError
 from local.files import atomic_file, exclusive
 from local.shards.addresses import ARCHIVES, is_pipe, public, shard_name, split_sources
-from local.shards.complete import Told, write_manifest
+from local.shards.complete import ManifestEntry, write_manifest
 from local.shards.copying import Copy, note_of, read_note
 from local.shards.remote import NotReached
 from local.shards.sources import find_shards, stamps_of
@@ -55,10 +55,10 @@ def plan_copies(
         versions = stamps_of(shards)
     except NotReached as failure:
         return _find_copies(sources, folder, failure)
-    told = dict(collections.ChainMap(*manifests))
+    entries = dict(collections.ChainMap(*manifests))
     for shard, version in zip(shards, versions, strict=True):
-        if shard in told:
-            told[shard].check(shard, version)
+        if shard in entries:
+            entries[shard].check(shard, version)
     if unpacked:  # nobody knows whether a command gives the same again
         versions = [version or None for version in versions]
     copies = zip(shards, _names(shards, unpacked), versions, strict=True)
@@ -68,7 +68,7 @@ def plan_copies(
         [len(of_source) for of_source in found],
         sources,
         unpacked,
-        told=told,
+        entries=entries,
     )
 
 
@@ -116,7 +116,7 @@ class Copies:
     sources: list[str | Path]
     unpacked: bool = True
     failure: NotReached | None = None  # why nothing can be copied now
-    told: dict[Path | str, Told] = field(default_factory=dict)  # by the sources' manifests
+    entries: dict[Path | str, ManifestEntry] = field(default_factory=dict)  # of the sources
 
     @property
     def shards(self) -> list[Path]:
@@ -164,9 +164,11 @@ class Copies:
             json.dump(values, fout)
 
     def _write_manifest(self):
-        copies = ((copy.place.name, self.told.get(copy.shard)) for copy in self.copies)
-        told = (replace(told, name=name) if told else Told(name) for name, told in copies)
-        write_manifest(self.folder, told)
+        copies = ((copy.place.name, self.entries.get(copy.shard)) for copy in self.copies)
+        entries = (
+            replace(entry, name=name) if entry else ManifestEntry(name) for name, entry in copies
+        )
+        write_manifest(self.folder, entries)
 
     def _remove_old(self):
         places, origins = set(self.shards), {_origin(copy.shard) for copy in self.copies}

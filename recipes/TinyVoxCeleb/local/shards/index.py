@@ -17,7 +17,7 @@ from tqdm import tqdm
 from local.errors import RecipeError
 from local.files import atomic_file, remove_leftovers
 from local.shards.addresses import public
-from local.shards.complete import DIGEST, Told, read_manifests
+from local.shards.complete import DIGEST, ManifestEntry, read_manifests
 from local.shards.headers import Sample, read_headers
 from local.shards.sources import can_be_mapped, find_shards, open_shard, stamps_of
 from local.stored import parse_json, read_arrays
@@ -69,13 +69,13 @@ def index_shards(
     source: str | Path | list[Path | str],
     index_file: str | Path | None = None,
     name: str = "",
-    told: dict[Path | str, Told] | None = None,
+    entries: dict[Path | str, ManifestEntry] | None = None,
 ) -> ShardIndex:
     """Read and check what the shards of one split hold, without decoding any audio.
 
     The source is one that `list_shards` takes, or the list that it gives. The index is kept in
     `index_file`, and read from there while the shards are as they were. `name` is that of the
-    split, for the progress bar. `told` is what manifests tell of shards, beyond those beside them.
+    split, for the progress bar. `entries` are of other manifests than those beside the shards.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def index_shards(
     shards, beside = (
         (source, read_manifests(source)) if isinstance(source, list) else find_shards(source)
     )
-    told = {**(told or {}), **beside}
+    entries = {**(entries or {}), **beside}
     found = stamps_of(shards)
     state = [*map(str, shards), *found]
     if not all(found):
@@ -103,15 +103,15 @@ def index_shards(
                 np.savez(fout, state=np.array(json.dumps(state)), **columns)
     if not len(columns["sample_ids"]):
         raise RecipeError(f"{public(shards[0])}: the shards hold no samples")
-    return ShardIndex(shards, found, **columns, digests=_digests(shards, found, columns, told))
+    return ShardIndex(shards, found, **columns, digests=_digests(shards, found, columns, entries))
 
 
-def _digests(shards, stamps, columns, told):
+def _digests(shards, stamps, columns, entries):
     """The digests of all utterances, once all shards are found to be as their manifests tell."""
     digests = [np.zeros((0, DIGEST), np.uint8)]
     counts = np.bincount(columns["shard"], minlength=len(shards)).tolist()
     for shard, stamp, count in zip(shards, stamps, counts, strict=True):
-        known = told.get(shard)
+        known = entries.get(shard)
         if known:
             known.check(shard, stamp, count)
         unknown = known is None or known.digests is None
@@ -123,9 +123,9 @@ def _read(index_file, state):
     """The columns, or None where there are none for these shards."""
     try:
         kept = read_arrays(index_file, ["state", *COLUMNS])
-        told, kinds = kept.pop("state"), [(kept[n].dtype.kind, kept[n].shape) for n in COLUMNS]
+        made_from, kinds = kept.pop("state"), [(kept[n].dtype.kind, kept[n].shape) for n in COLUMNS]
         length = kept["sample_ids"].shape[:1]
-        if kinds == [(kind, length) for kind in "Siiiiii"] and parse_json(str(told)) == state:
+        if kinds == [(kind, length) for kind in "Siiiiii"] and parse_json(str(made_from)) == state:
             return kept
     except (RecipeError, ValueError):
         pass  # absent, damaged, or of another version

@@ -45,7 +45,7 @@ def prepare_split(
     try:
         sources = split_sources(source)
         groups = on_main(_find, sources, staged, cache, mapped)
-        shards, counts, told = [], [], {}
+        shards, counts, entries = [], [], {}
         for group in groups:
             if isinstance(group, Copies):
                 run_once_per_node(group.complete, [])
@@ -54,8 +54,8 @@ def prepare_split(
             else:
                 shards += group[0]
                 counts.append(len(group[0]))
-                told |= group[1]
-        index = on_main(index_shards, shards, Path(index_folder) / f"{split}.npz", split, told)
+                entries |= group[1]
+        index = on_main(index_shards, shards, Path(index_folder) / f"{split}.npz", split, entries)
         if any(isinstance(group, Copies) for group in groups):
             # Each machine has copies of its own, which were written at another time.
             index = dataclasses.replace(index, stamps=stamps_of(shards))

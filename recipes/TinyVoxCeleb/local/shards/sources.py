@@ -19,7 +19,7 @@ from local.shards.addresses import (
     shard_name,
     split_sources,
 )
-from local.shards.complete import MANIFEST, Told, check_complete, read_manifests
+from local.shards.complete import MANIFEST, ManifestEntry, check_complete, read_manifests
 from local.shards.kinds import HEAD, is_packed
 from local.shards.remote import list_links, open_remote, remote_stamp
 
@@ -45,12 +45,12 @@ def list_shards(source: str | Path) -> list[Path | str]:
     return find_shards(source)[0]
 
 
-def find_shards(source: str | Path) -> tuple[list[Path | str], dict[Path | str, Told]]:
+def find_shards(source: str | Path) -> tuple[list[Path | str], dict[Path | str, ManifestEntry]]:
     """The shards of one split, see `list_shards`, and what manifests tell of those that have one.
 
     The manifest of URLs is that of the folder's listing: of those that are named it is not asked.
     """
-    shards, told = [], {}
+    shards, entries = [], {}
     for part in split_sources(source):
         for name in expand_braces(part):
             if is_pipe(name):
@@ -60,15 +60,15 @@ def find_shards(source: str | Path) -> tuple[list[Path | str], dict[Path | str, 
             else:
                 found = _list_url(name)
             shards += found[0]
-            told |= found[1]
-    return shards, told
+            entries |= found[1]
+    return shards, entries
 
 
 def _list_local(path):
     if path.name.endswith(ARCHIVES) and not path.is_dir():
         if not path.is_file():
             raise RecipeError(f"{path}: no such shard; check the folder and the numbers")
-        shards, told = [path], read_manifests([path])
+        shards, entries = [path], read_manifests([path])
     else:
         shards = sorted(found for found in path.glob("shard-*") if found.name.endswith(ARCHIVES))
         if not shards:
@@ -79,10 +79,10 @@ def _list_local(path):
         if manifest.exists():
             with open_stored(manifest) as file:
                 content = file.read()
-        told = check_complete(path, shards, content)
-    for shard, values in told.items():
+        entries = check_complete(path, shards, content)
+    for shard, values in entries.items():
         values.check(shard, stamp_of(shard))
-    return shards, told
+    return shards, entries
 
 
 def _list_url(url):

@@ -19,7 +19,7 @@ from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
 from local.shards.apart import check_apart, same_audio
 from local.shards.checking import Findings, read_recordings, report_faults
-from local.shards.complete import DIGEST, Told, write_manifest
+from local.shards.complete import DIGEST, ManifestEntry, write_manifest
 from local.shards.headers import AUDIO_TYPES
 from local.shards.index import index_shards
 from local.shards.sources import list_shards
@@ -117,7 +117,7 @@ def _write_split(folder, split, paths, classes, size, check, findings):
     count = -(-len(paths) // size)
     width = max(4, len(str(size - 1)))
     digests = np.zeros((len(paths), DIGEST), np.uint8)  # they stay so where nothing is decoded
-    speakers, frames, told, faults = set(), 0, [], []
+    speakers, frames, entries, faults = set(), 0, [], []
     progress = tqdm(total=len(paths), desc=f"{split} shards", unit="utt", dynamic_ncols=True)
     recordings = read_recordings(paths, check)
     for number in range(count):
@@ -145,10 +145,10 @@ def _write_split(folder, split, paths, classes, size, check, findings):
                 speakers.add(sample["speaker_id"])
                 frames += sample["num_frames"]
         rows = digests[number * size : (number + 1) * size]
-        told.append(Told(name, len(chunk), digests=rows if check else None))
+        entries.append(ManifestEntry(name, len(chunk), digests=rows if check else None))
     progress.close()
     if not faults:
-        write_manifest(folder, told)
+        write_manifest(folder, entries)
         who = "unnamed" if split == "eval" else f"{len(speakers)}"
         hours = frames / SAMPLE_RATE / 3600
         print(f"{split}: {len(paths)} utterances, {hours:.2f} h, {who} speakers")
