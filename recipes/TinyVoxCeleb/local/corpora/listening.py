@@ -12,7 +12,7 @@ from local.corpora.quality import CHUNK, FIRST, Faults, loudest
 from local.errors import first_of
 
 BATCH = 64  # recordings that are listened to side by side
-AHEAD = 4  # batches in memory at once
+AHEAD = 16  # batches in memory at once: those that come while torch is loaded
 # Chunks of the loudest part, and how many of them have to be speech. Of 1,050 recordings of speech
 # nine in ten need no more than the first; noise, hum, clicks and tunes have none there.
 PARTS = ((8, 3), (32, 4))
