@@ -102,7 +102,7 @@ class TextLogger(FileTrainLogger):
     Example
     -------
     >>> path = getfixture("tmp_path") / "train_log.txt"
-    >>> _ = path.write_text("epoch: 1 - test eer: 0.5\\nepoch: 2 - test eer: 0.4\\nepoch: 3 - te")
+    >>> _ = path.write_text("epoch: 1 - test eer: 0.5\\nepoch: 2 - test eer: 0.4\\nepoch: 3 - ")
     >>> TextLogger(path).log_stats({"epoch": 2}, test_stats={"eer": 2.5})
     >>> path.read_text().splitlines()
     ['epoch: 1 - test eer: 0.5', 'epoch: 2 - test eer: 2.50']
