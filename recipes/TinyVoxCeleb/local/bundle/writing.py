@@ -189,9 +189,10 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
     contents |= {decision["backend"]: arrays.getvalue(), "decision.json": text.encode()}
     remove_leftovers(folder)
     there = all(_is_there(folder / name, content) for name, content in contents.items())
-    if there and len(list(folder.glob(BACKENDS))) == 1:
+    lock = folder / ".decision.lock"
+    if there and len(list(folder.glob(BACKENDS))) == 1 and not lock.exists():
         return  # also where the folder can only be read
-    with exclusive(folder / ".decision.lock"):
+    with exclusive(lock):
         for name, content in contents.items():
             _write_if_new(folder / name, content)
         for path in folder.glob(BACKENDS):
