@@ -1,11 +1,12 @@
 """Train what is compared, score it, and write docs/results.md.
 
 > python -m benchmarks.limited_data --data_folder tiny-librispeech \
->     --channels_folder tiny-librispeech-channels --unseen_folder arabic-speakers \
->     --output_folder results/limited_data
+>     --channels_folder tiny-librispeech-channels --calls_folder phone-calls \
+>     --moods_folder emodb --unseen_folder arabic-speakers --output_folder results/limited_data
 
 Finished rows are in benchmarks/limited_data.csv and are not computed again; an interrupted run
-carries on. The folders are in the tiny-voxceleb layout, the last one has a folder a speaker.
+carries on. The folders are in the tiny-voxceleb layout; that of `--unseen_folder` has a folder a
+speaker.
 """
 
 import argparse
@@ -14,28 +15,27 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.limited_data.corpora import corpora, write_subset, write_unseen
+from benchmarks.limited_data.corpora import corpora, write_dev_only, write_subset, write_unseen
 from benchmarks.limited_data.document import write_document
 from benchmarks.limited_data.experiments import ALL, EXPERIMENTS, SEEDS, TABLES
+from benchmarks.limited_data.lists import LISTS
 from benchmarks.limited_data.rows import Rows
 from benchmarks.limited_data.runs import run
 from local.errors import RecipeError, one_line_errors
-from local.shards import write_shards
 
 ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("data", "channels", "calls", "moods", "unseen")
 
 
 def prepare(args, experiments):
     """Write the shards that the experiments need; ALL have those of the dev list."""
     for count in sorted({ALL, *(experiment.speakers for experiment in experiments)}):
         write_subset(args.data_folder, corpora(args.output_folder, count)["train"], count)
-    lists = corpora(args.output_folder)
-    channels = lists["channels"]
-    if not (channels / "corpus").exists():
-        channels.mkdir(parents=True, exist_ok=True)
-        (channels / "corpus").symlink_to(args.channels_folder)
-    write_shards(channels / "corpus", channels / "corpus/tiny_meta.csv", channels / "shards")
-    write_unseen(args.unseen_folder, lists["unseen"])
+    for name, folder in corpora(args.output_folder).items():
+        if name == "unseen":
+            write_unseen(args.unseen_folder, folder)
+        elif name not in ("train", "dev"):
+            write_dev_only(getattr(args, f"{name}_folder"), folder)
 
 
 def measure(args, rows, experiments):
@@ -56,10 +56,10 @@ def measure(args, rows, experiments):
                 experiment, seed = jobs[job]
                 row = job.result()
                 rows.add(row)
+                eers = (f"{one.title} {row[f'{key}_eer']}" for key, one in LISTS.items())
                 print(
-                    f"{number}/{len(jobs)} {experiment.name}, seed {seed}: dev EER "
-                    f"{row['dev_eer']} %, -channels {row['channels_eer']} %, unseen "
-                    f"{row['unseen_eer']} %, {row['cpu_minutes']} CPU minutes",
+                    f"{number}/{len(jobs)} {experiment.name}, seed {seed}: choice {row['choice']}, "
+                    f"EER in % {', '.join(eers)}; {row['cpu_minutes']} CPU minutes",
                     flush=True,
                 )
         except BaseException:
@@ -78,7 +78,7 @@ def _run(args, experiment, seed):
 def main():
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("data", "channels", "unseen", "output"):
+    for name in (*FOLDERS, "output"):
         parser.add_argument(f"--{name}_folder", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side, of a thread each")
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=TABLES)
@@ -89,7 +89,7 @@ def main():
     parser.add_argument("overrides", nargs="*", help="after --: goes to each training")
     args = parser.parse_args()
     with one_line_errors(debug=False):
-        for name in ("data_folder", "channels_folder", "unseen_folder", "output_folder"):
+        for name in (f"{name}_folder" for name in (*FOLDERS, "output")):
             setattr(args, name, getattr(args, name).absolute())
             if name != "output_folder" and not getattr(args, name).is_dir():
                 raise RecipeError(f"--{name} {getattr(args, name)}: no such folder")

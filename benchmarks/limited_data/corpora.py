@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.limited_data.experiments import ALL
+from benchmarks.limited_data.lists import CORPORA
 from local.corpora.trial_lists import make_trials, write_trials
 from local.files import atomic_folder
 from local.layout import META_FILE
@@ -18,12 +19,11 @@ TOLD = ("gender", "nationality")  # of speakers, in the metadata
 
 
 def corpora(output_folder, speakers=ALL):
-    """Where corpora and shards lie, for training on some speakers ("train") and for each list."""
+    """Where corpora and shards lie, for training on some speakers ("train") and of the suite."""
     folders = {
         "train": f"{speakers}_speakers",
         "dev": f"{ALL}_speakers",
-        "channels": "channels",
-        "unseen": "unseen",
+        **{name: name for name in CORPORA if name != "dev"},
     }
     return {name: output_folder / "data" / folder for name, folder in folders.items()}
 
@@ -70,6 +70,15 @@ def _write_val_trials(source, target, speakers):
     kept = (speakers.issuperset(pair) for pair in zip(*trials.speakers(), strict=True))
     columns = zip(trials.labels, *trials.pairs(), strict=True)
     write_trials(target, itertools.compress(columns, kept))
+
+
+def write_dev_only(data, folder):
+    """Write shards of a corpus in the tiny-voxceleb layout that nothing is trained on."""
+    corpus = folder / "corpus"
+    if not corpus.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        corpus.symlink_to(data)
+    write_shards(corpus, corpus / META_FILE, folder / "shards")
 
 
 def write_unseen(data, folder):

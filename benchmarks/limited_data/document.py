@@ -4,21 +4,21 @@ import re
 
 import matplotlib.pyplot as plt
 
+from benchmarks.limited_data.lists import LISTS
 from benchmarks.limited_data.rows import column, mean
 from local.files import atomic_file
-
-LISTS = {"channels": "-channels", "dev": "tiny-librispeech", "unseen": "arabic-speakers"}
 
 
 def write_document(path, tables):
     """Put the tables between their marks in the document, and draw the plots beside it.
 
     The marks are lines ``<!-- table NAME -->`` and ``<!-- end -->``. A table, by its name, has
-    pairs of an Experiment and its rows.
+    pairs of an Experiment and its rows; that of the costs has those of the networks.
     """
     text = path.read_text(encoding="utf-8")
-    for name, measured in tables.items():
-        lines = "\n".join(_table(name, measured))
+    parts = {name: _table(name, measured) for name, measured in tables.items()}
+    for name, lines in (parts | {"costs": _costs(tables["networks"])}).items():
+        lines = "\n".join(lines)
         marks = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = marks.sub(lambda match, lines=lines: f"{match[1]}\n{lines}\n\n{match[2]}", text)
     with atomic_file(path) as fout:
@@ -29,17 +29,26 @@ def write_document(path, tables):
 
 def _table(name, measured):
     first = "training speakers" if name == "speakers" else "recipe"
-    lists = " | ".join(f"EER, {name}" for name in LISTS.values())
-    yield f"| {first} | {lists} | minDCF, -channels | val EER | CPU min |"
-    yield f"|---|{'---|' * (len(LISTS) + 3)}"
+    lists = " | ".join(one.title for one in LISTS.values())
+    yield f"| {first} | choice | {lists} | CPU min |"
+    yield f"|---|{'---|' * (len(LISTS) + 2)}"
     for experiment, rows in measured:
-        if not rows:
-            continue
-        cells = [experiment.name, *(_eer(rows, key) for key in LISTS)]
-        cells += [f"{mean(rows, 'channels_mindcf'):.2f}", f"{mean(rows, 'val_eer'):.1f}"]
-        yield f"| {' | '.join(cells)} | {mean(rows, 'cpu_minutes'):.1f} |"
+        if rows:
+            cells = [experiment.name, _seeds(rows, "choice"), *(_eer(rows, key) for key in LISTS)]
+            yield f"| {' | '.join(cells)} | {mean(rows, 'cpu_minutes'):.1f} |"
     yield ""
     yield _commits(measured)
+
+
+def _costs(measured):
+    """minDCF and Cllr of each list, means of the seeds."""
+    yield f"| recipe | {' | '.join(one.title for one in LISTS.values())} |"
+    yield f"|---|{'---|' * len(LISTS)}"
+    for experiment, rows in measured:
+        if rows:
+            means = ([mean(rows, f"{key}_{name}") for name in ("mindcf", "cllr")] for key in LISTS)
+            cells = (f"{mindcf:.2f}, {cllr:.2f}" for mindcf, cllr in means)
+            yield f"| {experiment.name} | {' | '.join(cells)} |"
 
 
 def _commits(measured):
@@ -55,12 +64,16 @@ def _commits(measured):
 
 def _eer(rows, key):
     """Mean, the seeds, and the mean bounds of the intervals."""
-    values = column(rows, f"{key}_eer")
-    seeds = f" ({', '.join(f'{value:.1f}' for value in values)})" if len(values) > 1 else ""
-    cell = f"**{mean(rows, f'{key}_eer'):.1f}**{seeds}"
+    cell = _seeds(rows, f"{key}_eer")
     if any(row[f"{key}_low"] == "" for row in rows):
         return cell
     return f"{cell}; {mean(rows, f'{key}_low'):.0f}-{mean(rows, f'{key}_high'):.0f}"
+
+
+def _seeds(rows, name):
+    values = column(rows, name)
+    seeds = f" ({', '.join(f'{value:.1f}' for value in values)})" if len(values) > 1 else ""
+    return f"**{mean(rows, name):.1f}**{seeds}"
 
 
 def _plot_ablation(path, measured):
@@ -72,7 +85,7 @@ def _plot_ablation(path, measured):
             colour = "C1" if place == len(measured) - 1 else "C0"
             axis.barh(place, mean(rows, f"{key}_eer"), color=colour, height=0.6)
             axis.plot(values, [place] * len(values), "k.", markersize=4)
-        axis.set_xlabel(f"dev EER, {LISTS[key]} [%]")
+        axis.set_xlabel(f"dev EER, {LISTS[key].title} [%]")
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(measured)), [experiment.name for experiment, _ in measured])
     _save(figure, path)
@@ -88,7 +101,7 @@ def _plot_speakers(path, measured):
                 for experiment, rows in measured
                 if rows and experiment.hparams == name
             )
-            label = f"{name}, {LISTS[key]}"
+            label = f"{name}, {LISTS[key].title}"
             axis.plot(*zip(*points, strict=True), f"o{style}", color=f"C{number}", label=label)
     axis.set_xscale("log", base=2)
     counts = sorted({experiment.speakers for experiment, _ in measured})

@@ -5,13 +5,12 @@ import statistics
 import threading
 from collections import Counter
 
+from benchmarks.limited_data.lists import LISTS, MEASURES
 from local.files import atomic_file
 
 COLUMNS = (
     *("hparams", "file", "options", "speakers", "seed", "commit", "cpu_minutes", "val_eer"),
-    *("dev_eer", "dev_low", "dev_high", "dev_mindcf"),
-    *("channels_eer", "channels_low", "channels_high", "channels_mindcf"),
-    *("unseen_eer", "unseen_low", "unseen_high", "unseen_mindcf"),
+    *("choice", *(f"{key}_{name}" for key in LISTS for name in MEASURES)),
 )
 
 

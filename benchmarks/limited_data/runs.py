@@ -6,18 +6,18 @@ import subprocess
 import sys
 
 from benchmarks import RECIPE
+from benchmarks.limited_data.lists import CORPORA, measure
+from local.embeddings import read_embeddings
 from local.files import atomic_file
 from local.results import read_results
 from local.training.loggers import read_train_log
-
-LISTS = ("dev", "channels", "unseen")  # names of their columns in the rows
 
 
 def run(experiment, seed, data, folder, log):
     """Train an Experiment in a folder, unless that is done, and score; returns a row.
 
-    The data are the corpora with shards: "train", and those of LISTS. The log is an open file that
-    gets what the commands print.
+    The data are the corpora with shards: "train", and those of the suite. The log is an open file
+    that gets what the commands print.
     """
     corpus = data["train"]
     command = ["train_speaker_embeddings.py", experiment.path, *experiment.options]
@@ -26,11 +26,22 @@ def run(experiment, seed, data, folder, log):
     command += ["--dev_trials_path", corpus / "corpus/dev_trials.txt"]
     command += ["--random_seed", seed, "--device", "cpu", "--noprogressbar"]
     _call(command, log, _cpu_record(folder))
-    row = {**experiment.settings, "seed": seed, "commit": _commit(), **_training(folder)}
-    for name in LISTS:
-        metrics = score(folder, data[name], folder / f"{name}_scores.txt", log)
-        row |= {f"{name}_{key}": value for key, value in _columns(metrics).items()}
-    return row
+    row = {**experiment.settings, "seed": seed, "commit": commit(), **_training(folder)}
+    embeddings = {name: _embed(folder, data[name], name, log) for name in CORPORA}
+    return row | measure(embeddings, {name: trials_of(data[name]) for name in CORPORA})
+
+
+def trials_of(corpus):
+    """The trial list of a corpus of the suite."""
+    return corpus / "corpus/dev_trials.txt"
+
+
+def _embed(run, corpus, name, log):
+    path = run / f"suite/{name}.npz"
+    path.parent.mkdir(exist_ok=True)
+    command = ["-m", "local.embeddings", run, "--shards", corpus / "shards/dev", "--out", path]
+    _call([*command, "--device", "cpu", "--num_workers", 0], log)
+    return read_embeddings(path, run)
 
 
 def score(folder, corpus, score_file, log, *options):
@@ -42,7 +53,7 @@ def score(folder, corpus, score_file, log, *options):
     """
     command = ["speaker_verification.py", "hparams/verification.yaml", "--checkpoint", folder]
     command += ["--shards_dirs_to_evaluate", corpus / "shards/dev", "--device", "cpu"]
-    command += ["--trial_lists", corpus / "corpus/dev_trials.txt", "--score_file", score_file]
+    command += ["--trial_lists", trials_of(corpus), "--score_file", score_file]
     _call([*command, "--num_workers", 0, *options], log)
     (measured,) = read_results(score_file.with_suffix(".json")).lists
     return measured.evaluation["metrics"]
@@ -69,7 +80,7 @@ def _call(command, log, cpu_record=None):
         raise SystemExit(f"status {status}: {' '.join(command)}; see {log.name}")
 
 
-def _commit():
+def commit():
     """The last one that changed the recipe, with a + where it has changed since."""
     last, changes = (
         subprocess.run(["git", *words, "--", "."], cwd=RECIPE, capture_output=True, text=True)
@@ -86,15 +97,4 @@ def _training(folder):
     return {
         "cpu_minutes": round(json.loads(_cpu_record(folder).read_text()) / 60, 2),
         "val_eer": round(100 * min(read_train_log(folder)["valid_eer"].tolist()), 2),
-    }
-
-
-def _columns(metrics):
-    """EER in percent, its interval, which too few speakers have not, and minDCF."""
-    eer = metrics["eer"]
-    bounds = {key: eer[key] for key in ("low", "high")}
-    return {
-        "eer": round(100 * eer["value"], 2),
-        **{key: "" if value is None else round(100 * value, 2) for key, value in bounds.items()},
-        "mindcf": round(metrics["min_dcf_0.01"]["value"], 3),
     }

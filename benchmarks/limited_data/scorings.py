@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.limited_data.corpora import corpora
-from benchmarks.limited_data.document import LISTS
 from benchmarks.limited_data.experiments import NETWORKS, Experiment
-from benchmarks.limited_data.runs import score
+from benchmarks.limited_data.lists import CORPORA
+from benchmarks.limited_data.runs import score, trials_of
 from local.errors import RecipeError, one_line_errors
 
 ROWS = {
@@ -31,14 +31,14 @@ ROWS = {
 
 
 def measure(run, data, name, row):
-    """The metrics of one of ROWS, a way of scoring, on the list of a name, as `score` returns them.
+    """The metrics of one of ROWS, a way of scoring, on the list of a corpus, as `score` gives them.
 
     The folder of the run gets the scores.
     """
     options = ["--train_shards_dir", data["train"] / "shards/train", "--update_verifier", "False"]
     options += ROWS[row]
     if options[-1] == "--calibration_trials":
-        options.append(data[name] / "corpus/dev_trials.txt")
+        options.append(trials_of(data[name]))
     score_file = run / "scorings" / name / row.replace(" ", "_") / "scores.txt"
     return score(run, data[name], score_file, sys.stderr, *options)
 
@@ -74,7 +74,7 @@ def main():
     parser.add_argument("--output_folder", type=Path, required=True, help="of limited_data")
     names, lists = ["prototype", "ECAPA-TDNN"], ["dev", "channels"]
     parser.add_argument("--names", nargs="+", choices=NETWORKS, default=names, help="of networks")
-    parser.add_argument("--lists", nargs="+", choices=LISTS, default=lists, help="to score")
+    parser.add_argument("--lists", nargs="+", choices=CORPORA, default=lists, help="to score")
     parser.add_argument("--seed", type=int, default=1, help="of the runs")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="all of them")
     parser.add_argument("overrides", nargs="*", help="after --: what the trainings were given")
@@ -82,9 +82,7 @@ def main():
     args.output_folder = args.output_folder.absolute()
     with one_line_errors(debug=False):
         found = {name: find_run(args, name) for name in args.names}
-        print(
-            "| network | scores |" + "".join(f" EER, {LISTS[key]} | Cllr |" for key in args.lists)
-        )
+        print("| network | scores |" + "".join(f" EER, {key} | Cllr |" for key in args.lists))
         print("|---|---|" + "---|---|" * len(args.lists))
         for name, (run, data) in found.items():
             for row in args.rows:

@@ -1,6 +1,7 @@
 """The benchmarks run, small, and find what they are there to find."""
 
 import csv
+import math
 import re
 import shutil
 import subprocess
@@ -57,17 +58,23 @@ def test_results_at_a_hundred_speakers(small, tmp_path):
         (unseen / path.parts[-3]).mkdir(parents=True, exist_ok=True)
         sf.write(unseen / path.parts[-3] / f"{number}.flac", signal, rate)
     shutil.copy(ROOT / "docs/results.md", tmp_path / "results.md")
-    folders = ["--data_folder", small.corpus, "--channels_folder", small.corpus]
-    folders += ["--unseen_folder", unseen, "--output_folder", tmp_path / "out"]
+    folders = ["--unseen_folder", unseen, "--output_folder", tmp_path / "out"]
+    for name in ("data", "channels", "calls", "moods"):
+        folders += [f"--{name}_folder", small.corpus]
     files = ["--csv", tmp_path / "rows.csv", "--document", tmp_path / "results.md"]
     rows = ["--names", "prototype", "--seeds", "1", "--jobs", "1", "--", "--epochs", "1"]
     # The CPU time that is measured is that of the processes themselves.
     out = call("-m", "benchmarks.limited_data", *folders, *files, *rows, python=sys.executable)
-    assert re.search(r"1/1 prototype, seed 1: dev EER [\d.]+ %, -channels [\d.]+ %", out)
+    assert re.search(r"1/1 prototype, seed 1: choice [\d.]+, EER in % -channels [\d.]+, tiny-", out)
     (row,) = csv.DictReader((tmp_path / "rows.csv").open())
     assert row["dev_eer"] == row["channels_eer"] and float(row["cpu_minutes"]) > 0
     document = (tmp_path / "results.md").read_text()
-    assert document.count(f"| **{float(row['dev_eer']):.1f}** |") >= 2
+    assert document.count(f"| **{float(row['choice']):.1f}** |") >= 2
+    assert f"| prototype | {float(row['channels_mindcf']):.2f}, " in document
+    eers = [float(row[f"{key}_eer"]) for key in ("channels", "dev", "calls_odd", "moods_odd")]
+    product = math.prod(eers) * float(row["unseen_eer"])
+    assert float(row["choice"]) == pytest.approx(product ** (1 / 5), abs=0.05)
+    assert row["calls_odd_eer"] == row["moods_odd_eer"]  # here of the same corpus
     assert f"Commit: {row['commit']}." in document
     assert (tmp_path / "ablation.png").stat().st_size > 1000
     assert (
@@ -79,7 +86,7 @@ def test_results_at_a_hundred_speakers(small, tmp_path):
     options = ["--output_folder", tmp_path / "out", *ways, "--", "--epochs", "1"]
     out = call("-m", "benchmarks.limited_data.scorings", *options)
     head, _, raw, plda = out.splitlines()
-    assert head == "| network | scores | EER, tiny-librispeech | Cllr |"
+    assert head == "| network | scores | EER, dev | Cllr |"
     eer = f"{float(row['dev_eer']):.1f} %"  # four speakers are too few for an interval
     assert re.fullmatch(rf"\| prototype \| cosine, raw \| {eer} \| [\d.]+ \|", raw)
     assert re.fullmatch(r"\| prototype \| PLDA \| [\d.]+ % \| [\d.]+ \|", plda)

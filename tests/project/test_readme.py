@@ -21,8 +21,8 @@ pytestmark = pytest.mark.long
 
 LIMITED_DATA = (
     "python -m benchmarks.limited_data --data_folder tiny-librispeech "
-    "--channels_folder tiny-librispeech-channels --unseen_folder arabic-speakers "
-    "--output_folder results/limited_data"
+    "--channels_folder tiny-librispeech-channels --calls_folder phone-calls "
+    "--moods_folder emodb --unseen_folder arabic-speakers --output_folder results/limited_data"
 )
 SCORINGS = "python -m benchmarks.limited_data.scorings --output_folder results/limited_data"
 SEARCH = (
