@@ -1,4 +1,4 @@
-"""The recommended recipe: augmentation, speeds, pairs and averages in one training."""
+"""The recommended recipe: augmentation, other voices, pairs and averages in one training."""
 
 import re
 from pathlib import Path
@@ -33,11 +33,11 @@ def same_network(run, other):
 
 
 @pytest.mark.parametrize("hparams, precision", [(BEST, "fp32"), (FULL, "bf16")])
-def test_speeds_are_speakers_and_the_network_loads(small, tmp_path, hparams, precision):
+def test_voices_are_speakers_and_the_network_loads(small, tmp_path, hparams, precision):
     run = train(small, tmp_path / "run", *TINY, "--precision", precision, hparams=hparams)
     encoder = EncoderClassifier.from_hparams(source=str(run / "inference"))
     labels = encoder.hparams.label_encoder.lab2ind
-    assert len(labels) == 18 and sum(label.endswith("at speed 1.1") for label in labels) == 6
+    assert len(labels) == 30 and sum(label.endswith("warped by 0.85") for label in labels) == 6
     *_, label = encoder.classify_batch(torch.randn(1, 16000))
     assert label[0] in labels
     assert encoder.encode_batch(torch.randn(2, 16000)).shape == (2, 1, 16)
@@ -88,7 +88,7 @@ def test_the_norm_belongs_to_the_average_of_the_weights(small, tmp_path):
         torch.testing.assert_close(again, saved[name], rtol=1e-3, atol=1e-4)
 
 
-def test_a_margin_goes_on_with_all_speeds(small, tmp_path):
+def test_a_margin_goes_on_with_all_voices(small, tmp_path):
     first = train(small, tmp_path / "first", *TINY, hparams=BEST)
     text = Path(BEST).read_text() + (
         "\nstart_from: !PLACEHOLDER\nkept_modules: [compute_features, mean_var_norm, "

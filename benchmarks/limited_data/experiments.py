@@ -68,7 +68,7 @@ WITHOUT = {  # each ingredient of the best recipe, taken away
     "best": (),
     "embeddings centred only": ("--shrinkage", "1"),
     "with every crop augmented": ("--augmented", "1"),
-    "without speeds": ("--speeds", "[1.0]"),
+    "without other voices": ("--warps", "[1.0]"),
     "without equaliser": ("--equalizer", "0"),
     "without rooms": ("--reverb", "0"),
     "without noise": ("--noise", "0"),
@@ -77,7 +77,7 @@ WITHOUT = {  # each ingredient of the best recipe, taken away
     "without companding": ("--companding", "0"),
     "without masks": ("--frequency_mask", "0", "--time_mask", "0"),
     "without augmentation": (
-        *("--speeds", "[1.0]", "--equalizer", "0", "--reverb", "0", "--noise", "0"),
+        *("--warps", "[1.0]", "--equalizer", "0", "--reverb", "0", "--noise", "0"),
         *("--babble", "0", "--band_limit", "0", "--companding", "0"),
         *("--frequency_mask", "0", "--time_mask", "0"),
     ),

@@ -82,7 +82,7 @@ class SpeakerBrain(ResumableBrain):
         lengths = torch.ones(len(batch), device=self.device)
         if stage == sb.Stage.TRAIN and "augmentation" in modules:
             batch = modules.augmentation(batch)
-        features = modules.compute_features(batch.signals)
+        features = modules.compute_features(batch.signals, **batch.for_features)
         features = modules.mean_var_norm(features, lengths)
         self.finite = features.isfinite().flatten(1).all(dim=1)  # told where the loss is not
         if stage == sb.Stage.TRAIN and "feature_augmentation" in modules:

@@ -23,14 +23,14 @@ from local.augmentation import (
     RecordedNoise,
     Reverb,
     SpectralHoles,
-    SpeedPerturbation,
     TimeMask,
+    VocalTracts,
     count_classes,
     find_recordings,
-    frames_to_read,
     recorded_rooms,
     simulated_rooms,
 )
+from local.dataset import Batch
 from local.errors import RecipeError
 from shard_writing import member_pair, wav_bytes, write_tar
 
@@ -254,29 +254,27 @@ def test_clipping_chunks_and_masks():
     assert stretches.max() == 25 and stretches.float().mean() == pytest.approx(12.5, abs=1.5)
 
 
-def test_speeds_make_speakers():
-    perturbation = SpeedPerturbation([1.0, 0.8, 1.25], n_speakers=10, crop_frames=8000)
-    assert frames_to_read(8000, perturbation.speeds) == 10000
-    assert count_classes(10, perturbation.speeds) == 30
-    tones = torch.sin(torch.arange(10000) * (2 * np.pi * 1000 / RATE)).expand(30, -1)
-    played, classes = perturbation(tones, torch.full((30,), 7), range(30))
-    assert played.shape == (30, 8000) and set(classes.tolist()) == {7, 17, 27}
-    hertz, power = spectrum(played)
-    pitches = {7: 1000, 17: 800, 27: 1250}
-    for peak, class_idx in zip(hertz[power.argmax(1)], classes.tolist(), strict=True):
-        assert peak == pytest.approx(pitches[class_idx], abs=3)
-    assert torch.equal(played[classes == 7], tones[: (classes == 7).sum(), :8000])
-    perturbation.together = 3
-    _, groups = perturbation(tones, torch.full((30,), 7), range(30))
-    assert groups.tolist() == classes[::3].repeat_interleave(3).tolist()
-    labels = perturbation.labels([f"id{n}" for n in range(10)])
-    assert labels[7] == "id7" and labels[17] == "id7 at speed 0.8" and len(labels) == 30
+def test_vocal_tracts_make_speakers():
+    tracts = VocalTracts([1.0, 0.8, 1.25], n_speakers=10)
+    assert count_classes(10, tracts.warps) == 30
+    signals, seeds = torch.randn(30, 800), list(range(30))
+    batch = Batch(["utterance"] * 30, signals, torch.full((30,), 7), seeds)
+    heard = tracts(batch)
+    warps = heard.for_features["warps"]
+    assert set(heard.classes.tolist()) == {7, 17, 27} and heard.signals is signals
+    assert torch.equal(heard.classes, 7 + 10 * warps)
+    assert torch.equal(tracts(batch).classes, heard.classes)  # by the seeds alone
+    tracts.together = 3
+    groups = tracts(batch).classes
+    assert groups.tolist() == heard.classes[::3].repeat_interleave(3).tolist()
+    labels = tracts.labels([f"id{n}" for n in range(10)])
+    assert labels[7] == "id7" and labels[17] == "id7 warped by 0.8" and len(labels) == 30
 
 
-@pytest.mark.parametrize("speeds", [[0.9, 1.0], [1.0, 1.0], [1.0, 3.0], [1.0, 0.926], []])
-def test_speeds_that_make_no_sense(speeds):
-    with pytest.raises(RecipeError, match="speeds .*: expected"):
-        SpeedPerturbation(speeds, n_speakers=2, crop_frames=8000)
+@pytest.mark.parametrize("warps", [[0.9, 1.0], [1.0, 1.0], [1.0, 3.0], [1.0, 0.4], []])
+def test_warps_that_make_no_sense(warps):
+    with pytest.raises(RecipeError, match="warps .*: expected"):
+        VocalTracts(warps, n_speakers=2)
 
 
 def test_probabilities_are_probabilities():

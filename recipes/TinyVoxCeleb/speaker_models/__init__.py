@@ -43,5 +43,6 @@ has to hold groups of so many crops of a speaker, by the option of that name.
   the mean of each class (count, embedding_size), for the classifier's `weight`, or raises a
   ValueError; see `within_class_norm`.
 - `augmentation.labels(speakers)`, of a module `augmentation`: the names of the classes, which are
-  more than the speakers where speeds make new ones; see `local/augmentation/speed.py`.
+  more than the speakers where other voices are made of theirs; see `local/augmentation/voices.py`,
+  by which `compute_features` also gets what stands in the batch's `for_features`.
 """

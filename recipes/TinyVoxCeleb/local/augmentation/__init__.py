@@ -10,7 +10,7 @@ from local.augmentation.masks import ChunkDrop, FrequencyMask, TimeMask
 from local.augmentation.noise import Babble, ColouredNoise, RecordedNoise
 from local.augmentation.recordings import Bank, find_recordings
 from local.augmentation.reverb import Reverb, recorded_rooms, simulated_rooms
-from local.augmentation.speed import SpeedPerturbation, count_classes, frames_to_read
+from local.augmentation.voices import VocalTracts, count_classes
 
 __all__ = [
     "Augmentation",
@@ -31,11 +31,10 @@ __all__ = [
     "RecordedNoise",
     "Reverb",
     "SpectralHoles",
-    "SpeedPerturbation",
     "TimeMask",
+    "VocalTracts",
     "count_classes",
     "find_recordings",
-    "frames_to_read",
     "recorded_rooms",
     "simulated_rooms",
 ]

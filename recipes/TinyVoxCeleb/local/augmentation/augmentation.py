@@ -10,7 +10,7 @@ import torch
 from speechbrain.utils.autocast import fwd_default_precision
 from torch import Tensor
 
-from local.augmentation.speed import SpeedPerturbation
+from local.augmentation.voices import VocalTracts
 from local.dataset import Batch
 from local.errors import RecipeError
 
@@ -84,7 +84,7 @@ class Augmentation(torch.nn.Module):
     of the crop), and from the part: not from the batch it is in, from other parts, or from the
     number of workers. SpeechBrain's Augmenter draws from torch's common generator instead, and
     often the same for all of a batch. (Babble is made of the crops beside it; several processes
-    share a batch, so theirs differs. SpeedPerturbation may play neighbours alike.)
+    share a batch, so theirs differs. VocalTracts may warp neighbours alike.)
 
     Example
     -------
@@ -128,33 +128,29 @@ class Augmentation(torch.nn.Module):
 
 
 class CropAugmentation(Augmentation):
-    """The augmentation of training crops: first their speeds, if there are any, then the parts.
+    """The augmentation of training crops: the parts, and other voices, if there are any.
 
-    Speeds make new classes and apply to all crops; `probability` is about the parts alone.
+    Voices make new classes and apply to all crops; `probability` is about the parts alone.
     """
 
     def __init__(
         self,
         parts: list[Part],
         probability: float = 1.0,
-        speed_perturbation: SpeedPerturbation | None = None,
+        voices: VocalTracts | None = None,
     ):
         super().__init__(parts, probability)
-        self.speed_perturbation = speed_perturbation
+        self.voices = voices
 
     def forward(self, batch: Batch) -> Batch:
-        """Change the signals, and the classes with the speeds."""
-        signals, classes = batch.signals, batch.classes
-        if self.speed_perturbation is not None:
-            signals, classes = self.speed_perturbation(signals, classes, batch.seeds)
-        signals = super().forward(signals, batch.seeds, batch.classes)
-        return replace(batch, signals=signals, classes=classes)
+        """Change the signals, and the classes with the voices."""
+        signals = super().forward(batch.signals, batch.seeds, batch.classes)
+        batch = replace(batch, signals=signals)
+        return batch if self.voices is None else self.voices(batch)
 
     def labels(self, speakers: list[str]) -> list[str]:
         """Names of the classes, from the names of the speakers."""
-        if self.speed_perturbation is None:
-            return speakers
-        return self.speed_perturbation.labels(speakers)
+        return speakers if self.voices is None else self.voices.labels(speakers)
 
 
 def _checked_probability(probability, owner):

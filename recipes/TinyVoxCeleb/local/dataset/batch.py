@@ -1,7 +1,7 @@
 """Batches: crops or whole utterances of equal length, 16-bit until they are on their device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -25,12 +25,15 @@ class Batch:
         Class indices, shape (batch,); -1 for speakers outside the training set.
     seeds : list of int, optional
         One a crop: what its augmentation follows from, see `sample_seed`.
+    for_features : dict
+        What `compute_features` gets by name beside the signals, from the augmentation.
     """
 
     ids: list
     signals: torch.Tensor
     classes: torch.Tensor
     seeds: list | None = None
+    for_features: dict = field(default_factory=dict)
 
     def __len__(self):
         return len(self.ids)

@@ -34,8 +34,7 @@ def make_crops(order: CropOrder, *, crop_frames: int) -> IndexedCrops | Streamed
     if crop_frames > longest:
         raise RecipeError(
             f"audio_length_num_frames: crops of {crop_frames} audio samples, but the longest "
-            f"utterance in {index.name} has {longest}; give at most "
-            "that, divided by the highest of the speeds where there are any"
+            f"utterance in {index.name} has {longest}; give at most that"
         )
     if not index.mapped:
         return StreamedCrops(order, crop_frames=crop_frames, seed=order.seed)
