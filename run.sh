@@ -20,7 +20,7 @@ Options
   --data_folder DIR     where tiny-voxceleb or the folders of speakers are; given alone it means
                         tiny-voxceleb, and so does DATA_FOLDER in .env
   --output_folder DIR   gets everything that is made (recipes/TinyVoxCeleb/results/NAME)
-  --hparams FILE        the experiment (hparams/prototype.yaml)
+  --hparams FILE        the experiment (hparams/quick.yaml)
   --run NAME            the run's folder in the output folder (the name of the hparams file); a
                         variant of an experiment on the same data needs a name of its own
   --device cpu|cuda     where to train and score (cpu)
@@ -48,7 +48,7 @@ if [[ -z ${DATA_FOLDER+set} && -f $here/.env ]]; then # the environment goes bef
     if [[ -n ${VENV_DIR:-} ]]; then export VENV_DIR; fi
 fi
 
-corpus='' data_folder='' output_folder='' hparams=hparams/prototype.yaml run='' device=cpu
+corpus='' data_folder='' output_folder='' hparams=hparams/quick.yaml run='' device=cpu
 stage=1 stop_stage=4
 while (($#)); do
     case $1 in
@@ -166,8 +166,11 @@ fi
 if runs 3 "training $(basename "$hparams")"; then
     data=(--shard_folder "$out/shards" --val_trials_path "$out/corpus/val_trials.txt"
         --dev_trials_path "$out/corpus/dev_trials.txt" --output_folder "$run_folder")
-    # A tiny corpus gets enough training steps; who asks for a number of crops knows better.
-    [[ " ${overrides[*]}" == *" --crops_per_utterance"* ]] || data+=(--min_epoch_steps 20)
+    # A tiny corpus gets enough training steps; who asks for a number of them knows better.
+    if ! grep -q '^min_epoch_steps: [1-9]' "$hparams" &&
+        [[ " ${overrides[*]}" != *" --crops_per_utterance"* ]]; then
+        data+=(--min_epoch_steps 20)
+    fi
     python train_speaker_embeddings.py "$hparams" --device "$device" "${data[@]}" "${overrides[@]}"
 fi
 

@@ -39,8 +39,8 @@ def test_voices_are_speakers_and_the_network_loads(small, tmp_path, hparams, pre
     labels = encoder.hparams.label_encoder.lab2ind
     assert len(labels) == 30 and sum(label.endswith("warped by 0.85") for label in labels) == 6
     *_, label = encoder.classify_batch(torch.randn(1, 16000))
-    assert label[0] in labels
-    assert encoder.encode_batch(torch.randn(2, 16000)).shape == (2, 1, 16)
+    assert label[0] in labels and "warped" not in label[0]  # a speaker, by all voices
+    assert encoder.encode_batch(torch.randn(2, 16000)).shape == (2, 1, 5 * 16)
 
 
 def test_val_eer_is_that_of_the_tested_network(small, tmp_path):
@@ -83,6 +83,7 @@ def test_the_norm_belongs_to_the_average_of_the_weights(small, tmp_path):
     brain = make_brain(small, tmp_path / "again", *TINY, hparams=BEST)
     brain.modules.embedding_model.load_state_dict(saved)
     fit_norm(brain, brain.train_set)
+    assert saved["fitted"]
     for name in ("mean", "projection"):
         again = brain.modules.embedding_model.state_dict()[name]
         torch.testing.assert_close(again, saved[name], rtol=1e-3, atol=1e-4)

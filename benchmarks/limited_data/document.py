@@ -8,16 +8,19 @@ from benchmarks.limited_data.lists import LISTS
 from benchmarks.limited_data.rows import column, mean
 from local.files import atomic_file
 
+GOALS = (38, 28, 20)  # EER on -channels: of the prototype, SpeechBrain's settings, and better
+
 
 def write_document(path, tables):
     """Put the tables between their marks in the document, and draw the plots beside it.
 
     The marks are lines ``<!-- table NAME -->`` and ``<!-- end -->``. A table, by its name, has
-    pairs of an Experiment and its rows; that of the costs has those of the networks.
+    pairs of an Experiment and its rows; costs are those of the networks.
     """
     text = path.read_text(encoding="utf-8")
     parts = {name: _table(name, measured) for name, measured in tables.items()}
-    for name, lines in (parts | {"costs": _costs(tables["networks"])}).items():
+    parts |= {"costs": _costs(tables["networks"]), "reached": _reached(tables["time"])}
+    for name, lines in parts.items():
         lines = "\n".join(lines)
         marks = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = marks.sub(lambda match, lines=lines: f"{match[1]}\n{lines}\n\n{match[2]}", text)
@@ -25,6 +28,7 @@ def write_document(path, tables):
         fout.write(text)
     _plot_ablation(path.with_name("ablation.png"), tables["ablation"])
     _plot_speakers(path.with_name("speakers.png"), tables["speakers"])
+    _plot_time(path.with_name("time.png"), tables["time"])
 
 
 def _table(name, measured):
@@ -49,6 +53,26 @@ def _costs(measured):
             means = ([mean(rows, f"{key}_{name}") for name in ("mindcf", "cllr")] for key in LISTS)
             cells = (f"{mindcf:.2f}, {cllr:.2f}" for mindcf, cllr in means)
             yield f"| {experiment.name} | {' | '.join(cells)} |"
+
+
+def _reached(measured):
+    """The CPU minutes of the shortest training of each recipe that has an EER at the most."""
+    yield f"| recipe | {' | '.join(f'{goal} %' for goal in GOALS)} |"
+    yield f"|---|{'---|' * len(GOALS)}"
+    for name, points in _points(measured).items():
+        times = [[minutes for minutes, eer in points if eer <= goal] for goal in GOALS]
+        cells = (f"{min(found):.1f}" if found else "never" for found in times)
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def _points(measured):
+    """Of each hparams file, the CPU minutes and the EER on -channels of its trainings."""
+    points = {}
+    for experiment, rows in measured:
+        if rows:
+            point = mean(rows, "cpu_minutes"), mean(rows, "channels_eer")
+            points.setdefault(experiment.hparams, []).append(point)
+    return {name: sorted(own) for name, own in points.items()}
 
 
 def _commits(measured):
@@ -111,6 +135,19 @@ def _plot_speakers(path, measured):
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.3)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    _save(figure, path)
+
+
+def _plot_time(path, measured):
+    figure, axis = plt.subplots(figsize=(6, 4))
+    for name, points in _points(measured).items():
+        axis.plot(*zip(*points, strict=True), "o-", label=name)
+    axis.set_xscale("log")
+    axis.set_xlabel("CPU minutes of training, one thread")
+    axis.set_ylabel(f"dev EER, {LISTS['channels'].title} [%]")
+    axis.set_ylim(bottom=0)
+    axis.grid(alpha=0.3, which="both")
+    axis.legend()
     _save(figure, path)
 
 

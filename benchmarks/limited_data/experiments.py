@@ -51,7 +51,7 @@ class Experiment:
         return output_folder / self.key / str(seed)
 
 
-TABLES = ("networks", "ablation", "speakers")
+TABLES = ("networks", "ablation", "speakers", "time")
 SEEDS = (1, 2, 3)
 # As many crops as run.sh takes for this corpus, so that 30 epochs have 600 steps
 PROTOTYPE = ("prototype", ("--crops_per_utterance", "11"))
@@ -62,6 +62,7 @@ NETWORKS = {
     "ResNet": ("resnet", ()),
     "CAM++": ("cam_plus_plus", ()),
     "SpeechBrain's VoxCeleb settings": ("speechbrain_voxceleb", ()),
+    "quick": ("quick", ()),
     "best": ("best", ()),
 }
 WITHOUT = {  # each ingredient of the best recipe, taken away
@@ -88,9 +89,22 @@ WITHOUT = {  # each ingredient of the best recipe, taken away
 }
 COUNTS = (17, 34, 68, ALL)
 CURVES = (PROTOTYPE, ("best", ()))
+EPOCHS = {  # trainings of different lengths, each with its whole schedule; the last is the recipe
+    PROTOTYPE: (10, 30),
+    NETWORKS["SpeechBrain's VoxCeleb settings"]: (3, 11),
+    NETWORKS["quick"]: (2, 5, 10),
+    NETWORKS["best"]: (5, 10, 30),
+}
 
 EXPERIMENTS = [
     *(Experiment("networks", name, *how) for name, how in NETWORKS.items()),
     *(Experiment("ablation", name, "best", options) for name, options in WITHOUT.items()),
     *(Experiment("speakers", f"{how[0]}, {n}", *how, speakers=n) for how in CURVES for n in COUNTS),
+    *(
+        Experiment(
+            "time", f"{name}, {n} epochs", name, options + ("--epochs", str(n)) * (n < counts[-1])
+        )
+        for (name, options), counts in EPOCHS.items()
+        for n in counts
+    ),
 ]

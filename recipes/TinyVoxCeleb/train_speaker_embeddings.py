@@ -85,7 +85,7 @@ class SpeakerBrain(ResumableBrain):
         features = modules.compute_features(batch.signals, **batch.for_features)
         features = modules.mean_var_norm(features, lengths)
         self.finite = features.isfinite().flatten(1).all(dim=1)  # told where the loss is not
-        if stage == sb.Stage.TRAIN and "feature_augmentation" in modules:
+        if stage == sb.Stage.TRAIN and modules.training and "feature_augmentation" in modules:
             features = modules.feature_augmentation(features, batch.seeds)
         embeddings = modules.embedding_model(features, lengths)
         return embeddings, modules.classifier(embeddings), batch.classes.unsqueeze(1)

@@ -50,6 +50,7 @@ IN_RECIPE = ("recipes/TinyVoxCeleb/README.md", "docs/shards.md", "docs/scoring.m
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))
 # What makes a command small enough for a test.
 QUICK = ["--epochs", "1", "--crops_per_utterance", "2", "--num_workers", "0"]
+OF_RUN_SH = [*QUICK, "--min_epoch_steps", "0", "--base_channels", "4", "--rooms", "3"]
 TINY = ["--channels", "[8,8,8,8,24]", "--batch_size", "32", "--audio_length_num_frames", "16000"]
 
 
@@ -97,7 +98,7 @@ def environment(tmp_path_factory):
 
 def run(command, cwd, environment):
     if command.startswith("./run.sh"):
-        command = f"{command} -- {' '.join(QUICK)}"
+        command = f"{command} -- {' '.join(OF_RUN_SH)}"
     elif re.search("train_speaker_embeddings.py|find_learning_rate.py", command):
         tiny = TINY if "hparams/ecapa_tdnn.yaml" in command else []
         tiny = TINY[2:] if "--start_from" in command else tiny  # with the run's channels

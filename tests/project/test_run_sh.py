@@ -23,11 +23,11 @@ def run_sh(*arguments, cwd=None, venv=None):
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
 
 
-def check_end(answer, out):
+def check_end(answer, out, run="quick"):
     assert answer.returncode == 0, answer.stdout + answer.stderr
     run_folder, score_list, det_curve, report, val, dev = answer.stdout.splitlines()[-6:]
-    assert run_folder == f"run folder: {out}/prototype"
-    assert score_list == f"score list: {out}/prototype/scores.txt"
+    assert run_folder == f"run folder: {out}/{run}"
+    assert score_list == f"score list: {out}/{run}/scores.txt"
     assert Path(det_curve.removeprefix("DET curve:  ")).read_bytes().startswith(b"\x89PNG")
     assert "<svg" in Path(report.removeprefix("report:     ")).read_text(encoding="utf-8")
     assert re.match(r"val, known speakers: +EER [\d.]+% \(convex hull, 95 % interval ", val)
@@ -44,7 +44,7 @@ def written(folder):
 def test_synthetic_in_a_home_with_commas(tmp_path):
     tmp_path = tmp_path / "Smith,John"
     tmp_path.mkdir()
-    quick = ("--", "--epochs", "2", "--crops_per_utterance", "2")
+    quick = ("--", "--epochs", "2", "--crops_per_utterance", "2", "--min_epoch_steps", "0")
     arguments = ("--corpus", "synthetic", "--output_folder", "out", *quick)
     check_end(run_sh(*arguments, cwd=tmp_path), tmp_path / "out")
     content = written(tmp_path / "out")
@@ -76,12 +76,12 @@ def test_synthetic_in_a_home_with_commas(tmp_path):
     # A list that has changed is scored anew; an interrupted report is made again.
     trials = tmp_path / "out/corpus/dev_trials.txt"
     trials.write_text("".join(trials.read_text().splitlines(keepends=True)[:100]))
-    (tmp_path / "out/prototype/val_scores.txt").unlink()
-    (tmp_path / "out/prototype/val_scores_eer.txt").unlink()
+    (tmp_path / "out/quick/val_scores.txt").unlink()
+    (tmp_path / "out/quick/val_scores_eer.txt").unlink()
     third = run_sh(*arguments[:4], "--stage", "4", cwd=tmp_path)
     check_end(third, tmp_path / "out")
     assert "scored already" not in third.stdout
-    assert len((tmp_path / "out/prototype/scores.txt").read_text().splitlines()) == 100
+    assert len((tmp_path / "out/quick/scores.txt").read_text().splitlines()) == 100
     other = run_sh(
         "--corpus", "voices", "--output_folder", "out", "--stop_stage", "1", cwd=tmp_path
     )
@@ -101,9 +101,10 @@ def test_stages_one_by_one(tmp_path):
 
 @pytest.mark.parametrize("data", [shared("tiny-librispeech")])
 def test_real_speech_in_the_tiny_voxceleb_layout(data, tmp_path):
-    answer = run_sh("--data_folder", data, "--output_folder", tmp_path, "--", "--epochs", "2")
+    prototype = ("--hparams", "hparams/prototype.yaml", "--", "--epochs", "2")
+    answer = run_sh("--data_folder", data, "--output_folder", tmp_path, *prototype)
     assert "each gives 11 random crops, so that an epoch has at least 20" in answer.stderr
-    assert check_end(answer, tmp_path) < 25
+    assert check_end(answer, tmp_path, "prototype") < 25
     scores = (tmp_path / "prototype/scores.txt").read_text().splitlines()
     trials = [
         line.replace(".wav", "").split()[1:]

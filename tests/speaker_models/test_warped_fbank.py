@@ -22,6 +22,7 @@ def test_without_warps_it_is_speechbrains():
     plain = Fbank(**SIZES)(signals)
     assert torch.equal(fbank(signals), plain)
     torch.testing.assert_close(fbank(signals, torch.tensor([0, 0, 0])), plain)
+    torch.testing.assert_close(fbank.eval()(signals)[:, :, :80], plain)  # the first of its voices
     assert list(fbank.state_dict()) == list(Fbank(**SIZES).state_dict())
 
 
@@ -47,6 +48,8 @@ def test_no_band_is_empty(number):
 def test_each_crop_has_its_own_warp():
     fbank, signals = WarpedFbank(warps=WARPS, **SIZES), torch.randn(3, 16000)
     together = fbank(signals, torch.tensor([2, 0, 1]))
+    of_all = fbank.eval()(signals).unflatten(2, (3, 80))
     for row, number in enumerate([2, 0, 1]):
-        alone = fbank(signals[row : row + 1], torch.tensor([number]))
+        alone = fbank.train()(signals[row : row + 1], torch.tensor([number]))
         torch.testing.assert_close(together[row : row + 1], alone)
+        torch.testing.assert_close(of_all[row : row + 1, :, number], alone)

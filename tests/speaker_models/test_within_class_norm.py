@@ -1,5 +1,7 @@
 """Within-class covariance normalisation, against a plain computation and in a training."""
 
+import copy
+
 import numpy as np
 import pytest
 import speechbrain as sb
@@ -9,7 +11,7 @@ from conftest import RECIPE
 from local.metrics import equal_error_rate
 from local.training.final_network import fit_norm
 from running import make_brain
-from speaker_models.within_class_norm import WithinClassNorm
+from speaker_models.within_class_norm import MeansClassifier, WithinClassNorm
 
 BEST = str(RECIPE / "hparams/best.yaml")
 TINY = ("--base_channels", "4", "--embedding_size", "16", "--rooms", "3")
@@ -40,10 +42,11 @@ def eer(embeddings, classes):
 
 def test_projection_is_the_inverse_root_of_the_covariance():
     embeddings, classes = speakers(20, 6)
-    network = WithinClassNorm(Given(), embedding_size=12, shrinkage=0.3)
+    network = WithinClassNorm(Given(), embedding_size=12, shrinkage=0.3).eval()
     unit = network(embeddings[:, None]).squeeze(1)  # not fitted: only of length one
     lengths = np.linalg.norm(embeddings.numpy(), axis=1, keepdims=True)
     assert np.allclose(unit, embeddings.numpy() / lengths, atol=1e-6)
+    network.begin_fit()
     means = network.fit_norm(unit, classes, count=21)
 
     centred = unit.numpy() - unit.numpy().mean(axis=0)
@@ -62,8 +65,38 @@ def test_projection_is_the_inverse_root_of_the_covariance():
     new, of_new = speakers(30, 4)
     before = eer(new, of_new)
     assert eer(network(new[:, None]).squeeze(1), of_new) < 0.6 * before
-    network.reset_norm()
+    network.train().eval()  # as if training had gone on
     assert torch.equal(network(embeddings[:, None]).squeeze(1), unit)
+
+
+def test_all_voices_are_heard_once_it_is_fitted():
+    """Each as the network alone embeds it; the classifier then compares with all of them."""
+    torch.manual_seed(0)
+    network = WithinClassNorm(
+        torch.nn.Linear(8, 4), embedding_size=4, warps=[1, 0.9, 1.1], shrinkage=1
+    )
+    network.network.forward = lambda features, lengths: torch.nn.functional.linear(
+        features.mean(dim=1, keepdim=True), network.network.weight
+    )
+    classifier = MeansClassifier(input_size=4, out_neurons=6, warps=[1, 0.9, 1.1])
+    features, speakers = torch.randn(40, 5, 24), torch.arange(40) % 2
+    network.eval(), classifier.eval()
+    voices = [network(voice.repeat(1, 1, 3)) for voice in features.chunk(3, dim=2)]
+    torch.testing.assert_close(network(features), voices[0])
+    assert classifier(voices[0]).shape == (40, 1, 6)
+    network.begin_fit(), classifier.begin_fit()
+    joined = network(features).squeeze(1)
+    direction = torch.nn.functional.normalize(torch.cat(voices, dim=2).squeeze(1), dim=1)
+    torch.testing.assert_close(torch.nn.functional.normalize(joined, dim=1), direction)
+    classifier.set_means(network.fit_norm(joined, speakers, count=2))
+    embeddings = network(features)
+    of_second = embeddings[speakers == 1].mean(dim=0)
+    cosines = torch.nn.functional.cosine_similarity(embeddings, of_second[None], dim=2)
+    torch.testing.assert_close(classifier(embeddings)[:, :, 1], cosines)
+    for module in (network, classifier):
+        again = copy.deepcopy(module).train().eval()
+        again.load_state_dict(module.state_dict())
+        assert again.fitted and not again.train().fitted
 
 
 def test_shrinkage_is_a_share():
@@ -88,8 +121,8 @@ def test_a_brain_fits_it_to_its_augmented_crops(small, tmp_path):
             of_batch, _, of_crops = brain.compute_forward(batch, sb.Stage.TRAIN)
             embeddings.append(of_batch.squeeze(1))
             classes.append(of_crops.squeeze(1))
-    embeddings, classes = torch.cat(embeddings), torch.cat(classes)
-    assert len(classifier.weight) == 30 and len(classes.unique()) > 6  # of five voices
-    for number in classes.unique():
-        mean = embeddings[classes == number].mean(dim=0)
-        torch.testing.assert_close(classifier.weight[number], mean, rtol=0, atol=1e-5)
+    embeddings, speakers = torch.cat(embeddings), torch.cat(classes) % 6
+    assert embeddings.shape[1] == 5 * 16 and classifier.means.shape == (6, 5 * 16)
+    for number in range(6):
+        mean = embeddings[speakers == number].mean(dim=0)
+        torch.testing.assert_close(classifier.means[number], mean, rtol=0, atol=1e-5)

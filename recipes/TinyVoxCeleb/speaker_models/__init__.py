@@ -39,9 +39,9 @@ has to hold groups of so many crops of a speaker, by the option of that name.
 - `compute_cost.set_margin(margin)`, before each batch, where there is a `margin_schedule`. An
   attribute `make_margin` that is not None tells that the margin can change; see `softmax_cost`.
 - `embedding_model.fit_norm(embeddings, classes, count)`, after the training, with the embeddings
-  (crops, embedding_size) of training crops that the network gives after `reset_norm()`. It returns
-  the mean of each class (count, embedding_size), for the classifier's `weight`, or raises a
-  ValueError; see `within_class_norm`.
+  (crops, size) of training crops that the network gives after `begin_fit()`. It returns the mean
+  of each speaker, for `classifier.set_means(means)`, or raises a ValueError; see
+  `within_class_norm`.
 - `augmentation.labels(speakers)`, of a module `augmentation`: the names of the classes, which are
   more than the speakers where other voices are made of theirs; see `local/augmentation/voices.py`,
   by which `compute_features` also gets what stands in the batch's `for_features`.

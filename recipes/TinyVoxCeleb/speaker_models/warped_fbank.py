@@ -13,7 +13,7 @@ KNEE = 0.8125  # of the highest frequency: what is below it is stretched, what i
 
 
 class WarpedFbank(Fbank):
-    """SpeechBrain's Fbank, which in training can make other voices of a voice.
+    """SpeechBrain's Fbank, which can hear a voice as others.
 
     A factor above 1 moves formants and pitch up, as a shorter vocal tract does. It costs no time:
     it is the filters that lie elsewhere. Sources: N. Jaitly, G. Hinton, "Vocal tract length
@@ -22,15 +22,17 @@ class WarpedFbank(Fbank):
     Arguments
     ---------
     warps : list of float
-        The factors of the frequency axis that a crop may be heard with.
+        The factors of the frequency axis, each of which is a voice; 1.0 is the voice itself.
     **options
         Those of Fbank.
 
     Example
     -------
     >>> fbank = WarpedFbank(warps=[1.0, 0.9], n_mels=80)
-    >>> fbank(torch.rand(2, 16000), torch.tensor([0, 1])).shape
+    >>> fbank(torch.rand(2, 16000), torch.tensor([0, 1])).shape  # in training, one voice
     torch.Size([2, 101, 80])
+    >>> fbank.eval()(torch.rand(2, 16000)).shape  # all of them, side by side
+    torch.Size([2, 101, 160])
     """
 
     def __init__(self, *, warps: Sequence[float] = (1.0,), **options):
@@ -41,11 +43,15 @@ class WarpedFbank(Fbank):
     def forward(self, wav: Tensor, warps: Tensor | None = None) -> Tensor:
         """From waveforms (batch, time) to features (batch, frames, n_mels).
 
-        `warps` are the numbers of the crops' factors, shape (batch,); without, none is warped.
+        In training mode `warps` has the number of each crop's voice, shape (batch,); without, it is
+        the voice itself. In evaluation the features of all voices lie side by side, so that there
+        are as many times n_mels.
         """
-        if warps is None:
-            return super().forward(wav)
         power = spectral_magnitude(self.compute_STFT(wav))
+        if not self.training:
+            return torch.cat([fbank(power) for fbank in self.warped_fbanks], dim=2)
+        if warps is None:
+            return self.compute_fbanks(power)
         features = power.new_empty(*power.shape[:2], self.compute_fbanks.n_mels)
         for number, fbank in enumerate(self.warped_fbanks):
             rows = (warps == number).nonzero().squeeze(1)

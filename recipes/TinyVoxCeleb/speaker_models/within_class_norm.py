@@ -1,8 +1,15 @@
-"""Within-class covariance normalisation, as the last layer of an embedding network."""
+"""Within-class covariance normalisation, of utterances that are heard in several voices.
+
+It is fitted when the training is over, and void when training goes on: in training mode a network
+hears each crop in one voice, and the classifier compares with the directions that it learns.
+"""
+
+from collections.abc import Sequence
 
 import torch
+from speechbrain.lobes.models.ECAPA_TDNN import Classifier
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import linear, normalize
 
 
 class WithinClassNorm(torch.nn.Module):
@@ -12,50 +19,89 @@ class WithinClassNorm(torch.nn.Module):
     recognition", Interspeech 2006; N. Dehak et al., IEEE TASLP 19(4), 2011, have it before cosine
     scoring. Fitted to embeddings of augmented crops, it shortens what channels change.
 
-    Until it is fitted, embeddings are divided by their length, and no more. `shrinkage`, from 0 to
-    1, is the share of a multiple of the identity in the covariance; with 1, embeddings are only
-    centred.
+    Where the features of an utterance are those of several voices side by side, as a WarpedFbank
+    gives them, its embedding is that of all its voices, one behind the other, normalised together.
+    Each voice is another view of the same speaker, whose mistakes are others.
+
+    Until it is fitted, and in training mode, the embedding is that of the first voice, divided by
+    its length.
+
+    Arguments
+    ---------
+    network : torch.nn.Module
+        From features of one voice to embeddings.
+    embedding_size : int
+        Of one voice.
+    warps : list of float
+        The voices, of which only the number matters here.
+    shrinkage : float
+        From 0 to 1: share of a multiple of the identity in the covariance. With 1, embeddings are
+        only centred.
 
     Example
     -------
     >>> from speaker_models.xvector import Xvector
     >>> xvector = Xvector(n_features=80, channels=[8] * 5, embedding_size=16)
-    >>> network = WithinClassNorm(xvector, embedding_size=16).eval()
-    >>> features, speakers = torch.rand(30, 100, 80), torch.arange(30) % 5
-    >>> network.fit_norm(network(features).squeeze(1).detach(), speakers, 5).shape
-    torch.Size([5, 16])
+    >>> network = WithinClassNorm(xvector, embedding_size=16, warps=[1.0, 0.9]).eval()
+    >>> features, speakers = torch.rand(30, 100, 2 * 80), torch.arange(30) % 5
     >>> network(features).shape
     torch.Size([30, 1, 16])
+    >>> network.begin_fit()
+    >>> network.fit_norm(network(features).squeeze(1).detach(), speakers, 5).shape
+    torch.Size([5, 32])
+    >>> network(features).shape
+    torch.Size([30, 1, 32])
     """
 
-    def __init__(self, network: torch.nn.Module, *, embedding_size: int, shrinkage: float = 0.7):
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        *,
+        embedding_size: int,
+        warps: Sequence[float] = (1.0,),
+        shrinkage: float = 0.8,
+    ):
         super().__init__()
         if not 0 < shrinkage <= 1:
             raise ValueError(f"shrinkage {shrinkage}: expected more than 0, at most 1")
         self.network = network
+        self.voices = len(warps)
         self.shrinkage = shrinkage
-        self.register_buffer("mean", torch.zeros(embedding_size))
-        self.register_buffer("projection", torch.eye(embedding_size))
+        self.register_buffer("fitted", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(embedding_size * self.voices))
+        self.register_buffer("projection", torch.eye(embedding_size * self.voices))
 
-    def reset_norm(self) -> None:
-        """Forget what the layer was fitted to."""
+    def train(self, mode: bool = True) -> "WithinClassNorm":
+        """As of every module; training makes void what was fitted."""
+        _void(self, mode)
+        return super().train(mode)
+
+    def begin_fit(self) -> None:
+        """Forget what the layer was fitted to, and embed all voices, for `fit_norm`."""
+        self.fitted.fill_(1)
         self.mean.zero_()
         self.projection.copy_(torch.eye(len(self.mean)))
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Embed utterances; see the package for the shapes."""
-        return self._normalised(self.network(features, lengths))
+        if self.training:
+            return normalize(self.network(features, lengths), dim=-1)
+        voices = features.chunk(self.voices, dim=2)
+        if not self.fitted:
+            return normalize(self.network(voices[0], lengths), dim=-1)
+        views = [normalize(self.network(voice, lengths), dim=-1) for voice in voices]
+        return self._normalised(normalize(torch.cat(views, dim=-1), dim=-1))
 
     def _normalised(self, embeddings):
-        return normalize(normalize(embeddings, dim=-1) - self.mean, dim=-1) @ self.projection
+        return normalize(embeddings - self.mean, dim=-1) @ self.projection
 
     @torch.no_grad()
     def fit_norm(self, embeddings: Tensor, classes: Tensor, count: int) -> Tensor:
-        """Fit the layer to embeddings (crops, embedding_size) from before it was fitted.
+        """Fit the layer to embeddings (crops, embedding_size * voices) after `begin_fit`.
 
         There are `count` classes; those of the crops have the shape (crops,). Returns the mean of
-        what the embeddings of each class become, (count, embedding_size); 0 for a class without
-        crops.
+        what the embeddings of each class become, (count, embedding_size * voices); 0 for a class
+        without crops.
 
         Raises
         ------
@@ -74,6 +120,63 @@ class WithinClassNorm(torch.nn.Module):
         self.mean.copy_(mean)
         self.projection.copy_(vectors / values.sqrt() @ vectors.T)
         return _class_means(self._normalised(embeddings), classes, count)
+
+
+class MeansClassifier(Classifier):
+    """SpeechBrain's classifier by cosines, and one by class means for embeddings that are fitted.
+
+    The first is trained, with a class for each voice of each speaker; the second, of the speakers
+    alone, takes its place behind a fitted WithinClassNorm.
+
+    Arguments
+    ---------
+    input_size : int
+        Size of the embedding of one voice.
+    out_neurons : int
+        Classes: speakers times voices.
+    warps : list of float
+        The voices, of which only the number matters here.
+
+    Example
+    -------
+    >>> classifier = MeansClassifier(input_size=16, out_neurons=10, warps=[1.0, 0.9]).eval()
+    >>> classifier(torch.rand(3, 1, 16)).shape
+    torch.Size([3, 1, 10])
+    >>> classifier.begin_fit()
+    >>> classifier(torch.rand(3, 1, 32)).shape
+    torch.Size([3, 1, 5])
+    """
+
+    def __init__(self, *, input_size: int, out_neurons: int, warps: Sequence[float] = (1.0,)):
+        super().__init__(input_size, out_neurons=out_neurons)
+        speakers = out_neurons // len(warps)
+        self.register_buffer("fitted", torch.zeros(()))
+        self.register_buffer("means", torch.zeros(speakers, input_size * len(warps)))
+
+    def train(self, mode: bool = True) -> "MeansClassifier":
+        """As of every module; training makes void what was fitted."""
+        _void(self, mode)
+        return super().train(mode)
+
+    def begin_fit(self) -> None:
+        """Take embeddings as a WithinClassNorm gives them; the means are 0 until they are set."""
+        self.fitted.fill_(1)
+        self.means.zero_()
+
+    def set_means(self, means: Tensor) -> None:
+        """Take the mean embedding of each speaker, shape (speakers, size)."""
+        self.means.copy_(means)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From embeddings (batch, 1, size) to cosines (batch, 1, classes)."""
+        if self.training or not self.fitted:
+            return super().forward(x)
+        return linear(normalize(x, dim=-1), normalize(self.means, dim=-1))
+
+
+def _void(module, training):
+    if training:
+        module.fitted.zero_()
 
 
 def _class_means(embeddings, classes, count):

@@ -48,10 +48,11 @@ def check_optimization(hparams, modules: torch.nn.ModuleDict, max_grad_norm: flo
     if not max_grad_norm > 0:
         raise RecipeError(f"max_grad_norm {max_grad_norm}: expected more than 0; .inf never clips")
     fitted = hasattr(getattr(modules, "embedding_model", None), "fit_norm")
-    if fitted and not hasattr(modules.classifier, "weight"):
+    if fitted and not hasattr(modules.classifier, "set_means"):
         raise RecipeError(
             "embedding_model is a WithinClassNorm, which gives the classifier the means of its "
-            f"classes as weight: {type(modules.classifier).__name__} has no weight"
+            f"speakers: {type(modules.classifier).__name__} cannot take them; make it a "
+            "speaker_models.within_class_norm.MeansClassifier"
         )
     cost = getattr(hparams, "compute_cost", None)
     learns = isinstance(cost, torch.nn.Module) and any(True for _ in cost.parameters())

@@ -127,23 +127,21 @@ def choose_network(
 def fit_norm(brain: sb.Brain, train_loader: BatchLoader) -> None:
     """Fit an embedding model's last layer to an epoch of training crops, augmented as in training.
 
-    The classifier gets the mean embedding of each class, as what it has learnt are directions of
+    The classifier gets the mean embedding of each speaker, as what it has learnt are directions of
     the embeddings before.
     """
-    network = brain.plain_modules.embedding_model
-    network.reset_norm()
+    network, classifier = (brain.plain_modules[key] for key in ("embedding_model", "classifier"))
+    network.begin_fit()
+    classifier.begin_fit()
     train_loader.set_epoch(brain.hparams.epochs + 1, start=0)
     batches = embed(brain, train_loader, sb.Stage.TRAIN, "normalisation of the embeddings")
     _, embeddings, classes, counts = zip(*batches, strict=True)
-    weight = brain.plain_modules.classifier.weight.detach()
     embeddings, classes = (torch.cat(part).to(brain.device) for part in (embeddings, classes))
+    speakers = classes % counts[0]  # whichever voice the crop was to have
     try:
-        means = network.fit_norm(embeddings, classes, count=counts[0])
+        classifier.set_means(network.fit_norm(embeddings, speakers, count=counts[0]))
     except ValueError as error:
         raise RecipeError(f"embedding_model, a WithinClassNorm: {error}") from error
-    means = means.repeat_interleave(len(weight) // len(means), dim=0)
-    seen = means.any(dim=1)  # a class may have no crop in an epoch
-    weight[seen] = means[seen]
 
 
 def _save(checkpointer, modules, eer) -> Checkpoint:
