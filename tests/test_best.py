@@ -15,9 +15,8 @@ from running import killed_after, make_brain, rows, train, verify
 
 pytestmark = pytest.mark.long
 
-BEST, FULL, SPEECHBRAIN = (
-    str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "speechbrain_voxceleb")
-)
+NAMES = ("best", "best_full", "speechbrain_voxceleb", "fine_tuning")
+BEST, FULL, SPEECHBRAIN, FINE_TUNING = (str(RECIPE / f"hparams/{name}.yaml") for name in NAMES)
 TINY = (
     *("--base_channels", "4", "--blocks", "[1,1,1,1]", "--embedding_size", "16", "--rooms", "3"),
     *("--audio_length_num_frames", "12000", "--crops_per_utterance", "2", "--average_checkpoints"),
@@ -100,6 +99,19 @@ def test_a_margin_goes_on_with_all_voices(small, tmp_path):
     options += TINY[6:-2]  # what is not about the network
     run = train(small, tmp_path / "run", *options, hparams=str(tmp_path / "larger.yaml"))
     assert (run / "inference").is_dir()
+
+
+def test_fine_tuning_fits_the_voices_anew(small, tmp_path):
+    first = train(small, tmp_path / "first", *TINY, hparams=BEST)
+    options = ("--start_from", str(first), "--epochs", "1", "--frozen_epochs", "1")
+    options += ("--crops_per_utterance", "2", "--audio_length_num_frames", "12000")
+    run = train(small, tmp_path / "run", *options, hparams=FINE_TUNING)
+    states = (torch.load(folder / "inference/embedding_model.ckpt") for folder in (first, run))
+    before, after = ({key: state[key] for key in ("fitted", "mean")} for state in states)
+    assert before["fitted"] and after["fitted"] and not torch.equal(before["mean"], after["mean"])
+    encoder = EncoderClassifier.from_hparams(source=str(run / "inference"))
+    scores, *_ = encoder.classify_batch(torch.randn(1, 16000))
+    assert scores.shape[-1] == 6
 
 
 def test_only_training_is_augmented(small, tmp_path):

@@ -30,7 +30,7 @@ class WithinClassNorm(torch.nn.Module):
     ---------
     network : torch.nn.Module
         From features of one voice to embeddings.
-    embedding_size : int
+    n_features, embedding_size : int
         Of one voice.
     warps : list of float
         The voices, of which only the number matters here.
@@ -42,9 +42,9 @@ class WithinClassNorm(torch.nn.Module):
     -------
     >>> from speaker_models.xvector import Xvector
     >>> xvector = Xvector(n_features=80, channels=[8] * 5, embedding_size=16)
-    >>> network = WithinClassNorm(xvector, embedding_size=16, warps=[1.0, 0.9]).eval()
+    >>> network = WithinClassNorm(xvector, n_features=80, embedding_size=16, warps=[1.0, 0.9])
     >>> features, speakers = torch.rand(30, 100, 2 * 80), torch.arange(30) % 5
-    >>> network(features).shape
+    >>> network.eval()(features).shape
     torch.Size([30, 1, 16])
     >>> network.begin_fit()
     >>> network.fit_norm(network(features).squeeze(1).detach(), speakers, 5).shape
@@ -57,6 +57,7 @@ class WithinClassNorm(torch.nn.Module):
         self,
         network: torch.nn.Module,
         *,
+        n_features: int,
         embedding_size: int,
         warps: Sequence[float] = (1.0,),
         shrinkage: float = 0.8,
@@ -65,11 +66,11 @@ class WithinClassNorm(torch.nn.Module):
         if not 0 < shrinkage <= 1:
             raise ValueError(f"shrinkage {shrinkage}: expected more than 0, at most 1")
         self.network = network
-        self.voices = len(warps)
+        self.n_features = n_features
         self.shrinkage = shrinkage
         self.register_buffer("fitted", torch.zeros(()))
-        self.register_buffer("mean", torch.zeros(embedding_size * self.voices))
-        self.register_buffer("projection", torch.eye(embedding_size * self.voices))
+        self.register_buffer("mean", torch.zeros(embedding_size * len(warps)))
+        self.register_buffer("projection", torch.eye(embedding_size * len(warps)))
 
     def train(self, mode: bool = True) -> "WithinClassNorm":
         """As of every module; training makes void what was fitted."""
@@ -84,10 +85,8 @@ class WithinClassNorm(torch.nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Embed utterances; see the package for the shapes."""
-        if self.training:
-            return normalize(self.network(features, lengths), dim=-1)
-        voices = features.chunk(self.voices, dim=2)
-        if not self.fitted:
+        voices = features.split(self.n_features, dim=2)
+        if self.training or not self.fitted:
             return normalize(self.network(voices[0], lengths), dim=-1)
         views = [normalize(self.network(voice, lengths), dim=-1) for voice in voices]
         return self._normalised(normalize(torch.cat(views, dim=-1), dim=-1))
@@ -123,49 +122,40 @@ class WithinClassNorm(torch.nn.Module):
 
 
 class MeansClassifier(Classifier):
-    """SpeechBrain's classifier by cosines, and one by class means for embeddings that are fitted.
+    """SpeechBrain's classifier by cosines, and one by means for embeddings that are fitted.
 
-    The first is trained, with a class for each voice of each speaker; the second, of the speakers
-    alone, takes its place behind a fitted WithinClassNorm.
-
-    Arguments
-    ---------
-    input_size : int
-        Size of the embedding of one voice.
-    out_neurons : int
-        Classes: speakers times voices.
-    warps : list of float
-        The voices, of which only the number matters here.
+    The first is trained, with a class for each voice of each speaker where there are several. The
+    second, of the speakers alone, takes its place behind a fitted WithinClassNorm.
 
     Example
     -------
-    >>> classifier = MeansClassifier(input_size=16, out_neurons=10, warps=[1.0, 0.9]).eval()
+    >>> classifier = MeansClassifier(16, out_neurons=10).eval()
     >>> classifier(torch.rand(3, 1, 16)).shape
     torch.Size([3, 1, 10])
-    >>> classifier.begin_fit()
+    >>> classifier.set_means(torch.rand(5, 32))
     >>> classifier(torch.rand(3, 1, 32)).shape
     torch.Size([3, 1, 5])
     """
 
-    def __init__(self, *, input_size: int, out_neurons: int, warps: Sequence[float] = (1.0,)):
-        super().__init__(input_size, out_neurons=out_neurons)
-        speakers = out_neurons // len(warps)
+    def __init__(self, input_size: int, **options):
+        super().__init__(input_size, **options)
         self.register_buffer("fitted", torch.zeros(()))
-        self.register_buffer("means", torch.zeros(speakers, input_size * len(warps)))
+        self.register_buffer("means", torch.zeros(0, input_size))
 
     def train(self, mode: bool = True) -> "MeansClassifier":
         """As of every module; training makes void what was fitted."""
         _void(self, mode)
         return super().train(mode)
 
-    def begin_fit(self) -> None:
-        """Take embeddings as a WithinClassNorm gives them; the means are 0 until they are set."""
-        self.fitted.fill_(1)
-        self.means.zero_()
-
     def set_means(self, means: Tensor) -> None:
-        """Take the mean embedding of each speaker, shape (speakers, size)."""
-        self.means.copy_(means)
+        """Compare with the mean embedding of each speaker, shape (speakers, size)."""
+        self.fitted.fill_(1)
+        self.means = means.to(self.weight)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        saved = state_dict.get(f"{prefix}means", self.means)
+        self.means = self.means.new_zeros(saved.shape)  # there may be others
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, x: Tensor) -> Tensor:
         """From embeddings (batch, 1, size) to cosines (batch, 1, classes)."""

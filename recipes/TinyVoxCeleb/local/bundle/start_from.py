@@ -45,6 +45,7 @@ def start_from(hparams: dict) -> None:
         _check_speakers(run, bundle, class_speakers(hparams))
     for name in kept:
         _load(run, name, hparams["modules"][name], bundle / f"{name}.ckpt")
+        hparams["modules"][name].train()  # what was fitted after the training is void
 
 
 def class_speakers(hparams: dict) -> list[str]:

@@ -57,8 +57,8 @@ def centre_embeddings(norm: torch.nn.Module, vectors: dict[str, np.ndarray], dev
 def embed(brain: sb.Brain, loader: BatchLoader, stage: sb.Stage, title: str = "") -> list[tuple]:
     """Send all batches of a loader through a network, in all processes.
 
-    Of each batch it gives the ids, the embeddings (batch, size), the classes (batch,) and how many
-    classes there are. With Stage.TRAIN crops are augmented. A title makes a progress bar.
+    Of each batch it gives the ids, the embeddings (batch, size) and the classes (batch,). With
+    Stage.TRAIN crops are augmented. A title makes a progress bar.
     """
     brain.modules.eval()
     bar = tqdm(
@@ -72,9 +72,9 @@ def embed(brain: sb.Brain, loader: BatchLoader, stage: sb.Stage, title: str = ""
     batches = []
     with brain.evaluation_ctx:
         for step, batch in enumerate(bar, start=1):
-            embeddings, scores, classes = brain.compute_forward(batch, stage)
+            embeddings, _, classes = brain.compute_forward(batch, stage)
             vectors = embeddings.squeeze(1).float().cpu()
-            batches.append((step, batch.ids, vectors, classes.squeeze(1).cpu(), scores.shape[-1]))
+            batches.append((step, batch.ids, vectors, classes.squeeze(1).cpu()))
     return gather_batches(batches)
 
 
@@ -131,15 +131,16 @@ def fit_norm(brain: sb.Brain, train_loader: BatchLoader) -> None:
     the embeddings before.
     """
     network, classifier = (brain.plain_modules[key] for key in ("embedding_model", "classifier"))
+    count = brain.hparams.data.n_speakers
     network.begin_fit()
-    classifier.begin_fit()
+    classifier.set_means(torch.zeros(count, len(network.mean)))
     train_loader.set_epoch(brain.hparams.epochs + 1, start=0)
     batches = embed(brain, train_loader, sb.Stage.TRAIN, "normalisation of the embeddings")
-    _, embeddings, classes, counts = zip(*batches, strict=True)
+    _, embeddings, classes = zip(*batches, strict=True)
     embeddings, classes = (torch.cat(part).to(brain.device) for part in (embeddings, classes))
-    speakers = classes % counts[0]  # whichever voice the crop was to have
+    speakers = classes % count  # whichever voice the crop was to have
     try:
-        classifier.set_means(network.fit_norm(embeddings, speakers, count=counts[0]))
+        classifier.set_means(network.fit_norm(embeddings, speakers, count))
     except ValueError as error:
         raise RecipeError(f"embedding_model, a WithinClassNorm: {error}") from error
 
