@@ -6,13 +6,14 @@ import socket
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from conftest import RECIPE
 from local.errors import RecipeError, WriteError
-from local.files import atomic_file, atomic_folder, split_paths
+from local.files import atomic_file, atomic_folder, check_writable, split_paths
 from local.stored import is_damaged
 
 
@@ -42,13 +43,27 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
 
 WRITER = """
 import sys
-from local.files import atomic_file, atomic_folder, split_paths
+from local.files import atomic_file, atomic_folder, check_writable, split_paths
 for number in range(200):
     with atomic_file(sys.argv[1]) as fout:
         for _ in range(50):
             fout.write(sys.argv[2] * 1000)
             fout.flush()
 """
+
+
+@pytest.mark.parametrize("mode", ["w", "wb"])
+def test_what_is_no_file_is_written_to_and_never_replaced(tmp_path, mode):
+    """As /dev/stdout and /dev/null, which root could replace."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        check_writable(pipe)
+        with atomic_file(pipe, mode) as fout:
+            fout.write("text" if mode == "w" else b"text")
+        assert read.result(10) == b"text"
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
 
 
 def test_two_writers_at_once(tmp_path):

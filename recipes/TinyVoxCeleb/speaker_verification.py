@@ -153,9 +153,10 @@ def main(argv):
             measured, decision = calibrate(hparams, backend, scored[:-1], scored[-1])
         else:
             measured, decision = leave_uncalibrated(backend, scored)
-        evaluate_lists(hparams, measured, embeddings, decision, files)
+        said = evaluate_lists(hparams, measured, embeddings, decision, files)
         # Last: a score list that is there tells that all the rest is.
         write_scores(hparams["score_file"], [(entry.trials, entry.scores) for entry in measured])
+        print(*said, sep="\n")  # whether or not somebody reads it
         print(f"score list: {hparams['score_file']} ({sum(map(len, lists))} trials)")
 
 

@@ -89,6 +89,36 @@ def test_files_that_are_not_there_or_no_audio(encoder, tmp_path):
         encoder.embed_files(tmp_path / "text.wav")
 
 
+def test_a_folder_and_raw_samples_are_no_recordings(encoder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="a folder, not a recording"):
+        encoder.embed_files(tmp_path)
+    (tmp_path / "samples.raw").write_bytes(bytes(32000))
+    with pytest.raises(ValueError, match="samples.raw: cannot be decoded"):
+        encoder.embed_files(tmp_path / "samples.raw")
+
+
+@pytest.mark.parametrize("kind", ["wav", "ogg"])
+@pytest.mark.parametrize("share", [0.4, 0.7, 0.95])
+def test_a_recording_that_is_cut_off_is_refused(encoder, paths, tmp_path, kind, share):
+    path = tmp_path / f"cut.{kind}"
+    soundfile.write(path, np.resize(speech(paths[0]), 80_000), 16_000)
+    encoder.embed_files(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: round(share * len(content))])
+    with pytest.raises(ValueError, match=f"cut.{kind}: cannot be decoded .truncated"):
+        encoder.embed_files(path)
+
+
+def test_little_speech_is_never_as_much_as_asked_for(encoder):
+    """0.48 s are not said to be 0.5 s."""
+    tone, speech = torch.ones(62 * 16_000), torch.zeros(1938).bool()
+    speech[:15] = True
+    with pytest.raises(ValueError, match=r"0\.4 s of speech in 62\.0 s of audio, expected 0\.5 s"):
+        encoder._levelled(tone, speech, "a.wav", 0.5)
+    with pytest.raises(ValueError, match=r"no speech in 62\.0 s of audio; give another"):
+        encoder._levelled(tone, torch.zeros(1938).bool(), "a.wav", 0)
+
+
 def antiphase(signal, *gains):
     return np.stack([gain * signal for gain in gains], axis=1)
 

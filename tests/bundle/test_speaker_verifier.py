@@ -229,7 +229,7 @@ def test_rates_without_a_common_divisor_take_little_memory_and_time(
         assert np.corrcoef(audio[:20_000], signal[:20_000])[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("rate", [1, 999, 2_000_000])
+@pytest.mark.parametrize("rate", [1, 999, 999_983, 2_000_000])
 def test_rates_that_no_speech_has_are_refused(bundle, data, tmp_path, rate):
     decide(bundle, data)
     soundfile.write(tmp_path / "odd.wav", np.zeros(1000), rate)
@@ -283,7 +283,9 @@ def test_what_nobody_speaks_in_is_no_person(bundle, small, data, tmp_path, kind)
     verifier, path = load(bundle), wav(small, data[1].enrol[0])
     soundfile.write(tmp_path / "nobody.wav", NO_SPEECH[kind], 16_000, subtype="FLOAT")
     for files in ((path, tmp_path / "nobody.wav"), (tmp_path / "nobody.wav",) * 2):
-        with pytest.raises(ValueError, match="nobody.wav: no speech in .* s of audio, expected"):
+        with pytest.raises(
+            ValueError, match="nobody.wav: no speech in .* s of audio; give another"
+        ):
             verifier.verify_files(*files, min_speech=0)
     signal = torch.from_numpy(NO_SPEECH[kind]).float()
     with pytest.raises(ValueError, match=r"wavs2\[0\]: no speech in"):

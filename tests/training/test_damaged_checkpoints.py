@@ -15,7 +15,7 @@ import torch
 from conftest import RECIPE
 from local.errors import RecipeError
 from local.training.checkpointer import AtomicCheckpointer
-from local.training.damage import CHECKSUMS
+from local.training.checksums import CHECKSUMS
 from local.training.loggers import LogFile
 from running import one_line, rows, train, verify
 from starting import start
@@ -82,7 +82,7 @@ def test_a_disk_that_cannot_be_reached_is_no_damage(tmp_path, monkeypatch):
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
     with monkeypatch.context() as patched:
-        patched.setattr("local.training.damage._measured", stale)
+        patched.setattr("local.training.damage.measure", stale)
         with pytest.raises(RecipeError, match="cannot be read .Stale file handle.: give the"):
             make_checkpointer(tmp_path).recover_if_possible()
     again = make_checkpointer(tmp_path)

@@ -29,7 +29,8 @@ MANY = 200  # files from which on the system's call for all files is faster than
 def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     """Open a file that appears under its name only once it is complete.
 
-    Missing parent folders are made. The mode is "w" (UTF-8 text) or "wb".
+    Missing parent folders are made. The mode is "w" (UTF-8 text) or "wb". What is there and is no
+    file, such as /dev/stdout or a named pipe, is written to and stays.
 
     Example
     -------
@@ -41,11 +42,15 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     >>> (folder / "scores.txt").read_text()
     '0.5 a b'
     """
-    path = Path(path)
+    path, encoding = Path(path), None if "b" in mode else "utf-8"
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with write_errors(path), open(path, mode, encoding=encoding) as fout:
+            yield fout
+        return
     temporary = _own_name(path)
     with write_errors(path):
         try:
-            with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as fout:
+            with open(temporary, mode, encoding=encoding) as fout:
                 yield fout
                 fout.flush()
                 os.fsync(fout.fileno())
@@ -161,7 +166,8 @@ def check_writable(path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecipeError(f"{path}: its folder cannot be made ({error.strerror})") from None
-    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+    special = path.exists() and not path.is_file()  # a folder, or a device
+    if path.is_dir() or not (special or os.access(path.parent, os.W_OK | os.X_OK)):
         raise RecipeError(f"{path}: cannot be written there; choose another place")
 
 

@@ -133,8 +133,8 @@ def check_options(hparams: dict) -> None:
 
 def evaluate_lists(
     hparams: dict, lists: list[Measured], embeddings: Embeddings, decision: dict | None, files
-) -> None:
-    """Measure the lists with labels, print that, and write it down.
+) -> list[str]:
+    """Measure the lists with labels, and write it down; returns what is to be printed of it.
 
     Beside scores.txt it leaves scores_eer.txt, scores_det.png and scores.json. The embeddings, kept
     in `files`, tell how long the utterances are. Where the scores are calibrated, `decision` has a
@@ -143,7 +143,7 @@ def evaluate_lists(
     score_file, eers, picture, json_file = outputs(hparams["score_file"])
     people = read_speakers(hparams["meta_file"]) if hparams["meta_file"] else None
     stems = [Path(scored.trials.path).stem for scored in lists]
-    found, lines, curves = [], [], {}
+    found, lines, curves, said = [], [], {}, []
     for stem, scored in zip(stems, lists, strict=True):
         trials, evaluation, groups = scored.trials, None, []
         name = stem if stems.count(stem) == 1 else trials.path
@@ -155,14 +155,14 @@ def evaluate_lists(
             known, eer = trials.labels >= 0, evaluation["metrics"]["eer"]["value"]
             curves[name] = (scored.ranking[known], trials.labels[known], eer)
         lines.append(f"{name}: {'; '.join(filter(None, [text, trials.remarks]))}")
-        print("\n  ".join([lines[-1], *details]))
+        said.append("\n  ".join([lines[-1], *details]))
         path = str(Path(trials.path).absolute())
         found.append(ListResult(name, path, len(trials), evaluation, groups))
     with atomic_file(eers) as fout:
         fout.writelines(f"{line}\n" for line in lines)
     if curves:
         plot_det(picture, curves)
-        print(f"DET curve: {picture}")
+        said.append(f"DET curve: {picture}")
     shards = filter(None, split_paths(hparams["shards_dirs_to_evaluate"]))
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     results = Results(
@@ -181,6 +181,7 @@ def evaluate_lists(
         lists=found,
     )
     write_results(json_file, results)
+    return said
 
 
 def _tables(evaluation, groups, decision):

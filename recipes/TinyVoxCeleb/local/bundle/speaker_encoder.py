@@ -31,18 +31,24 @@ def import_beside(name: str):
     return import_from_path(HERE / f"{name}.py")
 
 
+if (HERE / "checksums.py").is_file() and (damaged := import_beside("checksums").find_damaged(HERE)):
+    raise ValueError(f"{HERE / damaged}: damaged; copy the network again")
+
+
 class SpeakerEncoder(EncoderClassifier):
     """SpeechBrain's `EncoderClassifier`, guarded: what is no recording of speech is a ValueError.
 
     A network may hear offset and level: the offset is removed, and the speech is brought to the
     level of that of the training data (`speech_level` of hyperparams.yaml). Long recordings are
-    embedded in windows, as the recipe does it.
+    embedded in windows, as the recipe does it. A damaged network is a ValueError when this file
+    is imported, before SpeechBrain loads it.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.windows, self.polyphase = import_beside("windows"), import_beside("polyphase")
         self.speech, self.decoding = import_beside("speech"), import_beside("decoding")
+        self.truncation = import_beside("truncation")
         self.detector = self.speech.SpeechDetector()
 
     def embed_files(self, *paths, min_speech=MIN_SPEECH, **kwargs) -> torch.Tensor:
@@ -80,9 +86,12 @@ class SpeakerEncoder(EncoderClassifier):
             source, name = split_path(path)
             path = str(fetch(name, source=source, savedir=savedir))
         if not Path(path).is_file():
-            raise FileNotFoundError(f"{path}: no such recording")
+            kind = "a folder, not a recording" if Path(path).is_dir() else "no such recording"
+            raise FileNotFoundError(f"{path}: {kind}")
         try:
             with self.decoding.AudioFile(path) as audio:
+                if cut := self.truncation.truncation_of(path):
+                    raise ValueError(cut)
                 seconds = audio.blocks(audio.samplerate, dtype="float32", always_2d=True)
                 channel = self.polyphase.louder_channel(seconds) if audio.channels > 1 else None
             with self.decoding.AudioFile(path) as audio:
@@ -92,7 +101,7 @@ class SpeakerEncoder(EncoderClassifier):
                     return self.polyphase.mono(block, channel)
 
                 blocks = list(self.polyphase.resampled(read, audio.samplerate, SAMPLE_RATE))
-        except (sf.SoundFileError, ValueError) as error:
+        except (sf.SoundFileError, TypeError, ValueError) as error:  # a type: raw samples
             raise ValueError(f"{path}: cannot be decoded ({error}); export it again") from error
         return torch.from_numpy(np.concatenate(blocks)).to(self.device)
 
@@ -125,10 +134,11 @@ class SpeakerEncoder(EncoderClassifier):
         """The signal at the level of the training data; an error where nobody speaks in it."""
         seconds = speech.sum().item() * self.speech.CHUNK / SAMPLE_RATE
         if not seconds or seconds < min_speech:
+            heard = np.floor(10 * seconds) / 10  # never as much as asked for
+            wanted = f", expected {min_speech} s at least (min_speech)" if min_speech else ""
             raise ValueError(
-                f"{name}: {f'{seconds:.1f} s of' if seconds else 'no'} speech in "
-                f"{len(signal) / SAMPLE_RATE:.1f} s of audio, expected {min_speech} s at least "
-                "(min_speech); give another recording"
+                f"{name}: {f'{heard:.1f} s of' if seconds else 'no'} speech in "
+                f"{len(signal) / SAMPLE_RATE:.1f} s of audio{wanted}; give another recording"
             )
         wanted = getattr(self.hparams, "speech_level", None)
         if wanted is None:  # bundles of earlier versions do not tell

@@ -77,6 +77,9 @@ class SpeakerVerifier(encoding.SpeakerEncoder):
             True for one speaker, shape (batch,).
         """
         sides = cut_batch(wavs1, wav1_lens), cut_batch(wavs2, wav2_lens)
+        counts = len(sides[0]), len(sides[1])
+        if 1 not in counts and counts[0] != counts[1]:
+            raise ValueError(f"found {counts[0]} and {counts[1]} waveforms: expected as many, or 1")
         names = [f"wavs{n}[{row}]" for n, side in enumerate(sides, 1) for row in range(len(side))]
         first = np.arange(len(sides[0]))
         rows = np.broadcast_arrays(first, len(first) + np.arange(len(sides[1])))
@@ -97,24 +100,42 @@ class SpeakerVerifier(encoding.SpeakerEncoder):
         return tuple(part[0] for part in answer)
 
     def _decide(self, signals, names, enrol, test, threshold, min_speech):
+        if threshold is not None and not np.isfinite(threshold):
+            raise ValueError(f"threshold is {threshold}: expected a number")
         vectors, num_frames = self._embed(signals, names, min_speech)
         scores = self.backend.score(vectors, enrol, test)
         quality = None
         if self.calibration.low:
             quality = self.decisions.quality_measures(vectors, num_frames, enrol, test)
         llrs = self.calibration(scores, quality)
-        if not np.isfinite(llrs).all():
+        with np.errstate(over="ignore"):
+            ratios = llrs.astype(np.float32)
+        if not np.isfinite(ratios).all():
             raise ValueError("a score is not finite: decision.json is damaged; fit it anew")
         accepted = llrs >= (self.threshold if threshold is None else threshold)
-        probabilities = self.decisions.to_probability(llrs)
-        answer = (llrs.astype(np.float32), probabilities.astype(np.float32), accepted)
+        answer = ratios, self.decisions.to_probability(llrs).astype(np.float32), accepted
         return tuple(torch.from_numpy(part).to(self.device) for part in answer)
 
 
 def cut_batch(wavs: torch.Tensor, wav_lens: torch.Tensor | None) -> list[torch.Tensor]:
-    """The signals of a batch, whose lengths are relative, without what follows their ends."""
-    wavs = torch.atleast_2d(wavs)
-    lengths = torch.ones(len(wavs)) if wav_lens is None else wav_lens.cpu()
+    """The signals of a batch, whose lengths are relative, without what follows their ends.
+
+    Raises
+    ------
+    ValueError
+        No tensor of shape (batch, time) or (time,), or not as many lengths in (0, 1].
+    """
+    if not isinstance(wavs, torch.Tensor) or wavs.dim() not in (1, 2):
+        shape = tuple(getattr(wavs, "shape", ())) or f"a {type(wavs).__name__}"
+        raise ValueError(f"waveforms: found {shape}, expected a tensor (batch, time) or (time,)")
+    wavs = torch.atleast_2d(wavs.detach())
+    lengths = torch.ones(len(wavs)) if wav_lens is None else torch.as_tensor(wav_lens).cpu()
+    if lengths.shape != wavs.shape[:1] or not ((lengths > 0) & (lengths <= 1)).all():
+        raise ValueError(
+            f"lengths: found {lengths.tolist()}, expected {len(wavs)} above 0, at most 1"
+        )
+    if len(wavs) > wavs.shape[1] > 0:
+        raise ValueError(f"waveforms: found {tuple(wavs.shape)}, expected (batch, time)")
     frames = (lengths * wavs.shape[1]).round().long().clamp(min=1).tolist()
     return [wav[:length] for wav, length in zip(wavs, frames, strict=True)]
 
@@ -137,6 +158,9 @@ def read_decision(folder: Path):
     decisions, backends = import_beside("decisions"), import_beside("backends")
     try:
         decision = json.loads(path.read_bytes())
+        checksums = import_beside("checksums")
+        if "checksum" in decision and decision["checksum"] != checksums.content_checksum(decision):
+            raise ValueError("its checksum is that of another content")
         backend, threshold = path.with_name(decision["backend"]), decision["threshold"]
         calibration = decisions.Calibration(**decision["calibration"])
         calibration.check()

@@ -1,5 +1,6 @@
 """A trained network in SpeechBrain's pretrained layout, loadable wherever SpeechBrain is."""
 
+import errno
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ from local.bundle.front_ends import copy_config
 from local.errors import RecipeError
 from local.experiment import record_experiment
 from local.files import atomic_file, atomic_folder, exclusive, remove_leftovers
+from local.training.checksums import content_checksum, write_checksums
 
 NETWORK = (
     "compute_features",
@@ -34,9 +36,11 @@ VERIFIER = (
     LOCAL / "bundle/speaker_encoder.py",
     LOCAL / "bundle/no_foreign_threshold.py",
     LOCAL / "bundle/windows.py",
+    LOCAL / "training/checksums.py",
     LOCAL / "corpora/decoding.py",
     LOCAL / "corpora/polyphase.py",
     LOCAL / "corpora/speech.py",
+    LOCAL / "corpora/truncation.py",
     LOCAL / "scoring/backends.py",
     LOCAL / "scoring/decisions.py",
 )
@@ -128,6 +132,7 @@ def write_inference_bundle(
         for path in VERIFIER:
             shutil.copy(path, target)
         record_experiment(target, experiment)
+        write_checksums(target, "*.ckpt")
 
 
 def check_saved(modules: Mapping[str, torch.nn.Module], saved: Iterable[str]) -> None:
@@ -184,6 +189,7 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
         "decision": {"p_target": p_target, "c_miss": c_miss, "c_fa": c_fa},
         "fitted_on": fitted_on,
     }
+    decision["checksum"] = content_checksum(decision)
     text = json.dumps(decision, indent=2, allow_nan=False) + "\n"
     contents = {path.name: path.read_bytes() for path in VERIFIER}  # a former run's may be older
     contents |= {decision["backend"]: arrays.getvalue(), "decision.json": text.encode()}
@@ -192,12 +198,20 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
     lock = folder / ".decision.lock"
     if there and len(list(folder.glob(BACKENDS))) == 1 and not lock.exists():
         return  # also where the folder can only be read
-    with exclusive(lock):
-        for name, content in contents.items():
-            _write_if_new(folder / name, content)
-        for path in folder.glob(BACKENDS):
-            if path.name != decision["backend"]:
-                path.unlink()
+    try:
+        with exclusive(lock):
+            for name, content in contents.items():
+                _write_if_new(folder / name, content)
+            for path in folder.glob(BACKENDS):
+                if path.name != decision["backend"]:
+                    path.unlink()
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        raise RecipeError(
+            f"{folder}: the threshold cannot be left there ({error.strerror}): make it writable, "
+            "or give --update_verifier False"
+        ) from None
 
 
 def _is_there(path, content):

@@ -11,7 +11,7 @@ import torch
 from scipy.signal import resample_poly
 
 BLOCK_SECONDS = 20  # what is in memory at a time, however long a recording is
-RATES = 1000, 1_000_000  # Hz; a filter between others would need gigabytes, and no speech has them
+RATES = 1000, 400_000  # Hz; a filter between others would need gigabytes, and no speech has them
 
 CANCELLED = 0.25  # share of the power that the mean of unrelated channels has
 TOLERATED = 0.1  # share of a recording's power in seconds that cancel

@@ -19,7 +19,8 @@ from local.errors import RecipeError, WriteError, write_errors
 from local.files import sync, sync_all
 from local.processes import on_main
 from local.training.averaging import epoch_of
-from local.training.damage import damage, write_checksums
+from local.training.checksums import write_checksums
+from local.training.damage import damage
 
 UNFINISHED = ".unfinished-"
 

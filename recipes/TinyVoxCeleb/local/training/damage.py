@@ -1,7 +1,5 @@
 """Whether a checkpoint is whole: a power cut can leave files that are empty, cut short or zero."""
 
-import json
-import zlib
 from pathlib import Path
 
 import yaml
@@ -9,15 +7,7 @@ from speechbrain.utils.checkpoints import METAFNAME
 
 from local.errors import RecipeError
 from local.stored import is_damaged, parse_json
-
-CHECKSUMS = "checksums.json"  # sizes and checksums of the other files of a checkpoint
-CHUNK = 2**20  # bytes
-
-
-def write_checksums(folder: Path) -> None:
-    """Write down what the files of a complete checkpoint are."""
-    files = {path.name: _measured(path) for path in sorted(folder.iterdir())}
-    (folder / CHECKSUMS).write_text(json.dumps(files, indent=1), encoding="utf-8")
+from local.training.checksums import CHECKSUMS, measure
 
 
 def damage(folder: Path, names: list[str]) -> str:
@@ -41,7 +31,7 @@ def damage(folder: Path, names: list[str]) -> str:
         try:
             if not path.stat().st_size:
                 return f"{name} is empty"
-            damaged = _has_fault(path) if measured is None else _measured(path) != measured
+            damaged = _has_fault(path) if measured is None else measure(path) != measured
             if damaged:
                 return f"{name} is damaged"
         except FileNotFoundError:
@@ -52,14 +42,6 @@ def damage(folder: Path, names: list[str]) -> str:
                 f"stays so, remove {folder}, and it carries on from the checkpoint before"
             ) from None
     return ""
-
-
-def _measured(path):
-    checksum = 0
-    with open(path, "rb") as fin:
-        while chunk := fin.read(CHUNK):
-            checksum = zlib.crc32(chunk, checksum)
-        return [fin.tell(), checksum]
 
 
 def _has_fault(path):
