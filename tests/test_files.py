@@ -327,3 +327,10 @@ def test_damaged_files_are_known(tmp_path, damage, expected):
         archive.writestr("data/0", bytes(range(1, 201)) * 100)
     path.write_bytes(damage(path.read_bytes()))
     assert is_damaged(path) == expected
+
+
+def test_blanks_and_commas_beside_paths_are_no_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(" b.txt").touch()
+    assert split_paths("a.txt, c.txt,") == ["a.txt", "c.txt"] and split_paths("") == [""]
+    assert split_paths("a.txt, b.txt") == ["a.txt", " b.txt"]

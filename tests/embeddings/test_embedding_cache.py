@@ -21,6 +21,7 @@ from local.embeddings import (
     write_embeddings,
 )
 from local.errors import RecipeError
+from local.training.checksums import write_checksums
 
 shards = pytest.fixture(shards_of_noise, scope="module")
 run = pytest.fixture(random_run)
@@ -171,6 +172,7 @@ def test_embeddings_of_a_network_that_is_gone_go(run, shards, tmp_path):
     write_embeddings(mine, get_embeddings(run, [shards], device="cpu"))
     with open(run / "inference/embedding_model.ckpt", "ab") as fout:
         fout.write(b"trained further")
+    write_checksums(run / "inference", "*.ckpt")
     get_embeddings(run, [shards], device="cpu")
     left = set((run / "embeddings").iterdir())
     assert len(old) == 2 and not left & old and mine in left and len(left) == 2

@@ -22,6 +22,7 @@ from local.embeddings.batches import cut, plan_batches
 from local.errors import RecipeError
 from local.shards import MappedShards, index_shards, read_shards
 from local.shards.audio import decode, repeat_to
+from local.training.checksums import write_checksums
 from shard_writing import member_pair, wav_bytes, write_tar
 
 shards = pytest.fixture(shards_of_noise, scope="module")
@@ -201,9 +202,11 @@ def test_a_generator_of_folders_gives_the_embeddings_of_each(run, shards):
 def test_a_network_that_has_diverged(run, shards):
     path = run / "inference/embedding_model.ckpt"
     state = torch.load(path)
-    torch.save({key: value * float("nan") for key, value in state.items()}, path)
-    with pytest.raises(RecipeError, match="8 embeddings are not finite.*diverged; train with a lo"):
-        get_embeddings(run, [shards], device="cpu")
+    for factor, message in ((float("nan"), "not finite.*diverged; train with a lo"), (0, "zero")):
+        torch.save({key: value * factor for key, value in state.items()}, path)
+        write_checksums(path.parent, "*.ckpt")
+        with pytest.raises(RecipeError, match=f"8 embeddings are {message}"):
+            get_embeddings(run, [shards], device="cpu")
     assert not (run / "embeddings").exists()
 
 

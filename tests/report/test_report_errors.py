@@ -78,3 +78,26 @@ def test_one_line_for_what_is_wrong(own, how, told, capsys):
 def test_output_that_cannot_be_written_is_told_first(own, tmp_path):
     with pytest.raises(RecipeError, match="cannot be written"):
         make_report([own.run], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        *(("run", value) for value in (None, -1, [], {})),
+        *(("threshold", value) for value in ("x", [], {}, True)),
+        *(("decision", value) for value in (-1, "x", {"p_target": "x"})),
+        *(("shards", value) for value in (None, -1, "x", [1])),
+        *(("lists", value) for value in (None, [1])),
+    ],
+)
+def test_values_of_another_type_are_told(own, key, value):
+    own.about[key] = value
+    own.save()
+    with pytest.raises(RecipeError, match=f"scores.json: damaged.*({key} is|Error)"):
+        make_report([own.json])
+
+
+def test_brackets_in_each_other(own):
+    own.json.write_text("[" * 50_000)
+    with pytest.raises(RecipeError, match="scores.json: damaged"):
+        make_report([own.json])

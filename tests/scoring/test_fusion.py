@@ -126,18 +126,20 @@ def test_lists_of_other_trials(systems, tmp_path):
     for name, lines, message in [
         ("short", content[2:], "2 of 2856 trials have no score, first id0/v/0 id0/v/1;"),
         ("twice", [*content, "0.123 id0/v/0 id0/v/1"], "two different scores for id0/v/0 id0/v/1"),
-        ("swapped", ["0.5 id0/v/1 id0/v/0", *content[1:]], "1 of 2856 trials have no score"),
+        ("other", ["0.5 id0/v/1 id9/v/9", *content[1:]], "1 of 2856 trials have no score"),
     ]:
         (tmp_path / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
         with pytest.raises(RecipeError, match=f"{name}.txt: {message}"):
             read_systems([folder / "A.txt", tmp_path / f"{name}.txt"], lists)
-    # More trials in another order are no harm.
+    # More trials in another order, and sides that are swapped, are no harm.
+    swapped = (" ".join((score, b, a)) for score, a, b in map(str.split, content))
+    (tmp_path / "swapped.txt").write_text("".join(f"{line}\n" for line in swapped))
     (tmp_path / "long.txt").write_text("".join(f"{line}\n" for line in ["0.5 x y", *content[::-1]]))
     found = [
         read_systems([folder / "A.txt", path], lists)
-        for path in (folder / "B.txt", tmp_path / "long.txt")
+        for path in (folder / "B.txt", tmp_path / "long.txt", tmp_path / "swapped.txt")
     ]
-    assert np.array_equal(*found)
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
 
 
 def test_errors_in_one_line(systems, monkeypatch, capsys):

@@ -29,6 +29,9 @@ FORMS = {
     "relative paths": "1 ./a/x/0.wav ../dev/a/y/0.wav\n0 ./a/x/0 ./b/z/0\n",
     "capital labels": "a/x/0 a/y/0 TARGET\na/x/0 b/z/0 NonTarget\n",
     "numbers with a point": "1.0 a/x/0 a/y/0\n0.0 a/x/0 b/z/0\n",
+    "digits and signs": "+1 a/x/0 a/y/0\n0.00 a/x/0 b/z/0\n",
+    "short words": "a/x/0 a/y/0 tgt\na/x/0 b/z/0 imp\n",
+    "same or different": "a/x/0,a/y/0,same\na/x/0,b/z/0,different\n",
     "truth": "a/x/0,a/y/0,True\na/x/0,b/z/0,false\n",
     "Windows": "1 a\\x\\0.wav a\\y\\0.wav\r\n0 C:\\d\\a\\x\\0.wav C:\\d\\b\\z\\0.wav\r\n",
     "double slashes": "1 a//x/0 a/y//0\n0 d//a/x/0 b/z/0\n",
@@ -206,3 +209,38 @@ def test_damaged_utf_16(tmp_path):
     (tmp_path / "trials.txt").write_bytes("1 a/x/0 a/y/0\n".encode("utf-16")[:-1])
     with pytest.raises(RecipeError, match="trials.txt: not the UTF-16 that it begins as"):
         read_trials(tmp_path / "trials.txt")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a pointer of git-lfs"),
+        ("<!DOCTYPE html><html><body>404", "a web page: the download has failed"),
+        ('{"trials": []}', "JSON"),
+        ("\ufeff[1, 2]", "JSON"),
+    ],
+)
+def test_what_is_no_list_is_named(tmp_path, text, message):
+    with pytest.raises(RecipeError, match=f"trials.txt: no trial list, but {message}"):
+        read_trials(write(tmp_path, text))
+    with pytest.raises(RecipeError, match="a folder, not a trial list"):
+        read_trials(tmp_path)
+
+
+def test_lists_of_two_forms_say_so(tmp_path):
+    text = "1 a/x/0 a/y/0\n0 a/x/0 b/z/0\na/x/0 b/z/0 nontarget\n"
+    with pytest.raises(RecipeError, match=":3: .*as in the lines before, as a list has one form"):
+        read_trials(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("head", ["label,enroll,test", "label id1 id2", "# label id1 id2"])
+def test_a_head_is_named(tmp_path, head):
+    with pytest.raises(RecipeError, match=":1: malformed .*; if it is a head, remove it"):
+        read_trials(write(tmp_path, f"{head}\n{PLAIN}"))
+
+
+def test_scores_of_trials_with_their_sides_swapped(tmp_path):
+    trials = read_trials(write(tmp_path, PLAIN))
+    (tmp_path / "scores.txt").write_text("0.5 a/y/0 a/x/0\n0.25 b/z/0 a/x/0\n0.75 a/y/0 b/z/0\n")
+    (scores,) = scores_of(tmp_path / "scores.txt", [trials])
+    assert scores.tolist() == [0.5, 0.25, 0.75]

@@ -182,7 +182,8 @@ def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) 
 def split_paths(text: str) -> list[str]:
     """The paths of a list, which commas separate.
 
-    Those within braces and in the name of what exists separate nothing.
+    Those within braces and in the name of what exists separate nothing. Blanks beside them do not
+    count.
 
     Example
     -------
@@ -194,9 +195,10 @@ def split_paths(text: str) -> list[str]:
     parts, paths = re.split(r",(?![^{}]*\})", text), []
     while parts:
         joined = {",".join(parts[:count]): count for count in range(len(parts), 0, -1)}
-        paths.append(next(filter(os.path.exists, joined), parts[0]))  # the longest that exists
-        del parts[: joined[paths[-1]]]
-    return paths
+        path = next(filter(os.path.exists, joined), parts[0])  # the longest that exists
+        del parts[: joined[path]]
+        paths.append(path if os.path.exists(path) else path.strip())
+    return list(filter(None, paths)) or [""]
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ class Embeddings:
         Raises
         ------
         RecipeError
-            The same id twice; an embedding that is not finite.
+            The same id twice; an embedding that is not finite, or zero.
         """
         double = [key for key, count in collections.Counter(self.ids).items() if count > 1]
         if double:
@@ -87,6 +87,12 @@ class Embeddings:
             raise RecipeError(
                 f"{where}: {len(bad)} embeddings are not finite, e.g. {first_of(bad)}: the "
                 "network has diverged; train with a lower learning_rate"
+            )
+        if len(self) and not self.vectors.any(axis=1).all():
+            bad = [self.ids[row] for row in np.flatnonzero(~self.vectors.any(axis=1))]
+            raise RecipeError(
+                f"{where}: {len(bad)} embeddings are zero, e.g. {first_of(bad)}: they have no "
+                "direction to compare; make them anew"
             )
         return self
 

@@ -14,6 +14,15 @@ MARKS = {  # UTF-32 first: its mark begins as that of UTF-16
     codecs.BOM_UTF8: "utf-8-sig",
 }
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+OTHERS = {  # by how a file begins, in small letters
+    b"version https://git-lfs": "a pointer of git-lfs: fetch the file itself with git lfs pull",
+    b"<!doctype html": "a web page: the download has failed",
+    b"<html": "a web page: the download has failed",
+    b"<?xml": "XML",
+    b"{": "JSON",
+    b"[": "JSON",
+    b"%pdf": "PDF",
+}
 SHOWN = 200  # characters of a line or an id that a message repeats
 
 
@@ -25,16 +34,22 @@ def read_lines(path: str | Path, kind: str) -> Iterator[str]:
     Raises
     ------
     RecipeError
-        No such file, where `kind` names what it should be; one that is packed; damaged UTF-16.
+        No such file, where `kind` names what it should be; one that is packed, or something else
+        by how it begins; damaged UTF-16.
     """
     path = Path(path)
     if not path.is_file():
-        raise RecipeError(f"{path}: no such {kind}")
+        found = f"a folder, not a {kind}" if path.is_dir() else f"no such {kind}"
+        raise RecipeError(f"{path}: {found}")
     with open(path, "rb") as fin:
         start = fin.read(4096)
     for magic, packer in PACKED.items():
         if start.startswith(magic):
             raise RecipeError(f"{path}: packed by {packer}: unpack the {kind} first")
+    begin = start.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    for other, what in OTHERS.items():
+        if begin.startswith(other):
+            raise RecipeError(f"{path}: no {kind}, but {what}")
     encoding = _encoding(start)
     errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
     try:

@@ -94,6 +94,8 @@ def scores_of(path: str | Path, lists: Sequence[TrialList]) -> list[np.ndarray]:
                 raise RecipeError(
                     f"{path}: two different scores for {brief(' '.join(pair))}: score anew"
                 )
+        # Trials are the same with their sides swapped.
+        rows = {pair[::-1]: row for pair, row in rows.items()} | rows
         missing = [pair for pair in wanted if pair not in rows]
         if missing:
             raise RecipeError(

@@ -13,9 +13,11 @@ from local.errors import RecipeError
 from local.scoring.lines import shown
 
 NUMBERS = {"1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1}
+NUMBERS |= {"+1": 1, "1.00": 1, "0.00": 0}
 WORDS = {  # in capitals too
     **{"target": 1, "nontarget": 0, "non-target": 0, "non_target": 0},
     **{"imposter": 0, "impostor": 0, "true": 1, "false": 0},
+    **{"tgt": 1, "imp": 0, "non": 0, "same": 1, "different": 0, "diff": 0},
 }
 LABELS = NUMBERS | WORDS
 BYTE_ORDER_MARK = "\ufeff"  # within a list where one file was appended to another
@@ -129,11 +131,12 @@ def malformed(path: str, number: int, line: str, form: Form | None) -> RecipeErr
         "'label id1 id2' with label 1 (same speaker), 0 (different) or -1 (unknown), or "
         "'id1 id2 label', or target and nontarget as labels, or 'id1 id2' without labels"
     )
-    if form and form != FORMS[0]:
+    if form and (form != FORMS[0] or any(other.parse(line) for other in FORMS)):
         expected = f"{form} as in the lines before, as a list has one form throughout"
+    head = "; if it is a head, remove it" if number == 1 else ""
     return RecipeError(
         f"{path}:{number}: malformed trial {shown(line)}: expected {expected}; no id may hold "
-        "blanks"
+        f"blanks{head}"
     )
 
 
