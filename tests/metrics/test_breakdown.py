@@ -1,11 +1,16 @@
 """Errors by group: do the groups hold the trials that they name?"""
 
+import json
+import re
+import sys
+
 import numpy as np
 import pytest
 
 from local.metadata import SpeakerInfo
 from local.metrics import equal_error_rate
-from local.metrics.breakdown import breakdown
+from local.metrics.__main__ import main
+from local.metrics.breakdown import breakdown, untold
 
 PEOPLE = {
     "a": SpeakerInfo("female", "USA", "known"),
@@ -71,3 +76,40 @@ def test_default_threshold_is_that_of_the_eer(trials):
     (entry,) = entries
     assert entry["miss"] <= entry["false_alarm"] + 1e-12
     assert abs(entry["miss"] - entry["false_alarm"]) < 0.05
+
+
+TRIALS = "".join(f"1 10{s}/x/0 10{s}/x/1\n0 10{s}/x/0 10{s + 1}/x/0\n" for s in range(1, 7))
+TABLES = {  # what a table has for the speakers 101 to 107, and what is said of it
+    "".join(f"0{s},f\n" for s in range(101, 108)): "0 of 7 speakers are in .*, first missing 101, ",
+    "".join(f"id{s},f\n" for s in range(101, 108)): ".* where ids are id101, id102, …: write the",
+    "": "0 of 7 speakers are in .* where ids are none",
+    "".join(f"{s},f\n" for s in range(103, 108)): "5 of 7 speakers .*, first missing 101, 102",
+}
+
+
+@pytest.mark.parametrize("rows", TABLES, ids=["zero", "prefix", "head", "some"])
+def test_speakers_that_a_table_does_not_tell_of_are_counted(rows, tmp_path, monkeypatch, capsys):
+    (tmp_path / "trials.txt").write_text(TRIALS)
+    scored = [f"0.{n} {line.split(maxsplit=1)[1]}\n" for n, line in enumerate(TRIALS.splitlines())]
+    (tmp_path / "scores.txt").write_text("".join(scored))
+    (tmp_path / "meta.csv").write_text(f"id,gender\n{rows}")
+    monkeypatch.chdir(tmp_path)
+    options = ["--scores", "scores.txt", "--trials", "trials.txt", "--meta", "meta.csv"]
+    for extra in ([], ["--json"]):
+        monkeypatch.setattr(sys, "argv", ["metrics", *options, *extra])
+        if "5 of 7" in TABLES[rows]:
+            main()
+            said = capsys.readouterr().out
+            assert "female-female" in said
+            said = json.loads(said)[0]["remarks"] if extra else said
+        else:
+            with pytest.raises(SystemExit):
+                main()
+            said = capsys.readouterr().err
+            assert said.count("\n") == 1
+        assert re.search(TABLES[rows], said)
+
+
+def test_a_table_is_told_to_say_nothing_of_speakers_without_names():
+    assert "tell no speakers, so nothing of meta.csv" in untold({}, None, "meta.csv")
+    assert untold({"a": None}, (["a"], ["a"]), "meta.csv") == ""

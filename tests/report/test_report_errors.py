@@ -8,7 +8,7 @@ import pytest
 from local.errors import RecipeError
 from local.report import make_report
 from local.report.__main__ import main
-from report_making import own_run
+from report_making import own_run, report
 
 
 @pytest.fixture
@@ -101,3 +101,9 @@ def test_brackets_in_each_other(own):
     own.json.write_text("[" * 50_000)
     with pytest.raises(RecipeError, match="scores.json: damaged"):
         make_report([own.json])
+
+
+def test_what_is_to_be_said_of_the_trials_is_on_the_page(own):
+    own.about["lists"][0]["evaluation"]["remarks"] = "0 of 12 speakers are in <meta>.csv"
+    own.save()
+    assert "0 of 12 speakers are in <meta>.csv." in report(own.run).text

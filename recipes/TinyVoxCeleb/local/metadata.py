@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,8 @@ def read_table(path: str | Path, required: Collection[str] = ()) -> SpeakerTable
     Raises
     ------
     RecipeError
-        No such file, not a CSV file, no column of a required name, or a row with more values than
-        columns, where any of them may be that of another column.
+        No such file, not a CSV file, no column of a required name or two of one name, or a row with
+        more values than columns, where any of them may be that of another column.
 
     Example
     -------
@@ -95,6 +96,11 @@ def read_table(path: str | Path, required: Collection[str] = ()) -> SpeakerTable
         raise RecipeError(
             f"{path}: column {' and '.join(missing)} is missing: found "
             f"{', '.join(columns) or 'none'}; expected at least {' and '.join(required)}"
+        )
+    if double := [name for name, count in Counter(filter(None, columns)).items() if count > 1]:
+        raise RecipeError(
+            f"{path}: column {' and '.join(double)} comes twice: expected each once, as only one "
+            "of them can count; rename the other, or take it out"
         )
     for line, row in lines[1:]:
         if any(row[len(columns) :]):

@@ -18,7 +18,7 @@ from local.errors import RecipeError
 from local.files import atomic_file, check_not_read, check_writable, split_paths
 from local.metadata import read_speakers
 from local.metrics import evaluate, summary
-from local.metrics.breakdown import breakdown
+from local.metrics.breakdown import breakdown, untold
 from local.metrics.det import plot_det
 from local.metrics.tables import breakdown_table, evaluation_table
 from local.scoring.backends import SCORINGS
@@ -142,6 +142,8 @@ def check_options(hparams: dict) -> None:
     named = [hparams[key] for key in ("meta_file", "embeddings_file", "calibration_trials")]
     check_not_read(outputs(path), [*split_paths(str(hparams["trial_lists"])), *filter(None, named)])
     threshold(**{key: hparams[key] for key in ("p_target", "c_miss", "c_fa")})
+    if hparams["meta_file"]:
+        read_speakers(hparams["meta_file"])
     if hparams["scoring"] not in SCORINGS:  # before training shards are embedded for it
         raise RecipeError(f"scoring {hparams['scoring']!r}: expected one of {', '.join(SCORINGS)}")
     if hparams["quality_measures"] and not hparams["calibration_trials"]:
@@ -160,20 +162,24 @@ def evaluate_lists(
     "threshold" on the log-likelihood ratios, "p_target", "c_miss" and "c_fa".
     """
     score_file, eers, picture, json_file = outputs(hparams["score_file"])
-    people = read_speakers(hparams["meta_file"]) if hparams["meta_file"] else None
+    meta = hparams["meta_file"]
+    people = read_speakers(meta) if meta else None
     stems = [Path(scored.trials.path).stem for scored in lists]
     found, lines, curves, said = [], [], {}, []
     for stem, scored in zip(stems, lists, strict=True):
         trials, evaluation, groups = scored.trials, None, []
         name = stem if stems.count(stem) == 1 else trials.path
         text, details = f"{len(trials)} trials scored; without labels there is no EER", []
+        remarks = trials.remarks
         if trials.has_labels:
             evaluation, groups = _measure(hparams, scored, embeddings, decision, people)
-            evaluation |= {"self_trials": hparams["self_trials_count"], "remarks": trials.remarks}
+            missing = untold(people, trials.speakers(), meta) if meta else ""
+            remarks = "; ".join(filter(None, [remarks, missing]))
+            evaluation |= {"self_trials": hparams["self_trials_count"], "remarks": remarks}
             text, details = summary(evaluation), _tables(evaluation, groups, decision)
             known, eer = trials.labels >= 0, evaluation["metrics"]["eer"]["value"]
             curves[name] = (scored.ranking[known], trials.labels[known], eer)
-        lines.append(f"{name}: {'; '.join(filter(None, [text, trials.remarks]))}")
+        lines.append(f"{name}: {'; '.join(filter(None, [text, remarks]))}")
         said.append("\n  ".join([lines[-1], *details]))
         path = str(Path(trials.path).absolute())
         found.append(ListResult(name, path, len(trials), evaluation, groups))

@@ -10,7 +10,7 @@ from local.errors import RecipeError, one_line_errors
 from local.files import split_paths
 from local.layout import utterance_key
 from local.metadata import read_speakers
-from local.metrics.breakdown import breakdown
+from local.metrics.breakdown import breakdown, untold
 from local.metrics.evaluation import compare, evaluate
 from local.metrics.tables import breakdown_table, comparison_table, evaluation_table
 from local.scoring.score_list import scores_of
@@ -62,11 +62,22 @@ def lengths_of(trials, frames):
     ]
 
 
+def check_people(people, lists, table):
+    """Check that a table tells of a speaker at least, of those whose errors it is to break down."""
+    sides = [side for trials in lists if trials.has_labels for side in trials.speakers() or ()]
+    if sides and not people.keys() & set().union(*sides):
+        raise RecipeError(
+            f"{untold(people, sides, table)}: write the ids in its column id as the trials do"
+        )
+
+
 def measure(args, trials, systems, people, frames):
     """What is asked for, of one list and the scores of each system on it."""
     speakers, options = trials.speakers(), {"num_bootstrap": args.num_bootstrap, "seed": args.seed}
     paths = [str(path) for path in args.compare or [args.scores]]
-    result = {"trials": trials.path, "scores": paths, "remarks": trials.remarks}
+    remarks = [trials.remarks, "" if people is None else untold(people, speakers, args.meta)]
+    remarks = "; ".join(filter(None, remarks))
+    result = {"trials": trials.path, "scores": paths, "remarks": remarks}
     evaluations = [
         evaluate(scores, trials.labels, speakers, where=path, **options)
         for path, scores in zip(paths, systems, strict=True)
@@ -96,6 +107,8 @@ def main():
         frames = read_lengths(args.shards)
         if frames is not None:
             lists = [find_utterances(trials, frames) for trials in lists]
+        if people is not None:
+            check_people(people, lists, args.meta)
         results = [
             measure(args, trials, systems, people, frames)
             for trials, *systems in zip(lists, *scored, strict=True)

@@ -4,14 +4,16 @@ A system whose errors fall on one group looks fine in a single number.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from local.errors import first_of
 from local.layout import SAMPLE_RATE
 from local.metadata import SpeakerInfo
 from local.metrics.evaluation import eer_with_interval
 from local.metrics.labelled_trials import LabelledTrials
+from local.scoring.lines import brief
 
 SECONDS = (0, 2, 4, 8, 16, np.inf)  # bounds of the groups by duration
 
@@ -70,6 +72,26 @@ def breakdown(
             entry = _measure(*(x[chosen] for x in (scores, labels, accepted)), sides, **options)
             entries.append({"by": by, "group": group, **entry})
     return entries
+
+
+def untold(people: Collection[str], speakers: Sequence[Sequence[str]] | None, table: str) -> str:
+    """What to say where a table of speakers lacks some of those of the trials; "" where it has all.
+
+    Example
+    -------
+    >>> untold(["0103", "0104"], (["103", "103"], ["103", "104"]), "meta.csv")
+    '0 of 2 speakers are in meta.csv, first missing 103, 104, where ids are 0103, 0104'
+    """
+    if speakers is None:
+        return f"the ids of the trials tell no speakers, so nothing of {table} counts"
+    names = sorted({name for side in speakers for name in side})
+    missing = [name for name in names if name not in people]
+    if not missing:
+        return ""
+    ids = first_of([*map(brief, people)], 2) if people else "none"
+    found, first = len(names) - len(missing), first_of([*map(brief, missing)], 2)
+    counted = f"{found} of {len(names)} speakers are in {table}"
+    return f"{counted}, first missing {first}, where ids are {ids}"
 
 
 def _groups_of_speakers(names, rows, people):

@@ -111,6 +111,9 @@ def list_section(name: str, title: str, systems: dict[str, ScoredList]) -> dict:
         "title": title,
         "trials": first.evaluation["trials"],
         "bootstrap": first.evaluation["bootstrap"],
+        "remarks": dict.fromkeys(
+            filter(None, (each.result.evaluation.get("remarks") for each in systems.values()))
+        ),
         "labels": list(systems),
         "metrics": words.metrics_table(systems),
         "det": scores.det(f"{name}-det", systems),
