@@ -95,3 +95,34 @@ def test_what_is_written_is_read(tmp_path, table):
     write_meta(tmp_path, train_speakers=["b", "a"], dev_speakers=["c"], gender={"a": "f"})
     assert read_classes(table) == {"a": 0, "b": 1, "c": None}
     assert read_speakers(table)["a"] == SpeakerInfo("female", "", "known")
+
+
+@pytest.mark.parametrize("head", ["id,gender,id", "ID,Gender,gender", "id,sex,nationality,Sex "])
+@pytest.mark.parametrize("read", [read_classes, read_speakers])
+def test_a_column_that_comes_twice_is_an_error(table, head, read):
+    table.write_text(f"{head},idx,,\na,f,b,f,0\n")
+    with pytest.raises(RecipeError, match=r"tiny_meta.csv: column \w+ comes twice"):
+        read(table)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,f,Peru,0\na,m,Peru,0\n", "csv:3: a has two rows: its sex is 'female' in .*csv:2"),
+        ("a,f,Peru,0\nb,f,,1\na,f,Chad,0\n", "csv:4: a has two .* 'Peru' in .*csv:2 and 'Chad'"),
+        ("a,f,Peru,0\na,f,Peru,\n", "csv:3: a has two rows: its known is 'known'"),
+        ("a,,Peru,0\na,m,,0\na,f,,0\n", "csv:4: a .* 'male' in .*csv:3 and 'female' here"),
+    ],
+)
+def test_rows_that_contradict_each_other_are_refused(table, rows, message):
+    table.write_text(f"id,gender,nationality,idx\n{rows}")
+    with pytest.raises(RecipeError, match=message):
+        read_speakers(table)
+
+
+def test_rows_that_repeat_or_complete_each_other_are_one(table):
+    table.write_text("id,gender,nationality\na,f,\na,Female,Peru\na,F,Peru\nb,,\nb,m,\n")
+    assert read_speakers(table) == {
+        "a": SpeakerInfo("female", "Peru", ""),
+        "b": SpeakerInfo("male", "", ""),
+    }

@@ -127,6 +127,13 @@ def _values_by_column(columns, row):
 def read_speakers(path: str | Path) -> dict[str, SpeakerInfo]:
     """Read what a table with a column `id` tells of each speaker; other columns may be missing.
 
+    Rows of one speaker may repeat each other, or tell what another leaves empty.
+
+    Raises
+    ------
+    RecipeError
+        See `read_table`; rows that contradict each other.
+
     Example
     -------
     >>> path = getfixture("tmp_path") / META_FILE
@@ -137,14 +144,28 @@ def read_speakers(path: str | Path) -> dict[str, SpeakerInfo]:
     table = read_table(path, required=("id",))
     gender_column = table.first_column(GENDER_COLUMNS)
     classes_told = "idx" in table.columns
-    speakers = {}
-    for _, row in table.rows:
+    told = {}
+    for place, row in table.rows:
         gender = row.get(gender_column, "")
         known = ("known" if row.get("idx") else "unknown") if classes_told else ""
-        speakers[composed(row.get("id", ""))] = SpeakerInfo(
-            SEXES.get(gender.lower()[:1], gender), row.get("nationality", ""), known
-        )
-    return speakers
+        values = {
+            "sex": SEXES.get(gender.lower()[:1], gender),
+            "nationality": row.get("nationality", ""),
+            "known": known,
+        }
+        speaker = composed(row.get("id", ""))
+        before = told.setdefault(speaker, {})
+        for name, value in values.items():
+            other, where = before.setdefault(name, (value, place))
+            if value and other and value != other:
+                what = f"its {name} is {other!r} in {where} and {value!r} here"
+                raise RecipeError(f"{place}: {speaker} has two rows: {what}; keep the right one")
+            if value and not other:
+                before[name] = (value, place)
+    return {
+        speaker: SpeakerInfo(**{name: value for name, (value, _) in found.items()})
+        for speaker, found in told.items()
+    }
 
 
 def read_classes(path: str | Path) -> dict[str, int | None]:
