@@ -1,6 +1,8 @@
 """Fusion of systems: weights, what goes into the fit, and lists that do not match."""
 
+import re
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -149,3 +151,29 @@ def test_errors_in_one_line(systems, monkeypatch, capsys):
     assert capsys.readouterr().err.count("\n") == 1 and not (folder / "none.txt").exists()
     with pytest.raises(RecipeError, match="no trial list has labels to fit on"):
         fuse(np.zeros((300, 2)), lists[1:])
+
+
+@pytest.mark.parametrize("spoil", ["one 1e200", "one -1e16", "times 1e308", "one 1e15", "all 0"])
+def test_huge_scores_are_one_line_or_fused_without_a_warning(
+    systems, tmp_path, monkeypatch, capsys, spoil
+):
+    folder, _, _ = systems
+    scores, enrol, test = read_scores(folder / "B.txt")
+    how, by = spoil.split()
+    if how == "one":
+        scores[7] = float(by)
+    else:
+        scores = scores * float(by)
+    write(tmp_path / "B.txt", scores, list(zip(enrol, test, strict=True)))
+    arguments = (monkeypatch, folder, "A.txt", tmp_path / "B.txt")
+    if spoil in ("one 1e15", "all 0"):
+        with warnings.catch_warnings(action="error"):
+            assert np.isfinite(read_scores(run(*arguments, out="huge.txt"))[0]).all()
+        assert max(map(len, capsys.readouterr().out.splitlines())) < 200
+        return
+    with pytest.raises(SystemExit):
+        run(*arguments, out="none.txt")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(r"B.txt:\d+: a score of -?\d.*e\+\d+: expected one of 1e\+15", line)
+    with pytest.raises(RecipeError, match="not finite, or beyond"):
+        fit_calibration(scores[:100], [0, 1] * 50)

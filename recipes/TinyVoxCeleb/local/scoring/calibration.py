@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from local.errors import RecipeError, first_of
 from local.scoring.decisions import Calibration, as_columns
+from local.scoring.score_list import LARGEST
 from local.scoring.trials import TrialList, check_both_kinds
 
 # On the squared weights: it moves ordinary fits by nothing and keeps separable ones finite.
@@ -42,8 +43,8 @@ def fit_calibration(
     Raises
     ------
     RecipeError
-        A score or measure that is not finite, no target or no non-target trial, a prior that is not
-        between 0 and 1.
+        A score or measure that is not finite, or too large, no target or no non-target trial, a
+        prior that is not between 0 and 1.
 
     References
     ----------
@@ -139,10 +140,11 @@ def _checked(scores, labels, quality, prior):
     """Scores (trials, systems), labels, and measures (trials, 0) where there are none."""
     labels = np.asarray(labels)
     scores, measures = _as_measured(scores, quality)
-    bad = ~np.isfinite(np.hstack([scores, measures])).all(axis=1)
+    bad = ~(np.abs(np.hstack([scores, measures])) <= LARGEST).all(axis=1)
     if bad.any():
         raise RecipeError(
-            f"calibration: {bad.sum()} of {len(bad)} trials have scores or measures not finite"
+            f"calibration: {bad.sum()} of {len(bad)} trials have scores or measures not finite, or "
+            f"beyond {LARGEST:g}"
         )
     if not 0 < prior < 1:
         raise RecipeError(f"calibration: prior {prior}: expected a probability between 0 and 1")

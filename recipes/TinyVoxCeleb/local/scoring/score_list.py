@@ -19,6 +19,7 @@ from local.layout import utterance_key
 from local.scoring.lines import brief, read_lines, shown
 from local.scoring.trials import TrialList, without_wav
 
+LARGEST = 1e15  # no system's score is larger, and the squares of those below add up
 EXAMPLES = 3  # of each kind of mistake that are told
 
 
@@ -51,7 +52,7 @@ def read_scores(path: str | Path) -> tuple[np.ndarray, list[str], list[str]]:
     ------
     RecipeError
         No such list, an empty one, or, with the number of its first line, one with lines that are
-        not ``score id1 id2`` or whose score is not finite.
+        not ``score id1 id2`` or whose score is not finite, or beyond all that systems give.
 
     Example
     -------
@@ -66,6 +67,11 @@ def read_scores(path: str | Path) -> tuple[np.ndarray, list[str], list[str]]:
             raise RecipeError(
                 f"{path}:{number}: expected 'score id1 id2' with a finite score; "
                 "`python -m local.scoring check` tells all that is wrong"
+            )
+        if abs(score) > LARGEST:
+            raise RecipeError(
+                f"{path}:{number}: a score of {score}: expected one of {LARGEST:g} at the most, as "
+                "sums of larger ones are none; score anew, or take what is no score out"
             )
         scores.append(score)
         for side, name in zip((enrol, test), _without_wav(pair), strict=True):
