@@ -18,7 +18,7 @@ from local.errors import RecipeError
 from local.layout import utterance_key
 from local.scoring.doubtful_trials import find_doubtful
 from local.scoring.lines import brief, read_lines, shown
-from local.scoring.trial_forms import find_form, parse_lines
+from local.scoring.trial_forms import find_form, find_head, is_skipped, parse_lines
 
 KIND = "trial list"  # in messages
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -113,12 +113,12 @@ def read_trials(path: str | Path, *, self_trials: bool = False) -> TrialList:
     >>> read_trials(path).test
     ['a/y/0', 'b/z/0']
     """
-    form = find_form(read_lines(path, KIND), str(path))
+    form, head = _find_form(path)
     if form is None:
         raise RecipeError(f"{path}: the trial list is empty")
     labels, enrol, test, codes = [], [], [], {}
     # One number, and one text, for all mentions of an utterance: millions of trials name few.
-    for label, first, second in parse_lines(read_lines(path, KIND), form, str(path)):
+    for label, first, second in parse_lines(read_lines(path, KIND), form, str(path), head):
         labels.append(label)
         enrol.append(codes.setdefault(first, len(codes)))
         test.append(codes.setdefault(second, len(codes)))
@@ -134,6 +134,12 @@ def read_trials(path: str | Path, *, self_trials: bool = False) -> TrialList:
     names = [without_wav(name) for name in names]
     sides = [[names[code] for code in side.tolist()] for side in (enrol, test)]
     return TrialList(labels, *sides, str(path), remarks)
+
+
+def _find_form(path):
+    """The form of a list, None without a trial, and the number of its head line or 0."""
+    head = find_head(read_lines(path, KIND))
+    return find_form(read_lines(path, KIND), str(path), head), head
 
 
 def without_wav(name: str) -> str:
@@ -155,8 +161,9 @@ def _check_labels(labels, enrol, test, keys, path):
         return
     row, total = wrong[0], np.sum(checked)
     trial, number = [keys[side[row]] for side in (enrol, test)], 0
-    for number, line in enumerate(read_lines(path, KIND), start=1):  # noqa: B007
-        row -= bool(line.strip())
+    form, head = _find_form(path)
+    for number, line in enumerate(read_lines(path, KIND), start=1):
+        row -= not is_skipped(number, line, form, head)
         if row < 0:
             break
     label, speaker = labels[wrong[0]], trial[0].split("/")[0]
@@ -186,4 +193,7 @@ def check_both_kinds(
     """
     targets, nontargets = count_kinds(labels).values()
     if not targets or not nontargets:
-        raise RecipeError(f"{where}: {targets} target and {nontargets} non-target trials{needed}")
+        found = f"{targets} target and {nontargets} non-target trials"
+        if (unknown := np.sum(np.asarray(labels) < 0)) and targets + nontargets:
+            found += f" beside {unknown} that do not count (the label -1 means unknown, not 0)"
+        raise RecipeError(f"{where}: {found}{needed}")
