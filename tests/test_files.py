@@ -66,6 +66,15 @@ def test_what_is_no_file_is_written_to_and_never_replaced(tmp_path, mode):
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
 
 
+def test_what_stdout_goes_to_is_written_to_and_never_replaced(tmp_path):
+    """Also where that is a file, whose name in /dev would be taken by another."""
+    script = "from local.files import atomic_file\nprint('before', flush=True)\n"
+    script += "with atomic_file('/proc/self/fd/1') as fout: fout.write('text')"
+    with open(tmp_path / "out.txt", "w") as out:
+        subprocess.run([sys.executable, "-c", script], cwd=RECIPE, stdout=out, check=True)
+    assert (tmp_path / "out.txt").read_text() == "before\ntext"
+
+
 def test_two_writers_at_once(tmp_path):
     path = tmp_path / "scores.txt"
     writers = [

@@ -26,9 +26,10 @@ def write_document(path, tables):
         text = marks.sub(lambda match, lines=lines: f"{match[1]}\n{lines}\n\n{match[2]}", text)
     with atomic_file(path) as fout:
         fout.write(text)
-    _plot_ablation(path.with_name("ablation.png"), tables["ablation"])
-    _plot_speakers(path.with_name("speakers.png"), tables["speakers"])
-    _plot_time(path.with_name("time.png"), tables["time"])
+    plots = {"ablation": _plot_ablation, "speakers": _plot_speakers, "time": _plot_time}
+    for name, plot in plots.items():
+        if any(rows for _, rows in tables[name]):
+            plot(path.with_name(f"{name}.png"), tables[name])
 
 
 def _table(name, measured):

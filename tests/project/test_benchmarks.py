@@ -76,7 +76,8 @@ def test_results_at_a_hundred_speakers(small, tmp_path):
     assert float(row["choice"]) == pytest.approx(product ** (1 / 5), abs=0.05)
     assert row["calls_odd_eer"] == row["moods_odd_eer"]  # here of the same corpus
     assert f"Commit: {row['commit']}." in document
-    assert (tmp_path / "ablation.png").stat().st_size > 1000
+    for name in ("speakers", "time"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
     assert (
         call("-m", "benchmarks.limited_data", *folders, *files, *rows) == ""
     )  # nothing is missing

@@ -43,8 +43,8 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     '0.5 a b'
     """
     path, encoding = Path(path), None if "b" in mode else "utf-8"
-    if path.exists() and not path.is_file() and not path.is_dir():
-        with write_errors(path), open(path, mode, encoding=encoding) as fout:
+    if is_special(path):
+        with write_errors(path), open(path, mode.replace("w", "a"), encoding=encoding) as fout:
             yield fout
         return
     temporary = _own_name(path)
@@ -59,6 +59,16 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def is_special(path: str | Path) -> bool:
+    """Whether a path that is there is a device, a pipe or the like, and no file or folder.
+
+    Also what is named in /dev and /proc, such as /dev/stdout, wherever it leads.
+    """
+    path = Path(path).absolute()
+    named = path.parts[1:2] in (("dev",), ("proc",))
+    return path.exists() and not path.is_dir() and (named or not path.is_file())
 
 
 def sync(path: str | Path, all_of_disk: bool = False) -> None:
@@ -166,8 +176,7 @@ def check_writable(path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecipeError(f"{path}: its folder cannot be made ({error.strerror})") from None
-    special = path.exists() and not path.is_file()  # a folder, or a device
-    if path.is_dir() or not (special or os.access(path.parent, os.W_OK | os.X_OK)):
+    if path.is_dir() or not (is_special(path) or os.access(path.parent, os.W_OK | os.X_OK)):
         raise RecipeError(f"{path}: cannot be written there; choose another place")
 
 

@@ -88,21 +88,30 @@ class SpeakerEncoder(EncoderClassifier):
         if not Path(path).is_file():
             kind = "a folder, not a recording" if Path(path).is_dir() else "no such recording"
             raise FileNotFoundError(f"{path}: {kind}")
+        if not Path(path).stat().st_size:
+            raise ValueError(f"{path}: empty; export it again")
+        if fault := self.truncation.fault_of(path):
+            raise ValueError(f"{path}: {fault}; copy or export it again")
         try:
             with self.decoding.AudioFile(path) as audio:
-                if cut := self.truncation.truncation_of(path):
-                    raise ValueError(cut)
                 seconds = audio.blocks(audio.samplerate, dtype="float32", always_2d=True)
                 channel = self.polyphase.louder_channel(seconds) if audio.channels > 1 else None
             with self.decoding.AudioFile(path) as audio:
+                found, told = [], audio.frames if audio.counted else None
 
                 def read(frames):
                     block = audio.read(frames, dtype="float32", always_2d=True)
+                    found.append(len(block))
                     return self.polyphase.mono(block, channel)
 
                 blocks = list(self.polyphase.resampled(read, audio.samplerate, SAMPLE_RATE))
-        except (sf.SoundFileError, TypeError, ValueError) as error:  # a type: raw samples
+        except (sf.SoundFileError, ValueError) as error:
             raise ValueError(f"{path}: cannot be decoded ({error}); export it again") from error
+        if told not in (None, sum(found)):
+            raise ValueError(
+                f"{path}: truncated: {sum(found):,} of {told:,} samples are there; copy or export "
+                "it again"
+            )
         return torch.from_numpy(np.concatenate(blocks)).to(self.device)
 
     def _embed(self, signals, names, min_speech):
@@ -134,11 +143,12 @@ class SpeakerEncoder(EncoderClassifier):
         """The signal at the level of the training data; an error where nobody speaks in it."""
         seconds = speech.sum().item() * self.speech.CHUNK / SAMPLE_RATE
         if not seconds or seconds < min_speech:
-            heard = np.floor(10 * seconds) / 10  # never as much as asked for
+            unit = 10 if seconds >= 0.1 else 100
+            heard = f"{np.floor(seconds * unit) / unit} s of" if seconds else "no"  # never as asked
             wanted = f", expected {min_speech} s at least (min_speech)" if min_speech else ""
             raise ValueError(
-                f"{name}: {f'{heard:.1f} s of' if seconds else 'no'} speech in "
-                f"{len(signal) / SAMPLE_RATE:.1f} s of audio{wanted}; give another recording"
+                f"{name}: {heard} speech in {len(signal) / SAMPLE_RATE:.1f} s of audio{wanted}; "
+                "give another recording"
             )
         wanted = getattr(self.hparams, "speech_level", None)
         if wanted is None:  # bundles of earlier versions do not tell

@@ -10,6 +10,11 @@ import soundfile as sf
 
 MAX_FRAMES = 1 << 36  # beyond what a FLAC header can tell, and 49 days at 16 kHz
 BLOCK = 1 << 18  # audio samples
+HEADERLESS = "no header tells its sampling rate and kind, as in raw samples"
+
+
+class _Headerless(sf.SoundFileError):
+    """Samples without a header, whose rate and kind nobody tells."""
 
 
 class AudioFile(sf.SoundFile):
@@ -17,6 +22,12 @@ class AudioFile(sf.SoundFile):
 
     Then it is read on, and `seek` goes ahead by decoding.
     """
+
+    def __init__(self, file, *args, **options):
+        try:
+            super().__init__(file, *args, **options)
+        except TypeError as error:  # a file that soundfile takes for .raw by its name
+            raise _Headerless(f"Error opening {str(file)!r}: {HEADERLESS} ({error}).") from None
 
     @property
     def counted(self) -> bool:
@@ -52,7 +63,10 @@ def read_info(path: str | Path):
     soundfile.SoundFileError
         The file is no audio, or, where it has to be decoded, damaged.
     """
-    info = sf.info(path)
+    try:
+        info = sf.info(path)
+    except TypeError as error:
+        raise _Headerless(f"Error opening {str(path)!r}: {HEADERLESS} ({error}).") from None
     if not 0 < info.frames < MAX_FRAMES:
         info.frames = count_frames(path)
         info.duration = info.frames / info.samplerate

@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import resample_poly
 
 BLOCK_SECONDS = 20  # what is in memory at a time, however long a recording is
-RATES = 1000, 400_000  # Hz; a filter between others would need gigabytes, and no speech has them
+RATES = 1000, 200_000  # Hz; filters for others would take seconds and gigabytes; no speech has them
 
 CANCELLED = 0.25  # share of the power that the mean of unrelated channels has
+INVERTED = 0.7  # correlation of a channel with another that is turned round, and how far beyond
+MARGIN = 0.1  # that with the same as it is
+DELAY = 16, 500  # samples, and the share of a second, of their delay: the larger counts
 TOLERATED = 0.1  # share of a recording's power in seconds that cancel
 
 
@@ -38,9 +42,31 @@ def louder_channel(seconds: Iterable[np.ndarray]) -> int | None:
             power = block.var(axis=0, dtype=np.float64)  # without the offset
             mixed = block.mean(axis=1).var(dtype=np.float64)
             powers += power * len(block)
-            if mixed < CANCELLED * power.mean() / len(power):
+            if mixed < CANCELLED * power.mean() / len(power) or _is_inverted(block, power):
                 cancelled += power.sum() * len(block)
     return int(np.argmax(powers)) if cancelled > TOLERATED * np.sum(powers) else None
+
+
+def _is_inverted(block, power):
+    """Whether one of the louder channels is another turned round, perhaps a moment apart.
+
+    Their mean then loses what is slow against the delay, and other tones become louder.
+    """
+    loudest = int(np.argmax(power))
+    others = [k for k in range(len(power)) if k != loudest and power[k] > 0.1 * power[loudest]]
+    if not others or len(block) < 4 * DELAY[0]:
+        return False
+    delay = max(DELAY[0], len(block) // DELAY[1])
+    centred = block - block.mean(axis=0)
+    size = next_fast_len(len(block) + delay, real=True)
+    spectra = rfft(centred, size, axis=0)
+    for other in others:
+        products = irfft(spectra[:, loudest].conj() * spectra[:, other], size)
+        near = np.concatenate([products[: delay + 1], products[-delay:]])
+        near = near / (len(block) * np.sqrt(power[loudest] * power[other]))
+        if -near.min() > max(INVERTED, near.max() + MARGIN):
+            return True
+    return False
 
 
 def mono(block: np.ndarray, channel: int | None) -> np.ndarray:

@@ -5,15 +5,18 @@ A copy of this file lies in each inference bundle, so it imports nothing of the 
 
 import mmap
 import struct
+import zlib
 from pathlib import Path
 
 UNKNOWN_SIZE = 0x7FFFF000  # from here on, bytes that a pipe's WAV promises mean nothing
-PAGE, LAST_PAGE = b"OggS", 4  # what each page of an OGG file begins with; the flag of the last one
+PAGE = b"OggS"  # what each page of an OGG file begins with
+FIRST_PAGE, LAST_PAGE = 2, 4  # flags
+TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 PAGE_HEADER = 27  # bytes before the table of segments, see RFC 3533, section 6
 
 
 def truncation(content: bytes | mmap.mmap) -> str:
-    """How a WAV or OGG file is cut off, "" if it is not, or of another kind.
+    """How an audio file is cut off; "" if it is not, or does not tell.
 
     Example
     -------
@@ -23,6 +26,7 @@ def truncation(content: bytes | mmap.mmap) -> str:
     if content[:4] == PAGE:
         return _cut_stream(content)
     begin, size = data_chunk(content)
+    size = size or _told_size(content)
     missing = begin + size - len(content)
     if missing <= 0 or size >= UNKNOWN_SIZE:
         return ""
@@ -33,6 +37,12 @@ def truncation_of(path: str | Path) -> str:
     """The same for a file that is not empty, of which little is read."""
     with open(path, "rb") as fin, mmap.mmap(fin.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return truncation(content)
+
+
+def fault_of(path: str | Path) -> str:
+    """How a file that is not empty is cut off or, where it is OGG, damaged; all of that is read."""
+    with open(path, "rb") as fin, mmap.mmap(fin.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return truncation(content) or (_spoilt_stream(content) if content[:4] == PAGE else "")
 
 
 def data_chunk(content: bytes | mmap.mmap) -> tuple[int, int]:
@@ -49,6 +59,33 @@ def data_chunk(content: bytes | mmap.mmap) -> tuple[int, int]:
     return 0, 0
 
 
+def _told_size(content):
+    """Bytes that the header of another kind of file tells of the whole, 0 where it tells nothing.
+
+    AIFF, AU, RF64, Wave64, and MP3 whose first frame has such a tag.
+    """
+    head = content[:4096]
+    if len(head) < 40:
+        return 0
+    if head[:4] == b"FORM":
+        return 8 + int.from_bytes(head[4:8], "big")
+    if head[:4] == b".snd":
+        return int.from_bytes(head[4:8], "big") + int.from_bytes(head[8:12], "big")
+    if head[:4] == b"RF64" and head[12:16] == b"ds64":
+        return 8 + int.from_bytes(head[20:28], "little")
+    if head[:4] == b"riff":
+        return int.from_bytes(head[16:24], "little")
+    begin = 0
+    if head[:3] == b"ID3":
+        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+        begin, head = size + 10, content[size + 10 : size + 4106]
+    tag = next((place for name in (b"Xing", b"Info") if 0 <= (place := head.find(name)) < 64), 0)
+    if not tag or head[0] != 0xFF or not head[tag + 7] & 2:
+        return 0
+    after = tag + 8 + 4 * (head[tag + 7] & 1)
+    return begin + int.from_bytes(head[after : after + 4], "big") * 99 // 100  # few count exactly
+
+
 def _cut_stream(content):
     """A decoder takes what is there for all: it is the last page that tells the end."""
     place = len(content)
@@ -63,3 +100,34 @@ def _cut_stream(content):
                 return ""
             break
     return "truncated: the last page of its OGG stream is missing or cut"
+
+
+def _spoilt_stream(content):
+    """A decoder takes what is there for all, and leaves out what is damaged: each page is checked.
+
+    A page tells the number before it in its stream, and a checksum.
+    """
+    place, numbers, last = 0, {}, False  # or the last number of each stream
+    while content[place : place + 4] == PAGE:
+        header = content[place : place + PAGE_HEADER]
+        if len(header) < PAGE_HEADER:
+            break
+        begin = place + PAGE_HEADER + header[-1]
+        table = content[place + PAGE_HEADER : begin]
+        page = content[place : begin + sum(table)]
+        stream, number, told = struct.unpack_from("<III", header, 14)
+        if len(table) < header[-1] or len(page) < PAGE_HEADER + len(table) + sum(table):
+            break
+        missed = not header[5] & FIRST_PAGE and number != numbers.get(stream, number - 1) + 1
+        if missed or told != _ogg_checksum(page):
+            return f"damaged: at byte {place:,} of its OGG stream"
+        numbers[stream], last = number, bool(header[5] & LAST_PAGE)
+        place += len(page)
+    return "" if last else f"damaged: at byte {place:,} of its OGG stream"
+
+
+def _ogg_checksum(page):
+    """The CRC32 of a page: zlib's with all bits turned round, and without what it adds."""
+    blank = page[:22] + bytes(4) + page[26:]
+    checksum = zlib.crc32(blank.translate(TURNED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{checksum:032b}"[::-1], 2)

@@ -117,9 +117,9 @@ def main():
         lists = [read_trials(path) for path in split_paths(args.trials)]
         scores = read_systems(args.scores, lists)
         lines, llrs = report(args.scores, scores, lists, args.prior, args.seed)
-        print("\n".join(lines))
         parts = split_scores(to_probability(llrs), lists)
         write_scores(args.out, zip(lists, parts, strict=True))
+        print("\n".join(lines))  # after it: nobody may read them
         print(f"score list: {args.out} ({len(llrs)} trials)")
 
 
