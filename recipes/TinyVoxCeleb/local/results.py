@@ -18,14 +18,15 @@ from local.errors import RecipeError
 from local.files import atomic_file, check_not_read, check_writable, split_paths
 from local.metadata import read_speakers
 from local.metrics import evaluate, summary
-from local.metrics.breakdown import breakdown, untold
+from local.metrics.breakdown import Group, breakdown, untold
 from local.metrics.det import plot_det
+from local.metrics.evaluation import Evaluation
 from local.metrics.tables import breakdown_table, evaluation_table
 from local.scoring.backends import SCORINGS
 from local.scoring.decisions import to_probability
 from local.scoring.likelihood_ratios import threshold
 from local.scoring.trials import TrialList
-from local.stored import parse_json
+from local.stored import check_type, parse_json
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scipy", "scikit-learn")
 
@@ -52,8 +53,8 @@ class ListResult:
     name: str
     path: str
     num_trials: int
-    evaluation: dict | None
-    breakdown: list[dict]
+    evaluation: Evaluation | None
+    breakdown: list[Group]
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,16 @@ def read_results(path: str | Path) -> Results:
         made = "speaker_verification.py (stage 4 of run.sh) makes it beside the scores"
         raise RecipeError(f"{path}: {found}: {made}")
     try:
-        about = parse_json(path.read_text(encoding="utf-8"))
+        about = parse_json(path.read_bytes())
+        check_type(about, Results)
         about["lists"] = [_make(ListResult, entry) for entry in about["lists"]]
+        if any(
+            "eer" not in each.evaluation["metrics"] for each in about["lists"] if each.evaluation
+        ):
+            raise KeyError("an eer among the metrics")
         return _make(Results, about)
-    except (ValueError, TypeError, KeyError) as error:
-        wrong = f"damaged, or of another program ({type(error).__name__}: {error})"
+    except (ValueError, KeyError) as error:
+        wrong = f"damaged, or of another program ({error})"
         if isinstance(error, KeyError):
             wrong = f"without {error.args[0]}: not of this version of speaker_verification.py"
         raise RecipeError(f"{path}: {wrong}; score the run again") from None

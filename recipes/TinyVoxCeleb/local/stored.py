@@ -7,6 +7,8 @@ import math
 import os
 import struct
 import tokenize
+import types
+import typing
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -31,6 +33,8 @@ UNREADABLE = (
     TypeError,
     ValueError,
 )
+LARGEST = 1 << 53  # of numbers in JSON
+SHOWN = 60  # characters of a value that a message repeats
 DENSEST = 1100  # bytes that a packed byte may stand for
 HEADERS = {(n, 0): getattr(np.lib.format, f"read_array_header_{n}_0") for n in (1, 2)}
 
@@ -62,6 +66,69 @@ def parse_json(text: str | bytes):
         return json.loads(text)
     except RecursionError:
         raise ValueError("too many brackets in each other") from None
+
+
+def check_type(value, kind, key: str = "") -> None:
+    """Check what JSON has under a key against a type: a dataclass, a TypedDict, or built of these.
+
+    Texts are to be usable as paths, numbers finite, and whole ones not negative.
+
+    Raises
+    ------
+    ValueError
+        Another type, with the key, in full.
+    KeyError
+        A key that is missing.
+
+    Example
+    -------
+    >>> check_type({"a": [1, None]}, dict[str, list[int | None]])
+    >>> check_type({"a": [1, "x"]}, dict[str, list[int | None]])
+    Traceback (most recent call last):
+    ValueError: a.1 is "x": expected a whole number from 0
+    """
+    plain, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if plain is types.UnionType:
+        if value is not None:
+            check_type(value, inner[0], key)
+        return
+    hints = {} if plain.__module__ == "builtins" else typing.get_type_hints(plain)
+    expected, is_right = JSON_TYPES[dict if hints else plain]
+    if not is_right(value):
+        found = json.dumps(value)[:SHOWN]
+        raise ValueError(f"{key or 'the whole'} is {found}: expected {expected}")
+    for name in getattr(plain, "__required_keys__", hints):
+        if name not in value:
+            raise KeyError(f"{key}.{name}".lstrip("."))
+    if inner:
+        pairs = value.items() if plain is dict else enumerate(value)
+        below = [(name, each, inner[-1]) for name, each in pairs]
+    else:
+        below = [(name, value[name], hints[name]) for name in hints if name in value]
+    for name, each, its_kind in below:
+        check_type(each, its_kind, f"{key}.{name}".lstrip("."))
+
+
+def _is_text(value):
+    """Whether this may be the name of a file, as far as the system is concerned."""
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_number(value, kinds=int | float):
+    return isinstance(value, kinds) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+JSON_TYPES = {
+    str: ("text", _is_text),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    int: ("a whole number from 0", lambda value: _is_number(value, int) and value >= 0),
+    float: ("a number", _is_number),
+    list: ("a list", lambda value: isinstance(value, list)),
+    dict: ("keys with values", lambda value: isinstance(value, dict)),
+}
 
 
 def read_arrays(
