@@ -117,6 +117,32 @@ def test_two_ids_a_line_are_trials_without_labels(tmp_path, separator):
         read_labelled_trials(str(tmp_path / "trials.txt"), KEYS)
 
 
+LABELS = ["tgt imp", "same different", "1.00 0.00", "+1 0", "1 +0", "1.000000 0.000000", "Pos NEG"]
+LABELS += [
+    "1.000000000000000000e+00 0.000000000000000000e+00",
+    "True False",
+    "same diff",
+    "TAR non",
+]
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("form", ["{0} a/x/0 {1}\n", "a/x/0 {1} {0}\n", "{0},a/x/0,{1}\n"])
+def test_labels_that_mean_the_same(tmp_path, labels, form):
+    pairs = zip(labels.split(), ("a/y/0", "b/z/0"), strict=True)
+    assert read_trials(
+        write(tmp_path, "".join(form.format(*pair) for pair in pairs))
+    ).labels.tolist() == [1, 0]
+
+
+def test_minus_one_is_told_to_be_no_label_of_non_targets(tmp_path):
+    path = write(tmp_path, "1 a/x/0 a/y/0\n-1 a/x/0 b/z/0\n-1 a/y/0 b/z/0\n")
+    with pytest.raises(RecipeError, match="1 target and 0 .* beside 2 that do not count"):
+        read_labelled_trials(str(path), KEYS)
+    with pytest.raises(RecipeError, match="-1 means unknown, not 0.: an EER needs both"):
+        evaluate([0.5, 0.5, 0.5], read_trials(path).labels)
+
+
 HEADS = {
     "label first": "label enroll test\n1 a/x/0 a/y/0\n0 a/x/0 b/z/0\n",
     "commas": "label,enroll,test\n1,a/x/0,a/y/0\n0,a/x/0,b/z/0\n",
