@@ -84,6 +84,8 @@ def test_no_embedding_of_what_is_no_recording(encoder, paths, write, spoil, mess
 def test_files_that_are_not_there_or_no_audio(encoder, tmp_path):
     with pytest.raises(FileNotFoundError, match="none.wav: no such recording"):
         encoder.embed_files(tmp_path / "none.wav")
+    with pytest.raises(FileNotFoundError, match="a folder, where a recording is expected"):
+        encoder.embed_files(tmp_path)
     (tmp_path / "text.wav").write_text("no audio")
     with pytest.raises(ValueError, match="text.wav: cannot be decoded"):
         encoder.embed_files(tmp_path / "text.wav")

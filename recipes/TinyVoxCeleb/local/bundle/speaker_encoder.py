@@ -85,6 +85,8 @@ class SpeakerEncoder(EncoderClassifier):
         if "://" in path:
             source, name = split_path(path)
             path = str(fetch(name, source=source, savedir=savedir))
+        if Path(path).is_dir():
+            raise FileNotFoundError(f"{path}: a folder, where a recording is expected")
         if not Path(path).is_file():
             kind = "a folder, not a recording" if Path(path).is_dir() else "no such recording"
             raise FileNotFoundError(f"{path}: {kind}")

@@ -12,7 +12,7 @@ from local.bundle import checkpoint_digest, find_bundle
 from local.errors import RecipeError, first_of
 from local.files import atomic_file
 from local.layout import utterance_key
-from local.stored import parse_json, read_arrays
+from local.stored import check_file, parse_json, read_arrays
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,7 @@ def read_embeddings(path: str | Path, checkpoint: str | Path | None = None) -> E
     >>> read_embeddings(path).ids
     ['a/x/0', 'b/y/0']
     """
-    if not Path(path).is_file():
-        raise RecipeError(f"{path}: no such file of embeddings")
+    check_file(path, "file of embeddings")
     names = ("ids", "vectors", "num_frames", "about")
     what = "not embeddings as python -m local.embeddings writes them"
     ids, vectors, frames, _ = read_arrays(path, names, what).values()

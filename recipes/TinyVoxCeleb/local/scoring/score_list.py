@@ -17,8 +17,9 @@ import numpy as np
 from local.errors import RecipeError
 from local.files import atomic_file
 from local.layout import utterance_key
-from local.scoring.lines import brief, read_lines, shown
+from local.scoring.lines import brief, shown
 from local.scoring.trials import TrialList, without_wav
+from local.stored import read_lines
 
 LARGEST = 1e15  # no system's score is larger, and the squares of those below add up
 EXAMPLES = 3  # of each kind of mistake that are told

@@ -17,8 +17,9 @@ import numpy as np
 from local.errors import RecipeError
 from local.layout import utterance_key
 from local.scoring.doubtful_trials import find_doubtful
-from local.scoring.lines import brief, read_lines, shown
+from local.scoring.lines import brief, shown
 from local.scoring.trial_forms import find_form, find_head, is_skipped, parse_lines
+from local.stored import read_lines
 
 KIND = "trial list"  # in messages
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
