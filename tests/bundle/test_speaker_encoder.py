@@ -6,7 +6,9 @@ import soundfile
 import torch
 from speechbrain.inference.interfaces import foreign_class
 
+from local.bundle import find_bundle
 from local.corpora.convert import convert
+from local.errors import RecipeError
 from running import train
 from shard_writing import without_count
 
@@ -86,6 +88,10 @@ def test_files_that_are_not_there_or_no_audio(encoder, tmp_path):
         encoder.embed_files(tmp_path / "none.wav")
     with pytest.raises(FileNotFoundError, match="a folder, where a recording is expected"):
         encoder.embed_files(tmp_path)
+    for name in ("s3://bucket/a.wav", f"file://{tmp_path}/none.wav", "hf://a/b/c.wav"):
+        with pytest.raises((FileNotFoundError, ValueError), match=r"fetched|no such") as e:
+            encoder.embed_files(name)
+        assert "\n" not in str(e.value)
     (tmp_path / "text.wav").write_text("no audio")
     with pytest.raises(ValueError, match="text.wav: cannot be decoded"):
         encoder.embed_files(tmp_path / "text.wav")
@@ -169,3 +175,9 @@ def test_an_hour_is_embedded_in_windows(encoder, paths, write, monkeypatch):
     vector = encoder.embed_files(write(hour, 4000))
     assert vector.shape == (1, 8) and len(longest) == 30
     assert max(longest) <= 120 * 16_000
+
+
+@pytest.mark.parametrize("address", ["file:///runs/one", "https://host/run", "hf://me/run"])
+def test_an_address_is_no_run(address):
+    with pytest.raises(RecipeError, match="an address: expected the path of a run's folder here"):
+        find_bundle(address)

@@ -175,8 +175,7 @@ def evaluate_lists(
     for stem, scored in zip(stems, lists, strict=True):
         trials, evaluation, groups = scored.trials, None, []
         name = stem if stems.count(stem) == 1 else trials.path
-        text, details = f"{len(trials)} trials scored; without labels there is no EER", []
-        remarks = trials.remarks
+        details, remarks = [], trials.remarks
         if trials.has_labels:
             evaluation, groups = _measure(hparams, scored, embeddings, decision, people)
             missing = untold(people, trials.speakers(), meta) if meta else ""
@@ -185,6 +184,8 @@ def evaluate_lists(
             text, details = summary(evaluation), _tables(evaluation, groups, decision)
             known, eer = trials.labels >= 0, evaluation["metrics"]["eer"]["value"]
             curves[name] = (scored.ranking[known], trials.labels[known], eer)
+        else:
+            text = f"{len(trials)} trials scored; {trials.unlabelled}"
         lines.append(f"{name}: {'; '.join(filter(None, [text, remarks]))}")
         said.append("\n  ".join([lines[-1], *details]))
         path = str(Path(trials.path).absolute())
