@@ -8,8 +8,6 @@ import sys
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from types import UnionType
-from typing import get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -109,23 +107,7 @@ def read_results(path: str | Path) -> Results:
 
 
 def _make(kind, values):
-    for name, hint in get_type_hints(kind).items():
-        if not _fits(values[name], hint):
-            raise TypeError(f"{name} is {str(values[name])[:40]!r}")
     return kind(*(values[field.name] for field in fields(kind)))
-
-
-def _fits(value, hint):
-    """Whether a value that JSON holds is of the type that a field has."""
-    kind, parts = get_origin(hint), get_args(hint)
-    if kind is UnionType:
-        return any(_fits(value, part) for part in parts)
-    if kind in (list, dict):
-        inner = value.values() if isinstance(value, dict) else value
-        return isinstance(value, kind) and all(_fits(part, parts[-1]) for part in inner)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, hint)
 
 
 def outputs(score_file: str | Path) -> list[Path]:

@@ -48,7 +48,7 @@ PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ
 SHEETS = rb"\xd0\xcf\x11\xe0|PK\x03\x04(?s:.*)(\[Content_Types\]|opendocument)"
 TEXTS = {  # what a file of text begins with that is no list, table or archive
     rb"version https://git-lfs": "a pointer of Git LFS: fetch the file with `git lfs pull`",
-    rb"\{|\[\s*([\[{\"]|$)": "JSON",
+    rb"\{|\[\s*([\[{\"\d]|$)": "JSON",
     rb"<[!?a-z]|404\b.*not found": "a page or message of a web server, such as a login",
 }
 DENSEST = 1100  # bytes that a packed byte may stand for
@@ -64,7 +64,7 @@ def text_kind(start: bytes) -> str | None:
 def check_file(path: str | Path, kind: str) -> None:
     """Check that there is a file, which `kind` names; a folder, or nothing, is a RecipeError."""
     if Path(path).is_dir():
-        raise RecipeError(f"{path}: a folder, where a {kind} is expected: name the file")
+        raise RecipeError(f"{path}: a folder, not a {kind}: name the file")
     if not Path(path).is_file():
         raise RecipeError(f"{path}: no such {kind}")
 
@@ -89,7 +89,7 @@ def read_lines(path: str | Path, kind: str) -> Iterator[str]:
         if start.startswith(magic):
             raise RecipeError(f"{path}: packed by {packer}: unpack the {kind} first")
     if found := text_kind(start):
-        raise RecipeError(f"{path}: expected a {kind}, but the file is {found}; copy it again")
+        raise RecipeError(f"{path}: no {kind}, but {found}; copy it again")
     encoding = _encoding(start)
     errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
     try:
