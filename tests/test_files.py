@@ -1,5 +1,6 @@
 """Files that appear complete or not at all."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -338,8 +339,16 @@ def test_damaged_files_are_known(tmp_path, damage, expected):
     assert is_damaged(path) == expected
 
 
-def test_blanks_and_commas_beside_paths_are_no_paths(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path(" b.txt").touch()
-    assert split_paths("a.txt, c.txt,") == ["a.txt", "c.txt"] and split_paths("") == [""]
-    assert split_paths("a.txt, b.txt") == ["a.txt", " b.txt"]
+@pytest.mark.parametrize(
+    "text", ["a.txt, b.txt", "a.txt,b.txt,", " a.txt ,,b.txt", ",a.txt,\tb.txt, ,"]
+)
+def test_blanks_and_nothing_between_the_paths_of_a_list(text):
+    assert split_paths(text) == ["a.txt", "b.txt"]
+
+
+def test_blanks_that_belong_to_a_path_stay(tmp_path):
+    for name in ("Smith, John", " a"):
+        (tmp_path / name).mkdir()
+    with contextlib.chdir(tmp_path):
+        assert split_paths("x, Smith, John, a, b") == ["x", "Smith, John", " a", "b"]
+    assert (split_paths(""), split_paths(",")) == ([""], [","])

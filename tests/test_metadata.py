@@ -1,5 +1,9 @@
 """Tables of speakers, as people and their programs write them."""
 
+import bz2
+import gzip
+import lzma
+
 import pytest
 
 from local.errors import RecipeError
@@ -126,3 +130,17 @@ def test_rows_that_repeat_or_complete_each_other_are_one(table):
         "a": SpeakerInfo("female", "Peru", ""),
         "b": SpeakerInfo("male", "", ""),
     }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32-le"])
+def test_tables_in_the_encodings_of_editors(table, encoding):
+    table.write_bytes("id;gender;idx\r\nJürgen;m;0\r\nann;f;\r\n".encode(encoding))
+    assert read_classes(table) == {"Jürgen": 0, "ann": None}
+    assert read_speakers(table)["Jürgen"].sex == "male"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_packed_tables_are_told_to_be_so(table, pack):
+    table.write_bytes(pack(b"id,gender\na,f\n"))
+    with pytest.raises(RecipeError, match=r"tiny_meta.csv: packed by \w+: unpack the metadata"):
+        read_speakers(table)

@@ -9,7 +9,9 @@ import soundfile
 import torch
 from speechbrain.inference.interfaces import foreign_class
 
+from local.bundle import find_bundle
 from local.corpora.convert import convert
+from local.errors import RecipeError
 from running import train
 from shard_writing import without_count
 
@@ -87,6 +89,12 @@ def test_no_embedding_of_what_is_no_recording(encoder, paths, write, spoil, mess
 def test_files_that_are_not_there_or_no_audio(encoder, tmp_path):
     with pytest.raises(FileNotFoundError, match="none.wav: no such recording"):
         encoder.embed_files(tmp_path / "none.wav")
+    with pytest.raises(FileNotFoundError, match="a folder, where a recording is expected"):
+        encoder.embed_files(tmp_path)
+    for name in ("s3://bucket/a.wav", f"file://{tmp_path}/none.wav", "hf://a/b/c.wav"):
+        with pytest.raises((FileNotFoundError, ValueError), match=r"fetched|no such") as e:
+            encoder.embed_files(name)
+        assert "\n" not in str(e.value)
     (tmp_path / "text.wav").write_text("no audio")
     with pytest.raises(ValueError, match="text.wav: cannot be decoded"):
         encoder.embed_files(tmp_path / "text.wav")
@@ -251,9 +259,7 @@ def test_without_a_minimum_there_is_no_speech(encoder, write):
     assert str(e.value) == f"{path}: no speech in 1.0 s of audio; give another recording"
 
 
-def test_a_folder_and_raw_samples_are_no_recordings(encoder, tmp_path):
-    with pytest.raises(FileNotFoundError, match="a folder, not a recording"):
-        encoder.embed_files(tmp_path)
-    (tmp_path / "samples.raw").write_bytes(bytes(32000))
-    with pytest.raises(ValueError, match="samples.raw: cannot be decoded"):
-        encoder.embed_files(tmp_path / "samples.raw")
+@pytest.mark.parametrize("address", ["file:///runs/one", "https://host/run", "hf://me/run"])
+def test_an_address_is_no_run(address):
+    with pytest.raises(RecipeError, match="an address: expected the path of a run's folder here"):
+        find_bundle(address)

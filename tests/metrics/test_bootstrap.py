@@ -6,6 +6,7 @@ import pytest
 from local.metrics import compare, evaluate, summary
 from local.metrics.bootstrap import number_speakers, speaker_weights
 from local.metrics.labelled_trials import LabelledTrials
+from local.metrics.tables import evaluation_table
 
 
 def by_speakers(num_speakers, seed, num_trials=2000):
@@ -110,3 +111,19 @@ def test_paired_differences():
     assert paired < 0.2 * (alone["high"] - alone["low"])
     values = [evaluate(of, labels)["metrics"]["eer"]["value"] for of in (scores, worse)]
     assert of_worse["eer"]["value"] == pytest.approx(values[1] - values[0])
+
+
+@pytest.mark.parametrize(
+    ("num_speakers", "resamples", "why"),
+    [
+        (4, 200, "no interval: too few speakers"),
+        (8, 1, "no interval: it takes more resamples of the speakers (num_bootstrap)"),
+        (8, 50, "no interval: the resamples of the speakers do not differ"),
+        (None, 1, "no interval: the speakers are not known"),
+    ],
+)
+def test_why_there_is_no_interval(num_speakers, resamples, why):
+    first, second = np.triu_indices(num_speakers or 8)
+    labels, speakers = (first == second).astype(int), (first, second) if num_speakers else None
+    lines = evaluation_table(evaluate(labels, labels, speakers, num_bootstrap=resamples))
+    assert why in " ".join(lines)

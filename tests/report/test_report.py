@@ -145,6 +145,7 @@ def test_sections_without_content_say_so(own):
     own.about["embeddings"] = [str(own.run / "gone.npz")]
     dev = own.about["lists"][0]
     dev["breakdown"] = []
+    dev["evaluation"]["trials"]["speakers"] = 4
     for metric in dev["evaluation"]["metrics"].values():
         metric["low"] = metric["high"] = None
     own.save()
@@ -154,7 +155,7 @@ def test_sections_without_content_say_so(own):
     for words in (
         "There is no map",
         "No groups: no metadata",
-        "too few, or not known, for intervals",
+        "There are no intervals: too few speakers.",
         "(no interval: too few speakers)",
         "The run has no training log",
         "The command was not recorded",

@@ -1,5 +1,6 @@
 """What the report says of runs that are incomplete or damaged."""
 
+import functools
 import re
 import shutil
 
@@ -75,6 +76,58 @@ def test_one_line_for_what_is_wrong(own, how, told, capsys):
     assert re.search(f"^error: .*{told}", errors) and "\n" not in errors
 
 
+WRONG = {
+    "run": [None, -1, [], {}, "\0", "\ud800"],
+    "threshold": ["x", [], {}, True, float("nan"), 1e400],
+    "decision": [-1, "x", [], {"p_target": "x"}],
+    "shards": [None, -1, "x", [1], ["a", None]],
+    "embeddings": [None, {}, [[]]],
+    "versions": [None, [], {"python": 3}],
+    "calibrated": [0, "yes", None],
+    "calibration_trials": [1, []],
+    "seed": [-1, 0.5, "0", None],
+    "score_file": [None, 1],
+    "lists": [None, {}, [1], "x"],
+    "lists.0.num_trials": [-1, None, 0.5, "600"],
+    "lists.0.evaluation": [-1, "x", [], {}],
+    "lists.0.evaluation.metrics": [None, [], {"eer": 1}, {"auc": {"value": 1}}, {}],
+    "lists.0.evaluation.metrics.eer.low": ["x", {}],
+    "lists.0.evaluation.bootstrap.seed": [-1, None],
+    "lists.0.evaluation.trials.target": [None, 1e9],
+    "lists.0.evaluation.remarks": [1, None],
+    "lists.0.breakdown": [None, {}, [1], [{}]],
+    "lists.0.breakdown.0.eer": [1, "x", {}],
+    "lists.0.breakdown.0.miss": ["x", []],
+}
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_values_of_another_type_are_one_line_with_file_and_key(own, key):
+    *above, last = [int(part) if part.isdigit() else part for part in key.split(".")]
+    holder = functools.reduce(lambda value, part: value[part], above, own.about)
+    for wrong in WRONG[key]:
+        holder[last] = wrong
+        own.save()
+        with pytest.raises(RecipeError, match=r"scores.json: .*; score the run again") as error:
+            make_report([own.run], own.run / "out.html")
+        said = "an eer among the metrics" if wrong == {} and key.endswith("metrics") else key
+        assert said in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 50_000, '{"a":' * 50_000, "", "1", "null", '"x"', "{}"])
+def test_json_of_another_kind_is_one_line(own, text):
+    own.json.write_text(text)
+    with pytest.raises(RecipeError, match=r"scores.json: (damaged|without)"):
+        make_report([own.run])
+
+
+def test_labels_that_have_changed_since_are_told(own):
+    path = own.run / "dev_trials.txt"
+    path.write_text(re.sub("^[01] ", "-1 ", path.read_text(), flags=re.MULTILINE))
+    with pytest.raises(RecipeError, match="dev_trials.txt: .* have changed since"):
+        make_report([own.run])
+
+
 def test_output_that_cannot_be_written_is_told_first(own, tmp_path):
     with pytest.raises(RecipeError, match="cannot be written"):
         make_report([own.run], tmp_path)
@@ -93,7 +146,7 @@ def test_output_that_cannot_be_written_is_told_first(own, tmp_path):
 def test_values_of_another_type_are_told(own, key, value):
     own.about[key] = value
     own.save()
-    with pytest.raises(RecipeError, match=f"scores.json: damaged.*({key} is|Error)"):
+    with pytest.raises(RecipeError, match=f"scores.json: (damaged.*|without ){key}"):
         make_report([own.json])
 
 

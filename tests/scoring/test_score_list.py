@@ -9,7 +9,7 @@ import pytest
 from conftest import RECIPE
 from local.errors import RecipeError
 from local.scoring.__main__ import main
-from local.scoring.score_list import check_scores, read_scores, write_scores
+from local.scoring.score_list import check_scores, read_scores, scores_of, write_scores
 from local.scoring.trials import TrialList
 from warm_python import warm_python
 
@@ -89,6 +89,23 @@ def changed(lines, number, line):
     return [*lines[:number], line, *lines[number + 1 :]]
 
 
+@pytest.mark.parametrize("end", [[""], ["", ""], [" \t", "\r"]])
+def test_empty_lines_at_the_end_are_none(files, end):
+    path = files([*files.complete, *end])
+    assert check_scores(path, LISTS) == {} and len(read_scores(path)[0]) == 5
+
+
+def test_scores_of_trials_with_their_sides_swapped_are_theirs(files):
+    swapped = [" ".join([line.split()[0], *line.split()[:0:-1]]) for line in files.complete]
+    expected = [[0.1, 0.2, 0.3], [0.4, 0.5]]
+    for lines in (swapped, [swapped[0], *files.complete[1:]], [".9 9f0c 2749", *files.complete]):
+        assert [part.tolist() for part in scores_of(files(lines), LISTS)] == expected
+    assert check_scores(files(swapped), LISTS)["sides swapped"][0] == 5
+    # Where both orders are there, as of normalised scores, each has its own.
+    both = [trial_list([DEV[0], DEV[0][::-1]])]
+    assert scores_of(files(["0.5 a/y/0 a/x/0", "0.7 a/x/0 a/y/0"]), both)[0].tolist() == [0.7, 0.5]
+
+
 @pytest.mark.parametrize(
     "change, kind, count, example",
     [
@@ -102,7 +119,10 @@ def changed(lines, number, line):
         (lambda c: changed(c, 2, "-inf b/z/1 a/y/0"), "not finite", 1, "line 3: -inf"),
         (lambda c: changed(c, 2, "1.01 b/z/1 a/y/0"), "outside [0, 1]", 1, "line 3: 1.01"),
         (lambda c: changed(c, 2, "x b/z/1 a/y/0"), "malformed", 1, "line 3"),
-        (lambda c: [*c, ""], "malformed", 1, "line 6"),
+        (lambda c: [*c[:4], "", c[4]], "malformed", 1, "line 5"),
+        (lambda c: [*c[:4], "0.5 9f0c 2749"], "sides swapped", 1, "line 5: '9f0c 2749'"),
+        (lambda c: ["0.5 a/y/0 ./a/x/0", *c[1:]], "sides swapped", 1, "line 1: 'a/y/0 ./a/x/0'"),
+        (lambda c: [*c, "0.5 9f0c 2749"], "extra", 1, "line 6: '9f0c 2749'"),
         (lambda c: [line + ".wav" for line in c], "ids with .wav", 5, "line 1"),
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from local.embeddings import Embeddings
+from local.embeddings import Embeddings, read_embeddings
 from local.errors import RecipeError
 from local.layout import utterance_key
 from local.metadata import read_speakers
@@ -62,7 +62,7 @@ def test_hashes_by_path():
         assert utterance_key(name) == "d045"
 
 
-ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
+ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -281,6 +281,39 @@ def test_packed_lists(tmp_path, start):
         read_trials(tmp_path / "trials.txt.gz")
 
 
+OTHERS = {
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n": "a pointer of Git LFS",
+    b"\n<!DOCTYPE html><html><head><title>404</title>": "a page or message of a web server",
+    b"<HTML>\n<body>Sign in</body>": "a page or message of a web server",
+    b"404: Not Found": "a page or message of a web server",
+    b'\xef\xbb\xbf{"trials": []}': "JSON",
+    b'[\n  {"label": 1}]': "JSON",
+    b'[["a/x/0", "b/y/0", 1]]': "JSON",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "a spreadsheet",
+    b"PK\x03\x04\x14\x00\x06[Content_Types].xml \xa2": "a spreadsheet",
+}
+
+
+@pytest.mark.parametrize("content", OTHERS, ids=range(len(OTHERS)))
+@pytest.mark.parametrize("read", [read_trials, read_scores, read_speakers])
+def test_what_is_no_list_or_table_is_told_by_what_it_is(tmp_path, content, read):
+    (tmp_path / "list.txt").write_bytes(content)
+    with pytest.raises(RecipeError, match=f"list.txt: .*{OTHERS[content]}"):
+        read(tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize("read", [read_trials, read_scores, read_speakers, read_embeddings])
+def test_a_folder_is_told_to_be_one(tmp_path, read):
+    with pytest.raises(RecipeError, match="a folder, not a "):
+        read(tmp_path)
+
+
+def test_what_cannot_be_printed_is_cut_short(tmp_path):
+    with pytest.raises(RecipeError, match="malformed trial") as error:
+        read_trials(write(tmp_path, f"1 a/x/0 a/y/0\n{chr(1) * 10**4} x\n"))
+    assert len(str(error.value)) < 500
+
+
 def test_damaged_utf_16(tmp_path):
     (tmp_path / "trials.txt").write_bytes("1 a/x/0 a/y/0\n".encode("utf-16")[:-1])
     with pytest.raises(RecipeError, match="trials.txt: not the UTF-16 that it begins as"):
@@ -290,8 +323,8 @@ def test_damaged_utf_16(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a pointer of git-lfs"),
-        ("<!DOCTYPE html><html><body>404", "a web page: the download has failed"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a pointer of Git LFS"),
+        ("<!DOCTYPE html><html><body>404", "a page or message of a web server"),
         ('{"trials": []}', "JSON"),
         ("\ufeff[1, 2]", "JSON"),
     ],

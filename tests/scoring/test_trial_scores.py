@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
+from local.embeddings import Embeddings, read_embeddings, write_embeddings
 from local.errors import RecipeError
 from local.scoring.trial_scores import cosine_scores
-from local.scoring.trials import TrialList
+from local.scoring.trials import TrialList, read_trials
 from local.scoring.utterances import find_utterances
 
 
@@ -50,3 +51,25 @@ def test_embeddings_that_are_not_finite():
     embeddings = {**random_embeddings(3), "bad/x/0": np.array([1, np.nan, 0, 0, 0])}
     with pytest.raises(RecipeError, match="1 embeddings are not finite, e.g. bad/x/0"):
         cosine_scores(embeddings, all_pairs(list(embeddings)))
+
+
+@pytest.mark.parametrize("zero", [[0], [1], [0, 1]])
+def test_embeddings_of_zeros_are_refused(tmp_path, zero):
+    vectors = np.ones((2, 3), np.float32)
+    vectors[zero] = 0
+    path = tmp_path / "embeddings.npz"
+    write_embeddings(path, Embeddings(["a/x/0", "b/y/0"], vectors, np.array([8, 9]), {}))
+    message = f"npz: {len(zero)} of 2 embeddings are zero throughout, e.g. {'ab'[zero[0]]}/"
+    with pytest.raises(RecipeError, match=message):
+        read_embeddings(path)
+
+
+def test_why_a_list_has_no_labels(tmp_path):
+    path = tmp_path / "trials.txt"
+    for text, why in (
+        ("1 a/x/0 a/x/0.wav\n1 b/y/0 ./b/y/0\n", "all are of an utterance with itself"),
+        ("-1 a/x/0 b/x/0\n1 b/y/0 b/y/0\n", "without labels there is no EER"),
+    ):
+        path.write_text(text)
+        trials = read_trials(path)
+        assert not trials.has_labels and trials.unlabelled.startswith(why)

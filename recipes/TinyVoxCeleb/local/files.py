@@ -191,23 +191,25 @@ def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) 
 def split_paths(text: str) -> list[str]:
     """The paths of a list, which commas separate.
 
-    Those within braces and in the name of what exists separate nothing. Blanks beside them do not
-    count.
+    Those within braces and in the name of what exists separate nothing; blanks beside them, and
+    nothing between two of them, count as little.
 
     Example
     -------
     >>> folder = getfixture("tmp_path") / "Smith, John"
     >>> folder.mkdir()
-    >>> split_paths(f"a.txt,{folder},b.txt") == ["a.txt", str(folder), "b.txt"]
+    >>> split_paths(f"a.txt, {folder},b.txt,") == ["a.txt", str(folder), "b.txt"]
     True
     """
     parts, paths = re.split(r",(?![^{}]*\})", text), []
     while parts:
         joined = {",".join(parts[:count]): count for count in range(len(parts), 0, -1)}
-        path = next(filter(os.path.exists, joined), parts[0])  # the longest that exists
-        del parts[: joined[path]]
-        paths.append(path if os.path.exists(path) else path.strip())
-    return list(filter(None, paths)) or [""]
+        joined |= {name.strip(): count for name, count in joined.items() if name.strip()}
+        found = [name for name in joined if os.path.exists(name)] or [parts[0]]
+        name = max(found, key=joined.get)  # the longest that exists
+        paths.append(name if os.path.exists(name) else name.strip())
+        del parts[: joined[name]]
+    return list(filter(None, paths)) or [text]
 
 
 @contextlib.contextmanager

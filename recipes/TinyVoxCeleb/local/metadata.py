@@ -11,6 +11,7 @@ from pathlib import Path
 from local.errors import RecipeError
 from local.files import atomic_file
 from local.layout import META_FILE, composed
+from local.stored import read_lines
 
 META_COLUMNS = ("id", "gender", "nationality", "set", "idx")  # of tiny_meta.csv
 ID_COLUMNS = ("id", "speaker", "speaker_id", "spk", "spk_id", "voxceleb1_id", "voxceleb2_id")
@@ -76,20 +77,14 @@ def read_table(path: str | Path, required: Collection[str] = ()) -> SpeakerTable
     [{'speaker_id': 'ann', 'sex': 'f'}, {'speaker_id': 'bob'}]
     """
     path = Path(path)
-    if not path.is_file():
-        columns = f" with the columns {' and '.join(required)}" if required else ""
-        raise RecipeError(f"{path}: no such metadata file: expected a CSV{columns}")
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as fin:
-        header = fin.readline()
-        fin.seek(0)
-        delimiter = max(",;\t", key=header.count)
-        reader = csv.reader(fin, delimiter=delimiter, skipinitialspace=True)
-        try:
-            lines = [(reader.line_num, [value.strip() for value in row]) for row in reader]
-        except csv.Error as error:
-            raise RecipeError(
-                f"{path}:{reader.line_num}: not a row of a CSV file ({error})"
-            ) from None
+    columns = f", a CSV with the columns {' and '.join(required)}" if required else ", a CSV"
+    text = list(read_lines(path, "metadata file" + columns))
+    delimiter = max(",;\t", key=(text or [""])[0].count)
+    reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True)
+    try:
+        lines = [(reader.line_num, [value.strip() for value in row]) for row in reader]
+    except csv.Error as error:
+        raise RecipeError(f"{path}:{reader.line_num}: not a row of a CSV file ({error})") from None
     lines = [(line, row) for line, row in lines if any(row)]
     columns = [name.lower().replace(" ", "_") for name in lines[0][1]] if lines else []
     if missing := [name for name in required if name not in columns]:

@@ -8,8 +8,6 @@ import sys
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from types import UnionType
-from typing import get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -18,14 +16,15 @@ from local.errors import RecipeError
 from local.files import atomic_file, check_not_read, check_writable, split_paths
 from local.metadata import read_speakers
 from local.metrics import evaluate, summary
-from local.metrics.breakdown import breakdown, untold
+from local.metrics.breakdown import Group, breakdown, untold
 from local.metrics.det import plot_det
+from local.metrics.evaluation import Evaluation
 from local.metrics.tables import breakdown_table, evaluation_table
 from local.scoring.backends import SCORINGS
 from local.scoring.decisions import to_probability
 from local.scoring.likelihood_ratios import threshold
 from local.scoring.trials import TrialList
-from local.stored import parse_json
+from local.stored import check_type, parse_json
 
 PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scipy", "scikit-learn")
 
@@ -52,8 +51,8 @@ class ListResult:
     name: str
     path: str
     num_trials: int
-    evaluation: dict | None
-    breakdown: list[dict]
+    evaluation: Evaluation | None
+    breakdown: list[Group]
 
 
 @dataclass(frozen=True)
@@ -92,34 +91,23 @@ def read_results(path: str | Path) -> Results:
         made = "speaker_verification.py (stage 4 of run.sh) makes it beside the scores"
         raise RecipeError(f"{path}: {found}: {made}")
     try:
-        about = parse_json(path.read_text(encoding="utf-8"))
+        about = parse_json(path.read_bytes())
+        check_type(about, Results)
         about["lists"] = [_make(ListResult, entry) for entry in about["lists"]]
+        if any(
+            "eer" not in each.evaluation["metrics"] for each in about["lists"] if each.evaluation
+        ):
+            raise KeyError("an eer among the metrics")
         return _make(Results, about)
-    except (ValueError, TypeError, KeyError) as error:
-        wrong = f"damaged, or of another program ({type(error).__name__}: {error})"
+    except (ValueError, KeyError) as error:
+        wrong = f"damaged, or of another program ({error})"
         if isinstance(error, KeyError):
             wrong = f"without {error.args[0]}: not of this version of speaker_verification.py"
         raise RecipeError(f"{path}: {wrong}; score the run again") from None
 
 
 def _make(kind, values):
-    for name, hint in get_type_hints(kind).items():
-        if not _fits(values[name], hint):
-            raise TypeError(f"{name} is {str(values[name])[:40]!r}")
     return kind(*(values[field.name] for field in fields(kind)))
-
-
-def _fits(value, hint):
-    """Whether a value that JSON holds is of the type that a field has."""
-    kind, parts = get_origin(hint), get_args(hint)
-    if kind is UnionType:
-        return any(_fits(value, part) for part in parts)
-    if kind in (list, dict):
-        inner = value.values() if isinstance(value, dict) else value
-        return isinstance(value, kind) and all(_fits(part, parts[-1]) for part in inner)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, hint)
 
 
 def outputs(score_file: str | Path) -> list[Path]:
@@ -169,8 +157,7 @@ def evaluate_lists(
     for stem, scored in zip(stems, lists, strict=True):
         trials, evaluation, groups = scored.trials, None, []
         name = stem if stems.count(stem) == 1 else trials.path
-        text, details = f"{len(trials)} trials scored; without labels there is no EER", []
-        remarks = trials.remarks
+        details, remarks = [], trials.remarks
         if trials.has_labels:
             evaluation, groups = _measure(hparams, scored, embeddings, decision, people)
             missing = untold(people, trials.speakers(), meta) if meta else ""
@@ -179,6 +166,8 @@ def evaluate_lists(
             text, details = summary(evaluation), _tables(evaluation, groups, decision)
             known, eer = trials.labels >= 0, evaluation["metrics"]["eer"]["value"]
             curves[name] = (scored.ranking[known], trials.labels[known], eer)
+        else:
+            text = f"{len(trials)} trials scored; {trials.unlabelled}"
         lines.append(f"{name}: {'; '.join(filter(None, [text, remarks]))}")
         said.append("\n  ".join([lines[-1], *details]))
         path = str(Path(trials.path).absolute())

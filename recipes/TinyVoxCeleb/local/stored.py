@@ -1,15 +1,19 @@
 """Files of this project as they are found again: read with care, as they may be damaged."""
 
+import codecs
 import errno
 import io
 import json
 import math
 import os
+import re
 import struct
 import tokenize
+import types
+import typing
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +35,85 @@ UNREADABLE = (
     TypeError,
     ValueError,
 )
+LARGEST = 1 << 53  # of numbers in JSON
+SHOWN = 60  # characters of a value that a message repeats
+MARKS = {  # UTF-32 first: its mark begins as that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8-sig",
+}
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+SHEETS = rb"\xd0\xcf\x11\xe0|PK\x03\x04(?s:.*)(\[Content_Types\]|opendocument)"
+TEXTS = {  # what a file of text begins with that is no list, table or archive
+    rb"version https://git-lfs": "a pointer of Git LFS: fetch the file with `git lfs pull`",
+    rb"\{|\[\s*([\[{\"\d]|$)": "JSON",
+    rb"<[!?a-z]|404\b.*not found": "a page or message of a web server, such as a login",
+}
 DENSEST = 1100  # bytes that a packed byte may stand for
 HEADERS = {(n, 0): getattr(np.lib.format, f"read_array_header_{n}_0") for n in (1, 2)}
+
+
+def text_kind(start: bytes) -> str | None:
+    """What a file is that begins so, where it is one of the texts that take another's place."""
+    text = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    return next((kind for begin, kind in TEXTS.items() if re.match(begin, text, re.I)), None)
+
+
+def check_file(path: str | Path, kind: str) -> None:
+    """Check that there is a file, which `kind` names; a folder, or nothing, is a RecipeError."""
+    if Path(path).is_dir():
+        raise RecipeError(f"{path}: a folder, not a {kind}: name the file")
+    if not Path(path).is_file():
+        raise RecipeError(f"{path}: no such {kind}")
+
+
+def read_lines(path: str | Path, kind: str) -> Iterator[str]:
+    """Yield the lines of a text file in UTF-8, UTF-16 or UTF-32, with or without their mark.
+
+    Bytes that are not UTF-8 stay what they are, as names of files may hold them.
+
+    Raises
+    ------
+    RecipeError
+        No such file, where `kind` names what it should be; one that is packed, or of another kind;
+        damaged UTF-16.
+    """
+    check_file(path, kind)
+    with open(path, "rb") as fin:
+        start = fin.read(4096)
+    if re.match(SHEETS, start):
+        raise RecipeError(f"{path}: a spreadsheet, where a {kind} is expected: save it as CSV")
+    for magic, packer in PACKED.items():
+        if start.startswith(magic):
+            raise RecipeError(f"{path}: packed by {packer}: unpack the {kind} first")
+    if found := text_kind(start):
+        raise RecipeError(f"{path}: no {kind}, but {found}; copy it again")
+    encoding = _encoding(start)
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
+    try:
+        with open(path, encoding=encoding, errors=errors) as fin:
+            yield from fin
+    except UnicodeError as error:
+        raise RecipeError(
+            f"{path}: not the {encoding.upper()} that it begins as ({error.reason} at byte "
+            f"{error.start}): the {kind} is damaged; save it as UTF-8"
+        ) from None
+
+
+def _encoding(start):
+    for mark, encoding in MARKS.items():
+        if start.startswith(mark):
+            return encoding
+    # Without a mark, UTF-16 and UTF-32 show in their zeros: the high bytes of all that is Latin.
+    zeros = [start[place::4].count(0) for place in range(4)]
+    first, second = zeros[0] + zeros[2], zeros[1] + zeros[3]
+    if sum(zeros) * 8 > 5 * len(start) >= 20 and min(zeros[0], zeros[3]) * 8 < len(start):
+        return "utf-32-be" if zeros[0] > zeros[3] else "utf-32-le"
+    if abs(first - second) * 4 > len(start):
+        return "utf-16-be" if first > second else "utf-16-le"
+    return "utf-8"
 
 
 def is_damaged(path: str | Path) -> bool:
@@ -64,6 +145,69 @@ def parse_json(text: str | bytes):
         raise ValueError("too many brackets in each other") from None
 
 
+def check_type(value, kind, key: str = "") -> None:
+    """Check what JSON has under a key against a type: a dataclass, a TypedDict, or built of these.
+
+    Texts are to be usable as paths, numbers finite, and whole ones not negative.
+
+    Raises
+    ------
+    ValueError
+        Another type, with the key, in full.
+    KeyError
+        A key that is missing.
+
+    Example
+    -------
+    >>> check_type({"a": [1, None]}, dict[str, list[int | None]])
+    >>> check_type({"a": [1, "x"]}, dict[str, list[int | None]])
+    Traceback (most recent call last):
+    ValueError: a.1 is "x": expected a whole number from 0
+    """
+    plain, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if plain is types.UnionType:
+        if value is not None:
+            check_type(value, inner[0], key)
+        return
+    hints = {} if plain.__module__ == "builtins" else typing.get_type_hints(plain)
+    expected, is_right = JSON_TYPES[dict if hints else plain]
+    if not is_right(value):
+        found = json.dumps(value)[:SHOWN]
+        raise ValueError(f"{key or 'the whole'} is {found}: expected {expected}")
+    for name in getattr(plain, "__required_keys__", hints):
+        if name not in value:
+            raise KeyError(f"{key}.{name}".lstrip("."))
+    if inner:
+        pairs = value.items() if plain is dict else enumerate(value)
+        below = [(name, each, inner[-1]) for name, each in pairs]
+    else:
+        below = [(name, value[name], hints[name]) for name in hints if name in value]
+    for name, each, its_kind in below:
+        check_type(each, its_kind, f"{key}.{name}".lstrip("."))
+
+
+def _is_text(value):
+    """Whether this may be the name of a file, as far as the system is concerned."""
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_number(value, kinds=int | float):
+    return isinstance(value, kinds) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+JSON_TYPES = {
+    str: ("text", _is_text),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    int: ("a whole number from 0", lambda value: _is_number(value, int) and value >= 0),
+    float: ("a number", _is_number),
+    list: ("a list", lambda value: isinstance(value, list)),
+    dict: ("keys with values", lambda value: isinstance(value, dict)),
+}
+
+
 def read_arrays(
     path: str | Path, names: Iterable[str], what: str = "another file"
 ) -> dict[str, np.ndarray]:
@@ -77,8 +221,7 @@ def read_arrays(
     RecipeError
         No such file; it is damaged, something else, or lacks one of them.
     """
-    if not Path(path).is_file():
-        raise RecipeError(f"{path}: no such file of arrays")
+    check_file(path, "file of arrays")
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: _array(archive, f"{name}.npy") for name in names}

@@ -17,6 +17,8 @@ def find_bundle(checkpoint: str | Path) -> Path:
     for folder in (Path(checkpoint) / "inference", Path(checkpoint)):
         if (folder / "label_encoder.ckpt").is_file():
             return folder.absolute()
+    if "://" in str(checkpoint):
+        raise RecipeError(f"{checkpoint}: an address: expected the path of a run's folder here")
     raise RecipeError(
         f"{checkpoint}: no trained network here: expected the output folder of a complete run, "
         "with inference/ in it; run the training to its end"

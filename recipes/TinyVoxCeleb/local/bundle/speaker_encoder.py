@@ -81,13 +81,17 @@ class SpeakerEncoder(EncoderClassifier):
         It is the mean of its channels or, where they cancel, the louder of them. The path may
         be a web address, from which it is fetched into the folder `savedir`.
         """
-        path = str(path)
+        path = str(path).removeprefix("file://")
         if "://" in path:
             source, name = split_path(path)
-            path = str(fetch(name, source=source, savedir=savedir))
+            try:
+                path = str(fetch(name, source=source, savedir=savedir))
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{path}: cannot be fetched ({error!a:.200})") from error
+        if Path(path).is_dir():
+            raise FileNotFoundError(f"{path}: a folder, where a recording is expected")
         if not Path(path).is_file():
-            kind = "a folder, not a recording" if Path(path).is_dir() else "no such recording"
-            raise FileNotFoundError(f"{path}: {kind}")
+            raise FileNotFoundError(f"{path}: no such recording")
         if not Path(path).stat().st_size:
             raise ValueError(f"{path}: empty; export it again")
         if fault := self.truncation.fault_of(path):

@@ -12,7 +12,7 @@ from local.bundle import checkpoint_digest, find_bundle
 from local.errors import RecipeError, first_of
 from local.files import atomic_file
 from local.layout import utterance_key
-from local.stored import parse_json, read_arrays
+from local.stored import check_file, parse_json, read_arrays
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Embeddings:
         Raises
         ------
         RecipeError
-            The same id twice; an embedding that is not finite, or zero.
+            The same id twice; an embedding that is not finite, or zero throughout.
         """
         double = [key for key, count in collections.Counter(self.ids).items() if count > 1]
         if double:
@@ -88,11 +88,13 @@ class Embeddings:
                 f"{where}: {len(bad)} embeddings are not finite, e.g. {first_of(bad)}: the "
                 "network has diverged; train with a lower learning_rate"
             )
-        if len(self) and not self.vectors.any(axis=1).all():
-            bad = [self.ids[row] for row in np.flatnonzero(~self.vectors.any(axis=1))]
+        zero = ~self.vectors.any(axis=1)
+        if zero.any():
+            bad = [self.ids[row] for row in np.flatnonzero(zero)]
             raise RecipeError(
-                f"{where}: {len(bad)} embeddings are zero, e.g. {first_of(bad)}: they have no "
-                "direction to compare; make them anew"
+                f"{where}: {len(bad)} of {len(self)} embeddings are zero throughout, e.g. "
+                f"{first_of(bad)}: they are like none and tell nothing; make them anew, or leave "
+                "these utterances out"
             )
         return self
 
@@ -178,8 +180,7 @@ def read_embeddings(path: str | Path, checkpoint: str | Path | None = None) -> E
     Raises
     ------
     RecipeError
-        No such file; damaged, or not embeddings; of another checkpoint; the same id twice; not
-        finite.
+        No such file; damaged, or not embeddings; of another checkpoint; see `Embeddings.check`.
 
     Example
     -------
@@ -189,8 +190,7 @@ def read_embeddings(path: str | Path, checkpoint: str | Path | None = None) -> E
     >>> read_embeddings(path).ids
     ['a/x/0', 'b/y/0']
     """
-    if not Path(path).is_file():
-        raise RecipeError(f"{path}: no such file of embeddings")
+    check_file(path, "file of embeddings")
     names = ("ids", "vectors", "num_frames", "about")
     what = "not embeddings as python -m local.embeddings writes them"
     ids, vectors, frames, _ = read_arrays(path, names, what).values()

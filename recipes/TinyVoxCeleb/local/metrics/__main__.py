@@ -115,7 +115,8 @@ def main():
             if trials.has_labels
         ]
         if not results:
-            raise RecipeError(f"{args.trials}: no trial has a label: there is nothing to measure")
+            why = "; ".join(dict.fromkeys(trials.unlabelled for trials in lists))
+            raise RecipeError(f"{args.trials}: no trial has a label that counts: {why}")
         if args.json:
             print(json.dumps(results, indent=1))
         else:

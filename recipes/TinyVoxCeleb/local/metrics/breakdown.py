@@ -5,17 +5,31 @@ A system whose errors fall on one group looks fine in a single number.
 
 import itertools
 from collections.abc import Collection, Sequence
+from typing import TypedDict
 
 import numpy as np
 
 from local.errors import first_of
 from local.layout import SAMPLE_RATE
 from local.metadata import SpeakerInfo
-from local.metrics.evaluation import eer_with_interval
+from local.metrics.evaluation import Value, eer_with_interval
 from local.metrics.labelled_trials import LabelledTrials
 from local.scoring.lines import brief
 
 SECONDS = (0, 2, 4, 8, 16, np.inf)  # bounds of the groups by duration
+
+
+class Group(TypedDict):
+    """What `breakdown` returns of a group of trials."""
+
+    by: str
+    group: str
+    target: int
+    nontarget: int
+    speakers: int
+    eer: Value | None
+    miss: float | None
+    false_alarm: float | None
 
 
 def breakdown(
@@ -28,7 +42,7 @@ def breakdown(
     accepted: np.ndarray | None = None,
     num_bootstrap: int = 200,
     seed: int = 0,
-) -> list[dict]:
+) -> list[Group]:
     """Error rates of the trials by group.
 
     Trials without label are left out; the other arguments are as for `evaluate`.

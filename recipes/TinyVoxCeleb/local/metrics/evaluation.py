@@ -1,6 +1,7 @@
 """All metrics of a list of labelled trials, with intervals, of one system or of several."""
 
 from collections.abc import Sequence
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,41 @@ TURNED_ROUND = (
 )
 
 
+class Value(TypedDict):
+    """A metric, as a fraction, and its interval where it has one."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Counts(TypedDict):
+    """How many there are in a trial list."""
+
+    target: int
+    nontarget: int
+    unlabelled: int
+    speakers: int
+
+
+class Bootstrap(TypedDict):
+    """How intervals came about."""
+
+    resamples: int
+    seed: int
+    over: str
+
+
+class Evaluation(TypedDict):
+    """What `evaluate` returns, and what was said of the trials."""
+
+    trials: Counts
+    metrics: dict[str, Value]
+    bootstrap: Bootstrap
+    self_trials: NotRequired[bool]
+    remarks: NotRequired[str]
+
+
 def evaluate(
     scores: ArrayLike,
     labels: ArrayLike,
@@ -27,7 +63,7 @@ def evaluate(
     num_bootstrap: int = 200,
     seed: int = 0,
     where: str = "trials",
-) -> dict:
+) -> Evaluation:
     """Every metric of a list, with a 95 % interval where the speakers are known.
 
     Scores, labels and `llrs` are as for `LabelledTrials`; `speakers` are those of the two sides of

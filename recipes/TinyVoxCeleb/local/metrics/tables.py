@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from local.metrics.bootstrap import MIN_SPEAKERS
 from local.metrics.evaluation import TURNED_ROUND, turned_round
 from local.metrics.labelled_trials import P_TARGETS
 
@@ -47,12 +48,21 @@ def evaluation_table(evaluation: dict) -> Iterator[str]:
     ]
     title = f"95 % interval, {how['resamples']} resamples of the speakers"
     if not any(row[2] for row in rows):
-        title = "no interval: the speakers are too few, or unknown" if how["resamples"] else ""
+        title = f"no interval: {no_interval(evaluation)}" if how["resamples"] else ""
     yield from columns([("", "", title), *rows])
     if "cllr" not in evaluation["metrics"]:
         yield "no Cllr and actual DCF: scores outside [0, 1] are no probabilities"
     if turned_round(evaluation):
         yield TURNED_ROUND
+
+
+def no_interval(evaluation: dict) -> str:
+    """Why no metric of `evaluate` has an interval."""
+    if (speakers := evaluation["trials"]["speakers"]) < MIN_SPEAKERS:
+        return "too few speakers" if speakers else "the speakers are not known"
+    if evaluation["bootstrap"]["resamples"] < 2:
+        return "it takes more resamples of the speakers (num_bootstrap)"
+    return "the resamples of the speakers do not differ"
 
 
 def breakdown_table(entries: Iterable[dict]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tqdm import tqdm
 
 from local.files import atomic_file, check_not_read, check_writable
+from local.metrics.tables import no_interval
 from local.report import breakdowns, scores, words
 from local.report.projection import map_section
 from local.report.runs import ScoredList, ScoredRun, read_runs
@@ -111,6 +112,7 @@ def list_section(name: str, title: str, systems: dict[str, ScoredList]) -> dict:
         "title": title,
         "trials": first.evaluation["trials"],
         "bootstrap": first.evaluation["bootstrap"],
+        "no_interval": no_interval(first.evaluation),
         "remarks": dict.fromkeys(
             filter(None, (each.result.evaluation.get("remarks") for each in systems.values()))
         ),

@@ -12,7 +12,7 @@ from local.embeddings import Embeddings, join, read_embeddings
 from local.errors import RecipeError
 from local.results import ListResult, Results, read_results
 from local.scoring.score_list import read_scores
-from local.scoring.trials import TrialList, read_trials
+from local.scoring.trials import TrialList, count_kinds, read_trials
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ def _read_lists(path, results):
         trials = read_trials(_locate(result.path, path.parent), self_trials=own)
         part = slice(start, start + result.num_trials)
         start = part.stop
-        if (trials.enrol, trials.test) != (enrol[part], test[part]):
+        counts = (result.evaluation or {}).get("trials", {})
+        same = count_kinds(trials.labels).items() <= counts.items() or not counts
+        if not same or trials.pairs() != (enrol[part], test[part]):
             raise RecipeError(
                 f"{trials.path}: its {len(trials)} trials are not those that {path} was made of "
                 f"({result.num_trials}): the list or the scores have changed since; score the run "

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from local.metrics import compare
+from local.metrics.tables import no_interval
 from local.report.runs import ScoredList, ScoredRun
 
 METRICS = {
@@ -72,16 +73,16 @@ def headline(title: str, systems: dict[str, ScoredList], num_runs: int) -> str:
     size = f"{count(trials['target'] + trials['nontarget'])} trials of {speakers} speakers"
     if len(systems) == 1:
         system = f" of {best}" if num_runs > 1 else ""
-        return f"The EER{system} on {title} is {_with_interval(eers[best])}: {size}."
+        return f"The EER{system} on {title} is {_with_interval(evaluations[best])}: {size}."
     if len(systems) == 2:
         other = next(label for label in eers if label != best)
-        rest = f"against {_with_interval(eers[other])} of {other}"
+        rest = f"against {_with_interval(evaluations[other])} of {other}"
     else:
         rest = f"the lowest of {len(systems)} systems"
     near = _not_told_apart(systems, best)
     if near:
         rest += f"; that it is better than {' and '.join(near)} may be chance"
-    return f"On {title} the EER of {best} is {_with_interval(eers[best])}, {rest}: {size}."
+    return f"On {title} the EER of {best} is {_with_interval(evaluations[best])}, {rest}: {size}."
 
 
 def _not_told_apart(systems, best):
@@ -99,9 +100,10 @@ def _not_told_apart(systems, best):
     return [label for label, eer in eers.items() if eer["low"] is not None and eer["low"] <= 0]
 
 
-def _with_interval(metric):
+def _with_interval(evaluation):
+    metric = evaluation["metrics"]["eer"]
     if None in (metric["low"], metric["high"]):
-        return f"{percent(metric['value'])} (no interval: too few speakers)"
+        return f"{percent(metric['value'])} (no interval: {no_interval(evaluation)})"
     low, high = percent(metric["low"]), percent(metric["high"])
     return f"{percent(metric['value'])} (95% interval {low} to {high})"
 

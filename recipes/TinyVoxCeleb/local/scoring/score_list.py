@@ -6,6 +6,7 @@ the trial list, without ".wav".
 
 import collections
 import functools
+import itertools
 import math
 import operator
 from collections.abc import Iterable, Sequence
@@ -16,8 +17,9 @@ import numpy as np
 from local.errors import RecipeError
 from local.files import atomic_file
 from local.layout import utterance_key
-from local.scoring.lines import brief, read_lines, shown
+from local.scoring.lines import brief, shown
 from local.scoring.trials import TrialList, without_wav
+from local.stored import read_lines
 
 LARGEST = 1e15  # no system's score is larger, and the squares of those below add up
 EXAMPLES = 3  # of each kind of mistake that are told
@@ -84,6 +86,8 @@ def read_scores(path: str | Path) -> tuple[np.ndarray, list[str], list[str]]:
 def scores_of(path: str | Path, lists: Sequence[TrialList]) -> list[np.ndarray]:
     """The scores of each of some trial lists, wherever the trials stand in a score list.
 
+    A trial that is there with its sides swapped alone has that score.
+
     Raises
     ------
     RecipeError
@@ -100,8 +104,8 @@ def scores_of(path: str | Path, lists: Sequence[TrialList]) -> list[np.ndarray]:
                 raise RecipeError(
                     f"{path}: two different scores for {brief(' '.join(pair))}: score anew"
                 )
-        # Trials are the same with their sides swapped.
-        rows = {pair[::-1]: row for pair, row in rows.items()} | rows
+        for pair, row in list(rows.items()):
+            rows.setdefault(pair[::-1], row)
         missing = [pair for pair in wanted if pair not in rows]
         if missing:
             raise RecipeError(
@@ -129,8 +133,8 @@ def check_scores(
     -------
     dict of str to (int, list of str)
         How often each kind of mistake was made, and where first: "malformed", "not finite",
-        "outside [0, 1]", "ids with .wav", "ids spelt otherwise", "missing", "double", "extra",
-        "out of order". Empty if there is none.
+        "outside [0, 1]", "ids with .wav", "ids spelt otherwise", "sides swapped", "missing",
+        "double", "extra", "out of order". Empty if there is none.
 
     Raises
     ------
@@ -161,7 +165,7 @@ def _compare(path, trial_lists, mistakes):
     for place, pair in enumerate(_pairs_of(trial_lists)):
         places[pair].append(place)
     spellings = {tuple(map(utterance_key, pair)): pair for pair in places}
-    before = -1
+    before, others = -1, []
     for number, (_, pair) in enumerate(_read_lines(path), start=1):
         if pair is None:
             continue
@@ -172,7 +176,8 @@ def _compare(path, trial_lists, mistakes):
             mistakes["ids spelt otherwise"].append(f"{where}, expected {shown(' '.join(meant))}")
             pair = meant
         if pair not in places:
-            mistakes["extra"].append(where)
+            swapped = pair[::-1]
+            others.append((spellings.get(tuple(map(utterance_key, swapped)), swapped), where))
         elif not places[pair]:
             mistakes["double"].append(where)
         else:
@@ -180,6 +185,11 @@ def _compare(path, trial_lists, mistakes):
             if place < before:
                 mistakes["out of order"].append(f"{where} belongs before the line above")
             before = place
+    for pair, where in others:  # last, as a list may have both orders
+        kind = "sides swapped" if places.get(pair) else "extra"
+        mistakes[kind].append(where)
+        if kind != "extra":
+            places[pair].pop(0)
     for pair, left in places.items():
         for _ in left:
             mistakes["missing"].append(shown(" ".join(pair)))
@@ -197,9 +207,19 @@ def _without_wav(pair):
 
 
 def _read_lines(path):
-    """Score (None if it is no number) and ids (None if they are not two) of each line."""
+    """Score (None if it is no number) and ids (None if they are not two) of each line.
+
+    Empty lines at the end are none.
+    """
+    empty = 0
     for line in read_lines(path, "score list"):
-        number, *pair = line.split() or [""]
+        fields = line.split()
+        if not fields:
+            empty += 1
+            continue
+        yield from itertools.repeat((None, None), empty)
+        empty = 0
+        number, *pair = fields
         try:
             score = float(number)
         except ValueError:

@@ -8,6 +8,7 @@ evaluation file.
 
 import dataclasses
 import logging
+import operator
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,9 @@ import numpy as np
 from local.errors import RecipeError
 from local.layout import utterance_key
 from local.scoring.doubtful_trials import find_doubtful
-from local.scoring.lines import brief, read_lines, shown
+from local.scoring.lines import brief, shown
 from local.scoring.trial_forms import find_form, find_head, is_skipped, parse_lines
+from local.stored import read_lines
 
 KIND = "trial list"  # in messages
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -86,6 +88,14 @@ class TrialList:
         keys = [utterance_key(trials.meant.get(name, name)) for name in names]
         _check_labels(trials.labels, *sides, keys, trials.path)
         return trials
+
+    @property
+    def unlabelled(self) -> str:
+        """Why no trial counts, where `has_labels` is false."""
+        own = all(map(operator.eq, *(map(utterance_key, side) for side in self.utterances())))
+        if own:
+            return "all are of an utterance with itself, which self_trials_count alone counts"
+        return "without labels there is no EER"
 
     @property
     def has_labels(self) -> bool:

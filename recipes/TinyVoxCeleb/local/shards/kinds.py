@@ -3,6 +3,7 @@
 import tarfile
 
 from local.errors import RecipeError
+from local.stored import text_kind
 
 HEAD = tarfile.BLOCKSIZE  # bytes that tell what a file is
 GZIP = b"\x1f\x8b"
@@ -14,11 +15,8 @@ OTHERS = {
     b"\x28\xb5\x2f\xfd": "packed with zstd",
     b"7z\xbc\xaf": "a 7z archive",
     b"Rar!": "a rar archive",
-    b"version https://git-lfs": "a pointer of Git LFS: fetch the file with `git lfs pull`",
     b"RIFF": "a WAV file",
     b"fLaC": "a FLAC file",
-    b"{": "JSON",
-    b"<": "a page or message of a web server, such as a login",
 }
 
 
@@ -32,9 +30,8 @@ def is_packed(head: bytes, where: str) -> bool:
         return True
     found = None if head else "empty"
     if not _begins_an_archive(head):
-        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()  # of a page, before its first tag
         kinds = (kind for magic, kind in OTHERS.items() if head.startswith(magic))
-        found = found or next(kinds, OTHERS[b"<"] if text.startswith(b"<") else None)
+        found = found or next(kinds, text_kind(head))
         if found is None and len(head) >= HEAD:
             found = "none, by its first bytes"
     if found:
