@@ -62,10 +62,7 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
 
 
 def is_special(path: str | Path) -> bool:
-    """Whether a path that is there is a device, a pipe or the like, and no file or folder.
-
-    Also what is named in /dev and /proc, such as /dev/stdout, wherever it leads.
-    """
+    """Whether a path is a device, a pipe or the like; or in /dev or /proc, wherever it leads."""
     path = Path(path).absolute()
     named = path.parts[1:2] in (("dev",), ("proc",))
     return path.exists() and not path.is_dir() and (named or not path.is_file())

@@ -27,7 +27,8 @@ WORDS = {  # in capitals too
 LABELS = NUMBERS | WORDS
 LABEL_COLUMN = r"(is_?)?(label|target|same|truth|key|class|match|gt)(_?speaker)?s?"
 ID_COLUMN = (
-    r"(enroll?(ment)?|test|ref(erence)?|model|id|utt(erance)?|seg(ment)?|wav|audio|file|path|spk|"
+    r"(enroll?|enrolment|enrollment|test|ref(erence)?|model|id|utt(erance)?|seg|segment|wav|audio|"
+    r"file|path|spk|"
     r"speaker|sample|left|right|first|second)"
 )
 COLUMN = re.compile(f"{LABEL_COLUMN}|({ID_COLUMN}[-_]?)+(name)?s?[-_]?[012ab]?")
