@@ -9,7 +9,7 @@ import pytest
 import train_speaker_embeddings
 from local.dataset import ShardData
 from local.errors import RecipeError
-from local.shards import same_audio, write_shards
+from local.shards import check_apart, known_speakers, same_audio, write_shards
 from running import PROTOTYPE, QUICK, data_options, one_line
 from shard_writing import member_pair, wav_bytes, write_tar
 
@@ -159,3 +159,18 @@ def test_a_training_with_known_dev_speakers_says_so(small, tmp_path, capsys):
     train_speaker_embeddings.main([*argv, "--allow_shared_ids", "True"])
     result = (tmp_path / "run/dev_eer.txt").read_text()
     assert "speakers known from training)" in result and "unseen" not in result
+
+
+def test_one_recording_twice_of_one_speaker_is_told():
+    ids = np.array([b"a/x/0", b"a/x/copy", b"b/y/0"])
+    digests = np.array([[1] * 32, [1] * 32, [2] * 32], np.uint8)
+    found = same_audio({"dev": (ids, digests)})
+    assert found == (
+        "recordings with the same audio twice of one speaker: 1 (dev/a/x/0 = dev/a/x/copy)"
+    )
+
+
+def test_speakers_are_the_same_in_both_forms_of_unicode():
+    assert known_speakers(["Ju\u0308rgen/a/0"], ["Jürgen/b/0"]) == ["Jürgen"]
+    with pytest.raises(RecipeError, match="dev speakers that are in train or val too: 1"):
+        check_apart({"train": ["Jürgen/b/0"], "dev": ["Ju\u0308rgen/a/0"]}, allow=False)

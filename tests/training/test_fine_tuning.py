@@ -8,6 +8,7 @@ import torch
 
 from conftest import RECIPE, make_data
 from local.bundle import find_bundle
+from local.training.checksums import write_checksums
 from local.training.unfreezing import Unfreezing
 from running import ECAPA, TINY_ECAPA, killed_after, one_line, rows, train
 from starting import finish, start
@@ -121,6 +122,7 @@ def test_what_does_not_fit(first, others, tmp_path, capsys):
     spoilt = shutil.copytree(first, tmp_path / "spoilt")
     path = spoilt / "inference/embedding_model.ckpt"
     torch.save({"renamed": torch.zeros(1), **torch.load(path)}, path)
+    write_checksums(path.parent, "*.ckpt")
     assert "embedding_model cannot take the parameters of" in message(run=spoilt)
     assert not (tmp_path / "run/save").exists() or not list((tmp_path / "run/save").iterdir())
 

@@ -29,8 +29,8 @@ MANY = 200  # files from which on the system's call for all files is faster than
 def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     """Open a file that appears under its name only once it is complete.
 
-    Missing parent folders are made. The mode is "w" (UTF-8 text) or "wb". What is there and is no
-    file, such as /dev/stdout or a named pipe, is written to and stays.
+    Missing parent folders are made. The mode is "w" (UTF-8 text) or "wb". Devices, such as
+    /dev/stdout, are written to and stay.
 
     Example
     -------
@@ -62,10 +62,11 @@ def atomic_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
 
 
 def is_special(path: str | Path) -> bool:
-    """Whether a path is a device, a pipe or the like; or in /dev or /proc, wherever it leads."""
+    """Whether a path is a device, or in /dev or /proc, as /dev/stdout is, wherever that leads."""
     path = Path(path).absolute()
     named = path.parts[1:2] in (("dev",), ("proc",))
-    return path.exists() and not path.is_dir() and (named or not path.is_file())
+    device = path.is_char_device() or path.is_block_device()
+    return device or (named and path.exists() and not path.is_dir())
 
 
 def sync(path: str | Path, all_of_disk: bool = False) -> None:

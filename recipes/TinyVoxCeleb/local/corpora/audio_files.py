@@ -45,7 +45,11 @@ def find_audio(
             continue
         seen.add(place)
         if not is_folder:
-            if extension in extensions:
+            if not os.path.exists(path) and not os.path.islink(path):
+                os.stat(path)  # its folder may be listed, but not entered: that is the error
+            if os.path.exists(path) and not os.path.isfile(path):
+                ignored["pipes and devices"] += 1
+            elif extension in extensions:
                 yield Path(path)
             elif os.path.exists(path):
                 ignored[extension or "without extension"] += 1

@@ -1,11 +1,13 @@
 """Whether anybody speaks in recordings: of each the loudest moment is heard, of a few all."""
 
+import contextlib
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import soundfile as sf
 
 from local.corpora.decoding import AudioFile
 from local.corpora.quality import CHUNK, FIRST, Faults, loudest
@@ -94,9 +96,10 @@ class Listener:
             batch = [item for item, count in zip(waiting, counts, strict=True) if count < needed]
             waiting.clear()
         for name, speaker, _, path in batch:
-            if not self._speaks(path):
-                self._mute[speaker] += 1
-                self._names.append(name)
+            with contextlib.suppress(sf.SoundFileError, OSError):  # gone since it was read
+                if not self._speaks(path):
+                    self._mute[speaker] += 1
+                    self._names.append(name)
 
     def _load(self):
         import torch  # takes a second; meanwhile files are decoded

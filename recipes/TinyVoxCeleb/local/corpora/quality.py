@@ -97,9 +97,10 @@ def loudest(signal: np.ndarray, chunks: int) -> tuple[np.ndarray, float]:
         return signal, float(np.var(signal))
     frames = signal[: number * CHUNK].reshape(number, CHUNK)
     sums = frames.sum(axis=1) / CHUNK
-    powers = np.einsum("ij,ij->i", frames, frames) / CHUNK - sums**2
-    totals = np.cumsum(np.concatenate([[0], powers]))
-    totals = totals[chunks:] - totals[:-chunks]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is that loud is refused by its peak
+        powers = np.einsum("ij,ij->i", frames, frames) / CHUNK - sums**2
+        totals = np.cumsum(np.concatenate([[0], powers]))
+        totals = totals[chunks:] - totals[:-chunks]
     first = int(totals.argmax())
     part = signal[first * CHUNK : (first + chunks) * CHUNK]
     return part, float(totals[first] / chunks)

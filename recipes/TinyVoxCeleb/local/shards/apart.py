@@ -6,11 +6,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from local.errors import RecipeError, first_of
+from local.layout import composed
 
 
 def known_speakers(dev: Iterable[str], *others: Iterable[str]) -> list[str]:
     """The speakers of dev utterances who speak in others too, and so are not unseen; sorted."""
-    first, *rest = ({key.split("/")[0] for key in ids} for ids in (dev, *others))
+    first, *rest = ({composed(key.split("/")[0]) for key in ids} for ids in (dev, *others))
     return sorted(first & set().union(*rest))
 
 
@@ -19,7 +20,7 @@ def shared_ids(splits: dict[str, list[str]]) -> str:
 
     Speakers of dev are to be neither in train nor in val, and an utterance in one split only.
     """
-    named = {split: set(ids) for split, ids in splits.items()}
+    named = {split: set(map(composed, ids)) for split, ids in splits.items()}
     told = []
     others = [named.get(split, []) for split in ("train", "val")]
     if known := known_speakers(named.get("dev", []), *others):
@@ -48,7 +49,7 @@ def check_apart(splits: dict[str, list[str]], allow: bool) -> str:
 
 
 def same_audio(splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
-    """Tell which recordings are in two splits, or under two speakers; "" if none.
+    """Tell which recordings are in two splits, under two speakers or twice; "" if none.
 
     For each split there are the sample ids and the digests of their audio, as a `ShardIndex` has
     them; utterances without digest are passed over. Digests are of all samples: of a recording that
@@ -70,14 +71,14 @@ def same_audio(splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
         split = list(splits)[number]
         return split, splits[split][0][row - starts[number]].decode()
 
-    pairs = {"in two splits": [], "under two speakers": []}
+    pairs = {"in two splits": [], "under two speakers": [], "twice of one speaker": []}
     for (split, one), (other_split, other) in ([*map(named, rows)] for rows in sorted(found)):
         if split != other_split:
             where = "in two splits"
         elif one.split("/")[0] != other.split("/")[0]:
             where = "under two speakers"
         else:
-            continue
+            where = "twice of one speaker"
         pairs[where].append(f"{split}/{one} = {other_split}/{other}")
     return "; ".join(
         f"recordings with the same audio {where}: {len(names)} ({first_of(names)})"

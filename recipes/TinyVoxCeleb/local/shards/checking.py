@@ -73,6 +73,8 @@ def _read(path, check):
         return _judged(recording, np.frombuffer(encoded, "<i2", length, begin), check)
     except (sf.SoundFileError, OSError) as error:
         return Recording(fault=f"unreadable audio ({_reason(error)})")
+    except MemoryError:
+        return Recording(fault="its header tells of more samples than there is memory for")
     except RecipeError as error:
         return Recording(fault=str(error))
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import sys
 import tarfile
 from collections import Counter
@@ -26,6 +27,7 @@ from local.shards.sources import list_shards
 
 SPLITS = ("train", "val", "dev", "eval")
 LABELLED = ("train", "val")  # with the speaker's class
+UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # in ids
 AT_ONCE = 1 << 26  # bytes of a file that are written at once at the most
 
 
@@ -173,6 +175,11 @@ def _audio_files(tree, split):
                 f"{path}: expected {split}/<speaker>/<session>/<utterance>{path.suffix}"
             )
         sample_id = _sample_id(path)
+        if UNREADABLE.search(sample_id):
+            raise RecipeError(
+                f"{path}: a name with line breaks, control characters or bytes that are not UTF-8, "
+                "which no list can hold: rename it"
+            )
         if sample_id in by_id:
             raise RecipeError(
                 f"{path} and {by_id[sample_id]} have the same id {sample_id}: remove one of them"

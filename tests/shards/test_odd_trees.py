@@ -1,0 +1,63 @@
+"""Audio trees with what is no audio, or has names that no list can hold: told, never waited for."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from local.corpora.quality import Level
+from local.errors import RecipeError
+from local.shards import index_shards, write_shards
+from local.shards.checking import read_recordings
+
+
+@pytest.fixture
+def tree(small, tmp_path):
+    return shutil.copytree(small.corpus, tmp_path / "tree")
+
+
+def write(tree):
+    write_shards(tree, tree / "tiny_meta.csv", tree.with_name("shards"))
+
+
+def session(tree):
+    return sorted((tree / "dev").glob("*/*"))[0]
+
+
+def test_pipes_and_devices_are_not_read(tree, capsys):
+    """A pipe was waited for without end, and /dev/zero took all memory."""
+    count = len(list((tree / "dev").rglob("*.wav")))
+    os.mkfifo(session(tree) / "pipe.wav")
+    (session(tree) / "zero.wav").symlink_to("/dev/zero")
+    write(tree)
+    assert len(index_shards(tree.with_name("shards") / "dev")) == count
+    assert "2 pipes and devices" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["0\n1.wav", "a\tb.wav", "\udcfc.wav"])
+def test_names_that_no_list_can_hold_are_refused(tree, name):
+    """Shards were written that their own reader refuses."""
+    shutil.copy(next(session(tree).glob("*.wav")), session(tree) / name)
+    with pytest.raises(RecipeError, match="which no list can hold: rename it"):
+        write(tree)
+    assert not tree.with_name("shards").exists() or not list(tree.with_name("shards").iterdir())
+
+
+def test_more_samples_than_memory_are_a_fault(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("local.shards.checking._decode", refuse)
+    (tmp_path / "a.flac").write_bytes(b"fLaC" + bytes(100))
+    (recording,) = read_recordings([tmp_path / "a.flac"], check=True)
+    assert recording.fault == "its header tells of more samples than there is memory for"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_huge_sample_is_no_warning_of_numpy():
+    level, signal = Level(), np.zeros(64_000, np.float32)
+    signal[9] = 1e30
+    level.add(signal)
+    with pytest.raises(RecipeError, match=r"samples up to 1e\+30"):
+        level.check_scale()
