@@ -2,6 +2,7 @@
 
 import heapq
 import os
+import stat
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -38,20 +39,19 @@ def find_audio(
     found = [(0, str(folder), str(top))]
     while found:
         links, path, place = heapq.heappop(found)
-        is_folder = os.path.isdir(path)
+        mode = _mode(path)
+        is_folder = stat.S_ISDIR(mode)
         extension = os.path.splitext(path)[1].lower()
         if place in seen and not (repeated and not is_folder):
             ignored["links to what is there already"] += 1
             continue
         seen.add(place)
         if not is_folder:
-            if not os.path.exists(path) and not os.path.islink(path):
-                os.stat(path)  # its folder may be listed, but not entered: that is the error
-            if os.path.exists(path) and not os.path.isfile(path):
+            if mode and not stat.S_ISREG(mode):
                 ignored["pipes and devices"] += 1
             elif extension in extensions:
                 yield Path(path)
-            elif os.path.exists(path):
+            elif mode:
                 ignored[extension or "without extension"] += 1
             else:
                 ignored[f"link to nothing {os.path.basename(path)}"] += 1
@@ -64,6 +64,16 @@ def find_audio(
                 heapq.heappush(found, (links + 1, entry.path, os.path.realpath(entry.path)))
             else:
                 heapq.heappush(found, (links, entry.path, os.path.join(place, entry.name)))
+
+
+def _mode(path):
+    """What a path leads to, by the one call that a slow disk has to answer; 0 for a dead link."""
+    try:
+        return os.stat(path).st_mode
+    except OSError:
+        if not os.path.islink(path):  # as where its folder may be listed, but not entered
+            raise
+        return 0
 
 
 def ignored_line(ignored: Counter) -> str:
