@@ -5,7 +5,7 @@ from pathlib import Path
 
 from local.errors import RecipeError
 from local.stored import is_damaged
-from local.training.checksums import CHECKSUMS, find_damaged
+from local.training.checksums import find_damaged
 
 
 def find_bundle(checkpoint: str | Path) -> Path:
@@ -33,13 +33,12 @@ def check_whole(bundle: Path) -> None:
     RecipeError
         One is empty, cut short, or has another content than was written, as after a power cut.
     """
-    changed = find_damaged(bundle)
-    for path in (*bundle.glob("*.ckpt"), bundle / "hyperparams.yaml", bundle / CHECKSUMS):
-        if path.name == changed or (path.name != CHECKSUMS and is_damaged(path)):
-            raise RecipeError(
-                f"{path}: empty or damaged: run the training once more, which makes it anew from "
-                "its checkpoints, or copy the network again"
-            )
+    name = find_damaged(bundle) or "hyperparams.yaml" * is_damaged(bundle / "hyperparams.yaml")
+    if name:
+        raise RecipeError(
+            f"{bundle / name}: empty or damaged: run the training once more, which makes it anew "
+            "from its checkpoints, or copy the network again"
+        )
 
 
 def checkpoint_digest(bundle: Path) -> str:

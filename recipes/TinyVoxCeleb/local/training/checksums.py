@@ -50,11 +50,11 @@ def find_damaged(folder: Path) -> str:
 
 
 def _is_broken(path):
-    if not path.stat().st_size:
-        return True
     with open(path, "rb") as fin:
-        if fin.read(2) != b"PK":  # an archive, if it is torch's
-            return False
+        if fin.read(2) != b"PK":  # an archive, if it is torch's; else a text
+            fin.seek(0)
+            content = fin.read()
+            return not content.strip() or b"\0" in content
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is not None
