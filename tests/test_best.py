@@ -11,7 +11,7 @@ from speechbrain.inference import EncoderClassifier
 from conftest import RECIPE
 from local.search.trial import val_eer_of_tested
 from local.training.final_network import fit_norm
-from running import killed_after, make_brain, rows, train, verify
+from running import killed_after, make_brain, one_line, rows, train, verify
 
 pytestmark = pytest.mark.long
 
@@ -40,6 +40,27 @@ def test_voices_are_speakers_and_the_network_loads(small, tmp_path, hparams, pre
     *_, label = encoder.classify_batch(torch.randn(1, 16000))
     assert label[0] in labels and "warped" not in label[0]  # a speaker, by all voices
     assert encoder.encode_batch(torch.randn(2, 16000)).shape == (2, 1, 5 * 16)
+
+
+@pytest.mark.parametrize("here", ["fp32", "bf16"])
+def test_a_run_keeps_to_the_precision_of_its_machine(small, tmp_path, monkeypatch, capsys, here):
+    monkeypatch.setattr("local.processes.fast_precision", lambda: here)
+    there = {"fp32": "bf16", "bf16": "fp32"}[here]
+    run = train(small, tmp_path / "run", *TINY, hparams=BEST)
+    assert f"precision: {here}\n" in (run / "experiment.yaml").read_text()
+    assert f"training precision: `--precision={here}`" in (run / "log.txt").read_text()
+    monkeypatch.setattr("local.processes.fast_precision", lambda: there)
+    line = one_line(capsys, train, small, run, *TINY, hparams=BEST)
+    assert f"holds a run with precision: {here}, now it is {there}" in line
+    train(small, run, *TINY, "--precision", here, hparams=BEST)  # as it began
+    assert "this run is complete" in capsys.readouterr().out
+
+
+def test_an_unknown_precision_in_a_file(small, tmp_path, capsys):
+    hparams = tmp_path / "own.yaml"
+    hparams.write_text(f"base: {BEST}\nprecision: fp8\n")
+    line = one_line(capsys, train, small, tmp_path / "run", hparams=str(hparams))
+    assert "--precision fp8: expected one of fp32, bf16, fp16" in line
 
 
 def test_val_eer_is_that_of_the_tested_network(small, tmp_path):

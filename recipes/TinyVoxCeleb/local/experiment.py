@@ -59,8 +59,9 @@ class Experiment:
         simple = {
             key: value for key, value in found.items() if isinstance(value, str | int | float)
         }
-        self._overrides = file.overrides | simple
         options = {key: run_opts[key] for key in RUN_OPTIONS if key in run_opts.overridden_args}
+        instead = {key: options.pop(key) for key in options.keys() & hparams.keys()}
+        self._overrides = file.overrides | simple | instead
         self._more = {"run_options": options}
         if "data" in hparams:
             self._more["train_content"] = hparams["data"].content

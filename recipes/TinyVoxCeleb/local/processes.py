@@ -201,6 +201,19 @@ def choose_device(device: str | None = None, precision: str = "fp32") -> str:
     return str(chosen)
 
 
+def fast_precision() -> str:
+    """The precision to train in: bf16 where a GPU, or else this CPU, computes in it, or fp32.
+
+    Where it is only emulated it takes longer than fp32.
+    """
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        able = torch.cpu.get_capabilities()
+        fast = able.get("avx512_bf16") or able.get("amx_bf16")
+    return "bf16" if fast else "fp32"
+
+
 def inference_precision(run_opts) -> str:
     """The precision of SpeechBrain's --eval_precision or, where that is not given, --precision."""
     given = run_opts.overridden_args

@@ -97,6 +97,7 @@ def load_hparams(path: str, overrides: str, run_opts) -> tuple[dict, HparamsFile
         # HyperPyYAML puts what it was making before the message of what went wrong.
         reason = ": ".join(str(part).splitlines()[0] for part in error.args)
         raise RecipeError(f"{path}: {reason}; check the values of its keys") from error
+    choose_device(run_opts.device, hparams.get("precision", "fp32"))
     if run_opts.ckpt_interval_steps > 0:  # SpeechBrain takes one of the two
         hparams["ckpt_interval_minutes"] = 0
     return hparams, file
