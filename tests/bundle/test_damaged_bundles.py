@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,7 +118,8 @@ def test_no_ratio_is_beyond_what_its_numbers_can_tell(bundle):
     decision["calibration"]["weights"] = [1e90]
     (bundle / "decision.json").write_text(json.dumps(decision))
     verifier = load(bundle)
-    verifier._embed = lambda signals, *_: (np.eye(2) + 1, np.array([16000, 16000]))
+    embedded = SimpleNamespace(vectors=np.eye(2) + 1, num_frames=np.array([16000, 16000]))
+    verifier.embed_signals = lambda *_: embedded
     with pytest.raises(ValueError, match="not finite: decision.json is damaged"):
         verifier.verify_batch(torch.zeros(16000), torch.zeros(16000))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy.signal import resample_poly
 from speechbrain.inference.interfaces import foreign_class
 
 from local.bundle import find_bundle
@@ -240,6 +241,29 @@ def test_an_empty_file_is_refused_by_name(encoder, tmp_path):
         encoder.embed_files(tmp_path / "none.wav")
 
 
+@pytest.mark.parametrize("rate, channels", [(16000, 1), (8000, 1), (44100, 2), (15999, 1)])
+def test_samples_of_any_rate_are_embedded_as_a_file_of_them(encoder, write, paths, rate, channels):
+    signal = resample_poly(speech(paths[0]), rate, 16000)
+    signal = np.stack([signal, 0.5 * signal], axis=1) if channels > 1 else signal
+    path = write(signal, rate)
+    of_file, of_array = encoder.embed(path), encoder.embed(signal, sample_rate=rate)
+    assert np.allclose(of_file.vectors, of_array.vectors, atol=1e-4)
+    assert of_file.speech == of_array.speech and of_array.num_frames == of_file.num_frames
+    both = encoder.embed(torch.from_numpy(signal), path, sample_rate=rate)
+    assert both.vectors.shape == (2, 128)
+
+
+def test_the_answer_tells_speech_level_and_noise(encoder, write, paths):
+    signal = speech(paths[0])
+    noise = np.random.default_rng(0).normal(size=16_000) * 10 ** (-60 / 20)
+    noisy = np.concatenate([noise, signal, noise])
+    embedded = encoder.embed(write(noisy), write(0.1 * noisy, name="quiet.wav"))
+    assert 0 < embedded.speech[0] < len(signal) / 16_000 + 0.1
+    assert embedded.speech[0] == embedded.speech[1]
+    assert embedded.level[0] - embedded.level[1] == pytest.approx(20, abs=0.1)
+    assert embedded.snr[0] > 10 and embedded.snr[0] == pytest.approx(embedded.snr[1], abs=0.2)
+
+
 @pytest.mark.parametrize("chunks", [1, 2, 3, 9, 15])
 def test_too_little_speech_is_less_than_the_minimum(encoder, chunks, monkeypatch):
     """It was "0.5 s of speech, expected 0.5 s at least"."""
@@ -247,7 +271,7 @@ def test_too_little_speech_is_less_than_the_minimum(encoder, chunks, monkeypatch
     monkeypatch.setattr(encoder, "detector", lambda signals: [found for _ in signals])
     for least in (seconds + 1e-3, 0.5, 1.75):
         with pytest.raises(ValueError, match=f"expected {least} s at least") as e:
-            encoder._embed([torch.randn(20_000) / 10], ["x.wav"], least)
+            encoder.embed_signals([torch.randn(20_000) / 10], ["x.wav"], least)
         told = re.match(r"x.wav: (\S+) s of speech in 1.2 s of audio", str(e.value))
         assert 0 < float(told[1]) <= seconds < least
 

@@ -7,10 +7,12 @@ A copy of this file lies in each inference bundle. To use it there, with SpeechB
     encoder = foreign_class(
         source=FOLDER, pymodule_file="speaker_encoder.py", classname="SpeakerEncoder"
     )
-    vectors = encoder.embed_files("one.wav", "other.wav")
+    embedded = encoder.embed("one.wav", "other.m4a")
+    embedded.vectors, embedded.speech
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile as sf
@@ -35,6 +37,16 @@ if (HERE / "checksums.py").is_file() and (damaged := import_beside("checksums").
     raise ValueError(f"{HERE / damaged}: damaged; copy the network again")
 
 
+class Embedded(NamedTuple):
+    """The embeddings of recordings, and what the recordings are like."""
+
+    vectors: np.ndarray  # (recordings, dim), float32
+    num_frames: np.ndarray  # (recordings,), at 16 kHz
+    speech: np.ndarray  # (recordings,), seconds of speech
+    level: np.ndarray  # (recordings,), of the speech, in dB relative to full scale
+    snr: np.ndarray  # (recordings,), dB between the speech and the rest; NaN where there is none
+
+
 class SpeakerEncoder(EncoderClassifier):
     """SpeechBrain's `EncoderClassifier`, guarded: what is no recording of speech is a ValueError.
 
@@ -51,29 +63,40 @@ class SpeakerEncoder(EncoderClassifier):
         self.truncation = import_beside("truncation")
         self.detector = self.speech.SpeechDetector()
 
-    def embed_files(self, *paths, min_speech=MIN_SPEECH, **kwargs) -> torch.Tensor:
-        """Embed files.
+    def embed(
+        self, *recordings, sample_rate=SAMPLE_RATE, min_speech=MIN_SPEECH, **kwargs
+    ) -> Embedded:
+        """Embed recordings of any length, sampling rate and number of channels.
 
         Arguments
         ---------
-        *paths : str or Path
+        *recordings : str, Path, numpy.ndarray or torch.Tensor
+            Paths, web addresses, or samples of shape (time,) or (time, channels).
+        sample_rate : int
+            Of the recordings that are samples, in Hz.
         min_speech : float
             Seconds of speech that each has to hold.
         **kwargs
             For `load_audio`.
 
-        Returns
-        -------
-        torch.Tensor
-            Of shape (files, dim), float32, on the CPU.
-
         Raises
         ------
         FileNotFoundError, ValueError
-            A file that is not there, cannot be decoded, cannot be embedded, or lacks speech.
+            One that is not there, cannot be decoded, cannot be embedded, or lacks speech.
         """
-        signals = [self.load_audio(path, **kwargs) for path in paths]
-        return torch.from_numpy(self._embed(signals, paths, min_speech)[0])
+        names, signals = [], []
+        for number, recording in enumerate(recordings):
+            if isinstance(recording, np.ndarray | torch.Tensor):
+                names.append(f"recordings[{number}]")
+                signals.append(self.polyphase.to_16khz(torch.as_tensor(recording), sample_rate))
+            else:
+                names.append(recording)
+                signals.append(self.load_audio(recording, **kwargs))
+        return self.embed_signals(signals, names, min_speech)
+
+    def embed_files(self, *paths, **kwargs) -> torch.Tensor:
+        """The vectors that `embed` gives for files, shape (files, dim), float32, on the CPU."""
+        return torch.from_numpy(self.embed(*paths, **kwargs).vectors)
 
     def load_audio(self, path, savedir=None) -> torch.Tensor:
         """Read a file at 16 kHz, shape (time,), block by block.
@@ -97,11 +120,11 @@ class SpeakerEncoder(EncoderClassifier):
         if fault := self.truncation.fault_of(path):
             raise ValueError(f"{path}: {fault}; copy or export it again")
         try:
-            with self.decoding.AudioFile(path) as audio:
+            with self.decoding.open_audio(path) as audio:
                 seconds = audio.blocks(audio.samplerate, dtype="float32", always_2d=True)
                 channel = self.polyphase.louder_channel(seconds) if audio.channels > 1 else None
-            with self.decoding.AudioFile(path) as audio:
-                found, told = [], audio.frames if audio.counted else None
+            with self.decoding.open_audio(path) as audio:
+                found, told = [], audio.least
 
                 def read(frames):
                     block = audio.read(frames, dtype="float32", always_2d=True)
@@ -111,23 +134,26 @@ class SpeakerEncoder(EncoderClassifier):
                 blocks = list(self.polyphase.resampled(read, audio.samplerate, SAMPLE_RATE))
         except (sf.SoundFileError, ValueError) as error:
             raise ValueError(f"{path}: cannot be decoded ({error}); export it again") from error
-        if told not in (None, sum(found)):
+        if sum(found) < told:
             raise ValueError(
                 f"{path}: truncated: {sum(found):,} of {told:,} samples are there; copy or export "
                 "it again"
             )
         return torch.from_numpy(np.concatenate(blocks)).to(self.device)
 
-    def _embed(self, signals, names, min_speech):
-        """Embeddings (recordings, dim) of signals of shape (time,), and their lengths.
+    def embed_signals(self, signals, names, min_speech=MIN_SPEECH) -> Embedded:
+        """The same for signals at 16 kHz, tensors of shape (time,); `names` are for errors.
 
-        Those of equal lengths go together, nothing is padded. `names` are for errors.
+        Those of equal lengths go together, nothing is padded.
         """
         if not 0 <= min_speech < np.inf:  # NaN, too, would let everything pass
             raise ValueError(f"min_speech is {min_speech}: expected seconds, 0 or more")
-        signals = [_checked(*pair) for pair in zip(signals, names, strict=True)]
+        signals = [checked(*pair) for pair in zip(signals, names, strict=True)]
         answers = zip(signals, self.detector(signals), names, strict=True)
-        signals = [self._levelled(*answer, min_speech) for answer in answers]
+        heard = [self._heard(*answer, min_speech) for answer in answers]
+        signals = [
+            self.levelled(*pair) for pair in zip(signals, [h[1] for h in heard], strict=True)
+        ]
         frames = torch.tensor([len(signal) for signal in signals])
         vectors = [None] * len(signals)
         for length in frames.unique().tolist():
@@ -136,15 +162,33 @@ class SpeakerEncoder(EncoderClassifier):
             shortest = self.windows.MIN_FRAMES
             batch = batch.repeat(1, -(-shortest // length))[:, : max(shortest, length)]
             starts, size = self.windows.windows(batch.shape[1])
-            parts = [self._encode(batch[:, start : start + size]) for start in starts]
+            parts = [self.embed_windows(batch[:, start : start + size]) for start in starts]
             for row, vector in zip(rows, torch.stack(parts).mean(dim=0), strict=True):
                 if not torch.isfinite(vector).all():
                     raise ValueError(f"{names[row]}: the network gives values that are not finite")
                 vectors[row] = vector
-        return torch.stack(vectors).numpy(), frames.numpy()
+        speech, level, snr = np.array(heard).T
+        return Embedded(torch.stack(vectors).numpy(), frames.numpy(), speech, level, snr)
 
-    def _levelled(self, signal, speech, name, min_speech):
-        """The signal at the level of the training data; an error where nobody speaks in it."""
+    def embed_windows(self, windows) -> torch.Tensor:
+        """Embed signals of one length, levelled, shape (windows, time), unguarded: (windows, dim).
+
+        The answer is float32, on the CPU.
+        """
+        # SpeechBrain's statistics pooling adds a little noise: the same in each call.
+        with torch.random.fork_rng([self.device] if "cuda" in str(self.device) else []):
+            torch.manual_seed(0)
+            return self.encode_batch(windows).squeeze(1).float().cpu()
+
+    def levelled(self, signal, level):
+        """A signal whose speech has this level, in dB, at the level of the training data."""
+        wanted = getattr(self.hparams, "speech_level", None)
+        if wanted is None:  # bundles of earlier versions do not tell
+            return signal
+        return signal * 10 ** ((wanted - level) / 20)
+
+    def _heard(self, signal, speech, name, min_speech):
+        """Seconds of speech, its level and how far it is above the rest; an error if too little."""
         seconds = speech.sum().item() * self.speech.CHUNK / SAMPLE_RATE
         if not seconds or seconds < min_speech:
             unit = 10 if seconds >= 0.1 else 100
@@ -154,19 +198,12 @@ class SpeakerEncoder(EncoderClassifier):
                 f"{name}: {heard} speech in {len(signal) / SAMPLE_RATE:.1f} s of audio{wanted}; "
                 "give another recording"
             )
-        wanted = getattr(self.hparams, "speech_level", None)
-        if wanted is None:  # bundles of earlier versions do not tell
-            return signal
-        return signal * 10 ** ((wanted - self.speech.speech_level(signal, speech)) / 20)
-
-    def _encode(self, signals):
-        # SpeechBrain's statistics pooling adds a little noise: the same in each call.
-        with torch.random.fork_rng([self.device] if "cuda" in str(self.device) else []):
-            torch.manual_seed(0)
-            return self.encode_batch(signals).squeeze(1).float().cpu()
+        level = self.speech.speech_level(signal, speech)
+        rest = self.speech.speech_level(signal, ~speech) if not speech.all() else np.nan
+        return seconds, level, level - rest
 
 
-def _checked(signal, name):
+def checked(signal, name):
     """A signal without its offset; an error if it is no audio."""
     signal = signal.float()
     if not len(signal) or not torch.isfinite(signal).all():

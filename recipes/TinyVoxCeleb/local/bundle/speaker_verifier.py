@@ -102,7 +102,8 @@ class SpeakerVerifier(encoding.SpeakerEncoder):
     def _decide(self, signals, names, enrol, test, threshold, min_speech):
         if threshold is not None and not np.isfinite(threshold):
             raise ValueError(f"threshold is {threshold}: expected a number")
-        vectors, num_frames = self._embed(signals, names, min_speech)
+        embedded = self.embed_signals(signals, names, min_speech)
+        vectors, num_frames = embedded.vectors, embedded.num_frames
         scores = self.backend.score(vectors, enrol, test)
         quality = None
         if self.calibration.low:

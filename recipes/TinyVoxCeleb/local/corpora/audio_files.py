@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-FOREIGN_AUDIO = {".aac", ".amr", ".m4a", ".mov", ".mp4", ".webm", ".wma"}
+# What FFmpeg reads and libsndfile does not
+FOREIGN_AUDIO = {".3gp", ".aac", ".amr", ".avi", ".flv", ".m4a", ".mka", ".mkv", ".mov", ".mp4"}
+FOREIGN_AUDIO |= {".spx", ".webm", ".wma"}
 MOST_REASONS = 10  # that are said
 
 
@@ -83,5 +85,5 @@ def ignored_line(ignored: Counter) -> str:
         reasons.append(f"{rest} others")
     line = f"ignored: {', '.join(reasons)}"
     if FOREIGN_AUDIO & set(ignored):
-        line += " (libsndfile does not read .m4a, .aac, …: convert them to .wav or .flac first)"
+        line += " (this layout has .wav and .flac only: convert the others first)"
     return line

@@ -1,4 +1,4 @@
-"""Any audio file that libsndfile reads, as 16 kHz mono: written as WAV, or as clips to join."""
+"""Any audio file, as 16 kHz mono: written as WAV, or as clips to join."""
 
 import contextlib
 import hashlib
@@ -11,7 +11,7 @@ import numpy as np
 import soundfile as sf
 from tqdm import tqdm
 
-from local.corpora.decoding import AudioFile, read_info
+from local.corpora.decoding import open_audio, read_info
 from local.corpora.polyphase import BLOCK_SECONDS, louder_channel, mono, resampled
 from local.corpora.quality import Level
 from local.errors import RecipeError, first_of
@@ -106,7 +106,7 @@ def _channel(source):
 @contextlib.contextmanager
 def _opened(source):
     try:
-        with AudioFile(source) as audio:
+        with open_audio(source) as audio:
             yield audio
     except (sf.SoundFileError, ValueError) as error:
         raise RecipeError(

@@ -1,6 +1,6 @@
 """Find the recordings in a tree with one folder a speaker; name them "speaker/session/utterance".
 
-    <data_folder>/<speaker>/**/<utterance>.<any format libsndfile reads>
+    <data_folder>/<speaker>/**/<utterance>.<any format that libsndfile or FFmpeg reads>
 
 Folders below the speaker are sessions, joined with "-"; a file directly in the speaker's folder is
 a recording, that is a session, of its own.
@@ -14,12 +14,13 @@ from pathlib import Path
 
 import soundfile as sf
 
-from local.corpora.audio_files import find_audio, ignored_line
+from local.corpora.audio_files import FOREIGN_AUDIO, find_audio, ignored_line
 from local.errors import RecipeError
 
 # libsndfile names formats, not extensions; RAW has no header that would tell rate and width.
 AUDIO_EXTENSIONS = {f".{name.lower()}" for name in sf.available_formats()} - {".raw"}
 AUDIO_EXTENSIONS |= {".aif", ".aifc", ".oga", ".opus", ".snd", ".sph", ".wave"}
+AUDIO_EXTENSIONS |= FOREIGN_AUDIO
 SPLIT_FOLDERS = {"train", "val", "dev", "eval", "test"}
 MIN_SPEAKERS = 4  # two to train on and two unseen ones: the least that gives trials to both
 
