@@ -128,15 +128,15 @@ def write_errors(path: str | Path, failing: Mapping[int, str] = FAILING) -> Iter
 
 
 @contextlib.contextmanager
-def one_line_errors(debug: bool = False) -> Iterator[None]:
-    """Turn errors that a user can mend into one line on stderr and exit code 1.
+def one_line_errors(debug: bool = False, code: int = 1) -> Iterator[None]:
+    """Turn errors that a user can mend into one line on stderr and an exit code.
 
     For debugging, exceptions are let through, with their tracebacks.
 
     Raises
     ------
     SystemExit
-        With code 1 after a RecipeError or an OSError (disk full, no permission), with 128 and the
+        With `code` after a RecipeError or an OSError (disk full, no permission), with 128 and the
         number of the signal, as shells do, after a signal: 130 after Ctrl-C, 138 after SIGUSR1.
     """
     tell = threading.excepthook
@@ -157,7 +157,7 @@ def one_line_errors(debug: bool = False) -> Iterator[None]:
         if debug:
             raise
         advice = "" if isinstance(error, RecipeError) else FULL.get(system_error(error), "")
-        sys.exit(_say(f"error: {' '.join(f'{error}: {advice}'.split()).removesuffix(':')}", 1))
+        sys.exit(_say(f"error: {' '.join(f'{error}: {advice}'.split()).removesuffix(':')}", code))
     finally:
         threading.excepthook = tell
 

@@ -11,6 +11,7 @@ A copy of this file lies in each inference bundle. To use it there, with SpeechB
     embedded.vectors, embedded.speech
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,11 +100,15 @@ class SpeakerEncoder(EncoderClassifier):
         return torch.from_numpy(self.embed(*paths, **kwargs).vectors)
 
     def load_audio(self, path, savedir=None) -> torch.Tensor:
-        """Read a file at 16 kHz, shape (time,), block by block.
+        """Read a file at 16 kHz, shape (time,).
 
         It is the mean of its channels or, where they cancel, the louder of them. The path may
         be a web address, from which it is fetched into the folder `savedir`.
         """
+        return torch.from_numpy(np.concatenate(list(self.read_blocks(path, savedir))))
+
+    def read_blocks(self, path, savedir=None) -> Iterator[np.ndarray]:
+        """What `load_audio` reads, in blocks of some seconds, shape (time,), float32."""
         path = str(path).removeprefix("file://")
         if "://" in path:
             source, name = split_path(path)
@@ -131,7 +136,7 @@ class SpeakerEncoder(EncoderClassifier):
                     found.append(len(block))
                     return self.polyphase.mono(block, channel)
 
-                blocks = list(self.polyphase.resampled(read, audio.samplerate, SAMPLE_RATE))
+                yield from self.polyphase.resampled(read, audio.samplerate, SAMPLE_RATE)
         except (sf.SoundFileError, ValueError) as error:
             raise ValueError(f"{path}: cannot be decoded ({error}); export it again") from error
         if sum(found) < told:
@@ -139,7 +144,6 @@ class SpeakerEncoder(EncoderClassifier):
                 f"{path}: truncated: {sum(found):,} of {told:,} samples are there; copy or export "
                 "it again"
             )
-        return torch.from_numpy(np.concatenate(blocks)).to(self.device)
 
     def embed_signals(self, signals, names, min_speech=MIN_SPEECH) -> Embedded:
         """The same for signals at 16 kHz, tensors of shape (time,); `names` are for errors.
@@ -178,7 +182,7 @@ class SpeakerEncoder(EncoderClassifier):
         # SpeechBrain's statistics pooling adds a little noise: the same in each call.
         with torch.random.fork_rng([self.device] if "cuda" in str(self.device) else []):
             torch.manual_seed(0)
-            return self.encode_batch(windows).squeeze(1).float().cpu()
+            return self.encode_batch(windows.to(self.device)).squeeze(1).float().cpu()
 
     def levelled(self, signal, level):
         """A signal whose speech has this level, in dB, at the level of the training data."""
@@ -205,7 +209,7 @@ class SpeakerEncoder(EncoderClassifier):
 
 def checked(signal, name):
     """A signal without its offset; an error if it is no audio."""
-    signal = signal.float()
+    signal = signal.float().cpu()
     if not len(signal) or not torch.isfinite(signal).all():
         raise ValueError(f"{name}: empty, or holds values that are not finite")
     if (peak := signal.abs().max().item()) > MAX_PEAK:
