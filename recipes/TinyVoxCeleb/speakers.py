@@ -110,7 +110,7 @@ def enrol(args):
     with changed_gallery(args.gallery, network.digest) as people:
         check_new(args, people)  # another process may have been faster
         if args.add and args.name in people:
-            voice = people[args.name].joined(voice).merged(args.name)
+            voice = merge(args.name, [people[args.name], voice])
         people[args.name] = voice
     answer = {**about(voice), "enrolled": len(people)}
     say(args, answer, f"{in_words(voice)}; {len(people)} enrolled in {args.gallery}")
