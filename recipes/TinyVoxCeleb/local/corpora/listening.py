@@ -20,6 +20,23 @@ AHEAD = 16  # batches in memory at once: those that come while torch is loaded
 PARTS = ((8, 3), (32, 4))
 ENOUGH = 5  # chunks of a whole recording, 0.16 s
 WHOLE = 1875 * CHUNK  # samples of a whole recording that are read at a time
+NO_SPEECH = "hold no speech"  # the fault of such recordings
+
+
+def speech_warnings(absent: str, heard: Counter, mute: Counter) -> Iterator[str]:
+    """Warnings of speakers without any speech, and that there was no detector, and why.
+
+    There are the recordings of each speaker, and those without speech; "" is nobody.
+    """
+    if absent:
+        yield f"warning: recordings without speech were not looked for: {absent}"
+    speakers = sorted(name for name in heard if name)
+    mute = [name for name in speakers if mute[name] == heard[name]]
+    if mute:
+        yield (
+            f"warning: {len(mute)} of {len(speakers)} speakers have no recording with "
+            f"speech, first {first_of(mute, FIRST)}: leave them out"
+        )
 
 
 class Listener:
@@ -36,7 +53,7 @@ class Listener:
         self._waiting = [[] for _ in PARTS]  # for others, to be listened to side by side
         self._speakers, self._mute = Counter(), Counter()  # recordings, and those without speech
         self._names = []  # of recordings without speech
-        self._detector, self._absent = None, ""  # and why there is none
+        self._detector, self.absent = None, ""  # and why there is none
 
     def __enter__(self):
         return self
@@ -50,7 +67,7 @@ class Listener:
         The file is mono at 16 kHz, and stays until `faults` has been called. A speaker who is not
         known is "".
         """
-        if self._absent:
+        if self.absent:
             return
         self._speakers[speaker] += 1
         self._batch.append((name, speaker, second, path))
@@ -70,22 +87,14 @@ class Listener:
         self._submit(last=True)
         for job in self._jobs:
             job.result()
-        if self._absent:
-            yield f"warning: recordings without speech were not looked for: {self._absent}"
         for name in self._names:
-            faults.add(name, "hold no speech")
-        del self._speakers[""], self._mute[""]
-        mute = sorted(name for name, count in self._mute.items() if count == self._speakers[name])
-        if mute:
-            yield (
-                f"warning: {len(mute)} of {len(self._speakers)} speakers have no recording with "
-                f"speech, first {first_of(mute, FIRST)}: leave them out"
-            )
+            faults.add(name, NO_SPEECH)
+        yield from speech_warnings(self.absent, self._speakers, self._mute)
 
     def _listen(self, batch, last):
-        if self._detector is None and not self._absent:
+        if self._detector is None and not self.absent:
             self._load()
-        if self._absent:
+        if self.absent:
             return
         for waiting, (chunks, needed) in zip(self._waiting, PARTS, strict=True):
             waiting += batch
@@ -110,7 +119,7 @@ class Listener:
         try:
             self._detector = SpeechDetector()
         except ImportError as error:
-            self._absent = str(error)
+            self.absent = str(error)
 
     def _speaks(self, path):
         with AudioFile(path) as audio:

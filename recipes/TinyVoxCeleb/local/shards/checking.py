@@ -13,8 +13,7 @@ import numpy as np
 import soundfile as sf
 
 from local.corpora.decoding import AudioFile, count_frames, with_count
-from local.corpora.listening import Listener
-from local.corpora.quality import Faults, Level
+from local.corpora.quality import Level
 from local.corpora.truncation import data_chunk, truncation
 from local.errors import RecipeError, first_of
 from local.layout import SAMPLE_RATE
@@ -45,7 +44,7 @@ def read_recordings(paths: Iterable[Path], check: bool) -> Iterator[Recording]:
     with ThreadPoolExecutor(cores) as pool:
         waiting, in_flight = deque(), 0
         for path in paths:
-            size = _size(path)
+            size = file_size(path)
             while waiting and (in_flight + size > IN_FLIGHT or len(waiting) == 2 * cores):
                 yield waiting[0][0].result()
                 in_flight -= waiting.popleft()[1]
@@ -55,10 +54,11 @@ def read_recordings(paths: Iterable[Path], check: bool) -> Iterator[Recording]:
             yield waiting.popleft()[0].result()
 
 
-def _size(path):
+def file_size(path: Path) -> int:
+    """The bytes of a file; 0 for one that cannot be read, which is told where it is read."""
     try:
         return path.stat().st_size
-    except OSError:  # told where it is read
+    except OSError:
         return 0
 
 
@@ -130,25 +130,6 @@ def _reason(error):
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error).rpartition(": ")[2].rstrip(".") or "damaged data"
-
-
-class Findings:
-    """What is found out about recordings that are decoded, and is no reason to refuse them."""
-
-    def __init__(self, listener: Listener):
-        self._faults, self._listener, self._count = Faults(), listener, 0
-
-    def add(self, path: Path, recording: Recording, split: str, sample: dict) -> None:
-        """Take in a recording and what its shard tells of it."""
-        self._faults.add(path, *recording.level.faults())
-        speaker = "" if split == "eval" else sample["speaker_id"]
-        self._listener.add(path, speaker, recording.level.second, path)
-        self._count += 1
-
-    def lines(self) -> Iterator[str]:
-        """A warning for each kind of fault, with the first names."""
-        yield from self._listener.tell(self._faults)
-        yield from self._faults.lines(self._count)
 
 
 def report_faults(faults: list[tuple[Path, str]], count: int) -> None:

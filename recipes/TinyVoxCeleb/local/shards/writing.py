@@ -3,31 +3,35 @@
 import contextlib
 import io
 import json
-import re
 import sys
 import tarfile
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from local.corpora.audio_files import find_audio, ignored_line
 from local.corpora.listening import Listener
 from local.errors import RecipeError, write_errors
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
 from local.shards.apart import check_apart, same_audio
-from local.shards.checking import Findings, read_recordings, report_faults
+from local.shards.checking import read_recordings, report_faults
 from local.shards.complete import DIGEST, ManifestEntry, write_manifest
-from local.shards.headers import AUDIO_TYPES
 from local.shards.index import index_shards
-from local.shards.sources import list_shards
+from local.shards.record import (
+    Findings,
+    Record,
+    check_origin,
+    digest_of,
+    origin_of,
+    read_record,
+    warnings,
+    write_record,
+)
+from local.shards.sources import find_shards
+from local.shards.tree import LABELLED, audio_files, check_known, find_splits, id_of
 
-SPLITS = ("train", "val", "dev", "eval")
-LABELLED = ("train", "val")  # with the speaker's class
-UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # in ids
 AT_ONCE = 1 << 26  # bytes of a file that are written at once at the most
 
 
@@ -57,58 +61,73 @@ def write_shards(
         the metadata does not know; two files with the same id; dev speakers in other splits, or
         utterances in two, which `allow_shared_ids` makes a warning.
     """
-    tree, out = Path(tree), Path(out)
-    splits = [split for split in SPLITS if (tree / split).is_dir()]
-    if not splits:
-        raise RecipeError(
-            f"{tree}: no audio tree here: expected at least one of the folders {', '.join(SPLITS)}"
-        )
+    tree, out, meta = Path(tree), Path(out), Path(meta)
+    splits = find_splits(tree)
     if size < 1:
         raise RecipeError(f"--size is {size}: expected at least one sample a shard")
     classes = read_classes(meta)
     with Listener() as listener:
-        findings, faults = Findings(listener), []
+        findings, faults = Findings(tree, listener), []
         with contextlib.ExitStack() as stack:
             folders = {split: atomic_folder(out / split, keep=True) for split in splits}
             folders = {split: stack.enter_context(folder) for split, folder in folders.items()}
             kept = [split for split, folder in folders.items() if folder is None]
+            files = {split: audio_files(tree, split) for split in splits}
+            check_known(files, classes)
+            ids = {split: [*map(id_of, paths)] for split, paths in files.items()}
+            shared = check_apart(ids, allow_shared_ids)
+            origins, records, audio = {}, {}, {}
+            for split, paths in files.items():
+                origins[split] = origin_of(paths, split, classes, size=size, seed=seed)
+                np.random.default_rng(seed=seed).shuffle(paths)
+            for split in kept:
+                records[split], audio[split] = _check_kept(
+                    out / split, files[split], origins[split], tree / split, meta
+                )
             if kept:
                 there = ", ".join(kept)
                 print(f"shards are there already: {there} in {out} (remove them to write anew)")
-            if kept == splits:
-                for split in kept:  # none is missing; what they hold, a training checks
-                    list_shards(out / split)
-                return
-            indexes = {split: index_shards(out / split) for split in kept}
-            audio = {split: (index.sample_ids, index.digests) for split, index in indexes.items()}
-            ids = {split: [s.sample_id for s in index] for split, index in indexes.items()}
-            files = {split: _audio_files(tree, split) for split in splits if split not in kept}
-            _check_classes(files, classes)
-            ids |= {split: list(map(_sample_id, paths)) for split, paths in files.items()}
-            shared = check_apart(ids, allow_shared_ids)
-            for split, paths in files.items():
-                np.random.default_rng(seed=seed).shuffle(paths)
+            for split in (split for split in splits if split not in kept):
                 with write_errors(out / split):
-                    arguments = folders[split], split, paths, classes, size, check, findings
+                    arguments = folders[split], split, files[split], classes, size, check, findings
                     digests, wrong = _write_split(*arguments)
-                audio[split] = np.array([_sample_id(path).encode() for path in paths]), digests
+                audio[split] = _names(files[split]), digests
                 faults += wrong
-            report_faults(faults, sum(map(len, files.values())))
+            report_faults(faults, sum(len(files[split]) for split in splits if split not in kept))
+            made = {split: origins[split] for split in splits if split not in kept}
+            for split, record in findings.records(made, check).items():
+                write_record(folders[split], record)
+                records[split] = record
+        audio, records = ({split: of[split] for split in splits} for of in (audio, records))
         for told in filter(None, (shared, same_audio(audio))):
             print(f"warning: {told}", file=sys.stderr)
-        for line in findings.lines():
+        for line in warnings(tree, files, records):
             print(line, file=sys.stderr)
 
 
-def _check_classes(files, classes):
-    paths = (path for split in LABELLED for path in files.get(split, []))
-    unknown = {path.parts[-3]: path for path in paths if path.parts[-3] not in classes}
-    for speaker, path in unknown.items():
-        more = f", as {len(unknown) - 1} others" if len(unknown) > 1 else ""
-        raise RecipeError(
-            f"{path}: speaker {speaker} has no class index in tiny_meta.csv{more}: expected a row "
-            "with this id and its idx"
-        )
+def _check_kept(folder, paths, origin, source, meta):
+    """What is noted of shards that are there, and their ids and digests; other's are refused."""
+    shards, entries = find_shards(folder)  # none is missing; what they hold, a training checks
+    record = read_record(folder)
+    if record:
+        check_origin(folder, record["origin"], origin, source, meta)
+        known = [entries[shard].digests for shard in shards if shard in entries]
+        if any(digests is None for digests in known) or sum(map(len, known)) != len(paths):
+            known = [np.zeros((len(paths), DIGEST), np.uint8)]
+        return record, (_names(paths), np.concatenate(known))
+    index = index_shards(folder)  # the original's, or of a former version
+    audio = {"utterances": len(index)}
+    if set(index.sample_ids) != set(_names(paths)):
+        audio["files"] = "other names"
+    idx = {s.speaker_id: s.class_idx for s in index if s.class_idx is not None}
+    found = {**audio, "classes": digest_of(idx)}
+    check_origin(folder, found, origin, source, meta)
+    nothing = Record(origin=origin, checked=False, absent="", faults={})
+    return nothing, (index.sample_ids, index.digests)
+
+
+def _names(paths):
+    return np.array([id_of(path).encode() for path in paths])
 
 
 def _write_split(folder, split, paths, classes, size, check, findings):
@@ -141,7 +160,7 @@ def _write_split(folder, split, paths, classes, size, check, findings):
                 _add(archive, f"{key}{path.suffix.lower()}", recording.encoded)
                 _add(archive, f"{key}.json", json.dumps(sample).encode())
                 if check:
-                    findings.add(path, recording, split, sample)
+                    findings.add(path, recording, "" if split == "eval" else sample["speaker_id"])
                     row = number * size + place
                     digests[row] = np.frombuffer(recording.digest, np.uint8, DIGEST)
                 speakers.add(sample["speaker_id"])
@@ -164,40 +183,8 @@ def _add(archive, name, content):
     archive.addfile(member, io.BytesIO(content))
 
 
-def _audio_files(tree, split):
-    """The audio files of a split, sorted by sample id."""
-    by_id, ignored = {}, Counter()
-    extensions = {f".{name}" for name in AUDIO_TYPES}
-    for path in sorted(find_audio(tree / split, extensions, ignored, repeated=True)):
-        parts = path.relative_to(tree).with_suffix("").parts
-        if len(parts) < (3 if split == "eval" else 4):
-            raise RecipeError(
-                f"{path}: expected {split}/<speaker>/<session>/<utterance>{path.suffix}"
-            )
-        sample_id = _sample_id(path)
-        if UNREADABLE.search(sample_id):
-            raise RecipeError(
-                f"{path}: a name with line breaks, control characters or bytes that are not UTF-8, "
-                "which no list can hold: rename it"
-            )
-        if sample_id in by_id:
-            raise RecipeError(
-                f"{path} and {by_id[sample_id]} have the same id {sample_id}: remove one of them"
-            )
-        by_id[sample_id] = path
-    if ignored:
-        print(f"{tree / split}: {ignored_line(ignored)}")
-    if not by_id:
-        raise RecipeError(f"{tree / split}: no {' or '.join(AUDIO_TYPES)} file in this folder")
-    return [by_id[sample_id] for sample_id in sorted(by_id)]
-
-
-def _sample_id(path):
-    return "/".join(path.with_suffix("").parts[-3:])
-
-
 def _describe(path, split, num_frames, classes):
-    sample_id = _sample_id(path)
+    sample_id = id_of(path)
     speaker, session, utterance = sample_id.split("/")
     return {
         "sample_id": sample_id,
