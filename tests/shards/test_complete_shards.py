@@ -1,5 +1,6 @@
 """Shards of which some are missing: named, wherever they lie, instead of trained without."""
 
+import gzip
 import json
 import re
 import shutil
@@ -178,3 +179,80 @@ def test_a_partial_shard_may_be_renamed(tmp_path):
     last = write_three(tmp_path, size=2) / "shard-000001.partial.tar"
     last.rename(last.with_name("shard-000001.tar"))
     assert len(index_shards(last.parent)) == 3
+
+
+UNFINISHED = [
+    *(
+        "shard-000006.tar.part",
+        "shard-000006.part",
+        "shard-000005.tar.filepart",
+        "shard-000006.tmp",
+    ),
+    *(".shard-000006.tar.aX4k2f", "shard-000006.tar.6Ab3F2dE", "shard-000006.tar.crdownload"),
+    *(
+        "shard-000006.tmp",
+        "shard-000006.partial",
+        ".shard-000006.tar.host-12.partial",
+        "a.tar.gz.part",
+    ),
+]
+OTHER_CASE = ["shard-000006.TAR", "SHARD-000006.tar", "shard-000006.Tar.Gz", "shard-000006.TGZ"]
+UNREAD = ["shard-000006.tar.xz", "shard-000006.zip", "shard-000006"]
+
+
+@pytest.mark.parametrize("name", [*UNFINISHED, *OTHER_CASE, *UNREAD])
+def test_what_looks_like_a_shard_is_not_passed_over(original, name):
+    shutil.copy(original / "shard-000000.tar", original / name)
+    for message in (f"train: {re.escape(name)}: no shard-", "finish what was copied in part"):
+        refused(original, message) if name[0] != "." else refused_here(original, message)
+
+
+def refused_here(folder, message):
+    with pytest.raises(RecipeError, match=message):  # no server lists hidden files
+        list_shards(folder)
+
+
+@pytest.mark.parametrize("name", ["SHARD-000000.TAR", "shard-000000.tar.part"])
+def test_a_folder_with_nothing_else(tmp_path, name):
+    write_tar(tmp_path / "train" / name, member_pair(0, "a/x/0"))
+    refused(tmp_path / "train", f"train: {name}: no shard-")
+
+
+BESIDE = ["shard-000000.tar.md5", "shard-000000.idx", "README.txt", ".DS_Store", "b.tmp", "x.part"]
+
+
+@pytest.mark.parametrize("name", [*BESIDE, "._shard-000000.tar", ".shard-000000.tar.json"])
+def test_other_files_may_lie_beside_shards(original, name):
+    (original / name).write_text("")
+    (original / "shard-000000").mkdir()
+    assert len(list_shards(original)) == 6
+
+
+def test_a_leftover_of_a_shard_that_the_manifest_knows(written):
+    for name in ("shard-000001.tar.part", ".shard-000001.tar.aX4k2f"):
+        shutil.copy(written / "shard-000001.tar", written / name)
+    assert len(list_shards(written)) == 3
+    (written / "shard-000001.tar").unlink()
+    refused_here(written, r"dev: .shard-000001.tar.aX4k2f, shard-000001.tar.part: no shard-")
+
+
+@pytest.mark.parametrize("lost", [1, 2, 5])
+def test_a_tail_of_zeros_that_a_copy_has_not_filled(original, lost):
+    """Cut between two samples, as if there had been fewer of them."""
+    shard = original / "shard-000004.tar"
+    pairs = [member_pair(number, f"a/x/{number}") for number in range(6)]
+    write_tar(shard, [member for pair in pairs for member in pair])
+    size = shard.stat().st_size
+    write_tar(shard, [member for pair in pairs[:-lost] for member in pair])
+    end = len(shard.read_bytes().rstrip(b"\0"))
+    with open(shard, "r+b") as file:
+        file.truncate(end)
+        file.truncate(size)
+    with pytest.raises(RecipeError, match=r"000004.tar: .*zeros behind its end.*copy it again"):
+        index_shards(original)
+    packed = gzip.compress(shard.read_bytes())
+    shard.unlink()
+    (original / "shard-000004.tar.gz").write_bytes(packed)
+    for read in (index_shards, lambda folder: stage_shards(folder, original.parent / "copy")):
+        with pytest.raises(RecipeError, match=r"000004.tar.gz: .*zeros behind its end"):
+            read(original)

@@ -10,8 +10,8 @@ from local.shards import index_shards, list_shards, stage_shards
 from local.shards.complete import MANIFEST, ManifestEntry, write_manifest
 from local.shards.copying import note_of
 from local.shards.index import COLUMNS
+from local.shards.listing import find_shards
 from local.shards.remote import NotReached
-from local.shards.sources import find_shards
 from shard_writing import original_layout
 
 

@@ -12,9 +12,10 @@ from local.shards.classes import check_classes, fingerprint, speakers_by_class
 from local.shards.copies import stage_shards
 from local.shards.headers import Sample
 from local.shards.index import ShardIndex, index_shards
+from local.shards.listing import list_shards
 from local.shards.preparing import prepare_split
 from local.shards.reading import MappedShards, read_shards
-from local.shards.sources import list_shards, open_shard
+from local.shards.sources import open_shard
 from local.shards.writing import write_shards
 
 __all__ = [

@@ -1,5 +1,6 @@
 """What shards and their sources are called: paths, URLs, lists in braces, commands."""
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -23,7 +24,7 @@ def split_sources(source: str | Path) -> list[str | Path]:
     >>> split_sources("shards/train,https://host/shard-{0,1}.tar")
     ['shards/train', 'https://host/shard-{0,1}.tar']
     """
-    if isinstance(source, Path) or is_pipe(source) or Path(source).exists():
+    if isinstance(source, Path) or is_pipe(source) or os.path.exists(source):
         return [source]
     return split_paths(source)
 
@@ -31,7 +32,7 @@ def split_sources(source: str | Path) -> list[str | Path]:
 def expand_braces(source: str | Path) -> list[str]:
     """The sources that a list in braces stands for; those of a command or a URL, too."""
     text = str(source)
-    if isinstance(source, Path) or (is_local(text) and Path(text).exists()):
+    if isinstance(source, Path) or (is_local(text) and os.path.exists(text)):
         return [text]  # a folder's name may hold braces
     try:
         return list(braceexpand.braceexpand(text))

@@ -36,9 +36,13 @@ def read_members(file: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
                 yield member, archive.extractfile(member)
             stream.seek(archive.offset)
             member = _next_member(archive)
+    zeros = 0
     while block := file.read(io.DEFAULT_BUFFER_SIZE):
         if block.strip(b"\0"):
             raise tarfile.ReadError("there is more behind its end, or a header is lost")
+        zeros += len(block)
+    if zeros > tarfile.RECORDSIZE:  # to whose multiple tar fills an archive
+        raise tarfile.ReadError(f"{zeros:,} zeros behind its end, as a copy leaves that was cut")
     read_to_the_end(file)
 
 

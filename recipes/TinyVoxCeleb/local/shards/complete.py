@@ -21,6 +21,15 @@ from local.shards.addresses import ARCHIVES, public, shard_name
 from local.stored import parse_json
 
 MANIFEST = "shards.json"
+# Files of other kinds that may lie beside shards; what a copying program leaves has other endings.
+BESIDE = (
+    *(".json", ".txt", ".csv", ".yaml", ".idx", ".index", ".npz", ".log", ".lock", ".asc", ".sig"),
+    *(".md5", ".sha1", ".sha256", ".sha512", ".md5sum", ".sha1sum", ".sha256sum", ".crc"),
+)
+UNFINISHED = re.compile(
+    r"[^.].*\.(tar|tgz)\b.*\.(part|partial|filepart|crdownload|opdownload|download|aria2|tmp|temp|!ut|!qb)",
+    re.I,
+)
 DIGEST = 16  # bytes of the SHA-256 of 16-bit samples
 
 
@@ -81,22 +90,27 @@ def read_manifests(shards: Iterable[Path | str]) -> dict[Path | str, ManifestEnt
 
 
 def check_complete(
-    folder: Path | str, shards: list[Path | str], manifest: bytes | None = None
+    folder: Path | str,
+    shards: list[Path | str],
+    others: Iterable[str] = (),
+    manifest: bytes | None = None,
 ) -> dict[Path | str, ManifestEntry]:
-    """Check that no shard of a folder is missing, and that none is there twice.
+    """Check that no shard of a folder is missing, none is there twice, and none is half copied.
 
-    `manifest` is the content of the folder's manifest, None where there is none: it knows the
-    shards, and what it tells of each is returned. Without it, and where others were added, numbers
-    are to be 0, 1, and so on. Packed and plain shards, and partial ones that were renamed, have one
-    name.
+    `others` are the names of all other files there; `manifest` is the content of the folder's
+    manifest, None where there is none: it knows the shards, and what it tells of each is returned.
+    Without it, and where others were added, numbers are to be 0, 1, and so on. Packed and plain
+    shards, and partial ones that were renamed, have one name.
     """
     names = list(map(shard_name, shards))
     _check_once(public(folder), names)
     if manifest is None:
+        _check_others(public(folder), others)
         _check_numbers(public(folder), names)
         return {}
     known = _parse(manifest, f"{public(folder).rstrip('/')}/{MANIFEST}")
     found = {_plain(shard_name(shard)): shard for shard in shards}
+    _check_others(public(folder), others, there=set(known) & set(found))
     where = f"{public(folder)}: {MANIFEST} tells of {len(known)} shards, "
     if missing := sorted(set(known) - set(found)):
         raise RecipeError(f"{where}and {_are(missing)} missing; copy the folder again")
@@ -118,6 +132,26 @@ def _check_once(folder, names):
     if twice := next((same for same in numbered.values() if len(same) > 1), None):
         raise RecipeError(
             f"{folder}: {' and '.join(twice)} have one number; remove those of another set"
+        )
+
+
+def _check_others(folder, names, there=frozenset()):
+    """Name what looks like a shard, and would be passed over; but no leftover of one that is there.
+
+    rsync puts a "." before the name of what it copies, and letters behind.
+    """
+    strays = []
+    for name in sorted(names):
+        lower = name.lower()
+        alike = re.match(r"\.?shard-", lower) and not lower.endswith(BESIDE)
+        stem = re.match(r"\.?(.*?)(\.partial)?(\.tar|\.tgz|$)", lower)[1]
+        if (alike or UNFINISHED.fullmatch(name)) and stem not in there:
+            strays.append(name)
+    if strays:
+        endings = ", ".join(ARCHIVES)
+        raise RecipeError(
+            f"{folder}: {first_of(strays)}: no shard-* with the ending {endings}; finish what was "
+            "copied in part, rename or unpack what is a shard, and remove all else"
         )
 
 

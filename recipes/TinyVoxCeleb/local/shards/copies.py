@@ -23,8 +23,9 @@ from local.files import atomic_file, exclusive
 from local.shards.addresses import ARCHIVES, is_pipe, public, shard_name, split_sources
 from local.shards.complete import ManifestEntry, write_manifest
 from local.shards.copying import Copy, note_of, read_note
+from local.shards.listing import find_shards
 from local.shards.remote import NotReached
-from local.shards.sources import find_shards, stamps_of
+from local.shards.sources import stamps_of
 
 logger = logging.getLogger(__name__)
 DATE = "%Y-%m-%d %H:%M"

@@ -19,7 +19,8 @@ from local.files import atomic_file, remove_leftovers
 from local.shards.addresses import public
 from local.shards.complete import DIGEST, ManifestEntry, read_manifests
 from local.shards.headers import Sample, read_headers
-from local.shards.sources import can_be_mapped, find_shards, open_shard, stamps_of
+from local.shards.listing import find_shards
+from local.shards.sources import can_be_mapped, open_shard, stamps_of
 from local.stored import parse_json, read_arrays
 
 

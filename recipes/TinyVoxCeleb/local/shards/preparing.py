@@ -9,7 +9,8 @@ from local.shards.addresses import is_local, split_sources
 from local.shards.classes import separate_classes
 from local.shards.copies import Copies, plan_copies
 from local.shards.index import ShardIndex, index_shards
-from local.shards.sources import can_be_mapped, find_shards, stamps_of
+from local.shards.listing import find_shards
+from local.shards.sources import can_be_mapped, stamps_of
 
 
 def prepare_split(

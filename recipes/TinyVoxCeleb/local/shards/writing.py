@@ -19,6 +19,7 @@ from local.shards.apart import check_apart, same_audio
 from local.shards.checking import read_recordings, report_faults
 from local.shards.complete import DIGEST, ManifestEntry, write_manifest
 from local.shards.index import index_shards
+from local.shards.listing import find_shards
 from local.shards.record import (
     Findings,
     Record,
@@ -29,7 +30,6 @@ from local.shards.record import (
     warnings,
     write_record,
 )
-from local.shards.sources import find_shards
 from local.shards.tree import LABELLED, audio_files, check_known, find_splits, id_of
 
 AT_ONCE = 1 << 26  # bytes of a file that are written at once at the most
