@@ -182,19 +182,9 @@ def test_a_partial_shard_may_be_renamed(tmp_path):
 
 
 UNFINISHED = [
-    *(
-        "shard-000006.tar.part",
-        "shard-000006.part",
-        "shard-000005.tar.filepart",
-        "shard-000006.tmp",
-    ),
+    *("shard-000006.tar.part", "shard-000006.part", "shard-000005.tar.filepart"),
     *(".shard-000006.tar.aX4k2f", "shard-000006.tar.6Ab3F2dE", "shard-000006.tar.crdownload"),
-    *(
-        "shard-000006.tmp",
-        "shard-000006.partial",
-        ".shard-000006.tar.host-12.partial",
-        "a.tar.gz.part",
-    ),
+    *("shard-000006.tmp", "shard-000006.partial", "a.tar.gz.part", ".shard-000006.tar.x.partial"),
 ]
 OTHER_CASE = ["shard-000006.TAR", "SHARD-000006.tar", "shard-000006.Tar.Gz", "shard-000006.TGZ"]
 UNREAD = ["shard-000006.tar.xz", "shard-000006.zip", "shard-000006"]

@@ -17,7 +17,7 @@ from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.processes import choose_device, gather, on_main, rank, world_size
-from local.shards import ShardIndex, index_shards
+from local.shards import ShardIndex, check_holes, index_shards
 from local.shards.addresses import public
 
 
@@ -115,7 +115,10 @@ class Embedder:
     def _look_up(self, folder):
         cache = EmbeddingCache(self.bundle, folder, self.precision)
         found = cache.find()
-        return LookedUp(folder, cache, found, index_shards(folder) if found is None else None)
+        index = index_shards(folder) if found is None else None
+        if index:
+            check_holes(index)
+        return LookedUp(folder, cache, found, index)
 
     def embed(self, folders: list[LookedUp]) -> Embeddings:
         """Embed each utterance of some folders once, unless its embeddings were found.

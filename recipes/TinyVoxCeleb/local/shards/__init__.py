@@ -12,6 +12,7 @@ from local.shards.classes import check_classes, fingerprint, speakers_by_class
 from local.shards.copies import stage_shards
 from local.shards.headers import Sample
 from local.shards.index import ShardIndex, index_shards
+from local.shards.intact import check_holes
 from local.shards.listing import list_shards
 from local.shards.preparing import prepare_split
 from local.shards.reading import MappedShards, read_shards
@@ -24,6 +25,7 @@ __all__ = [
     "ShardIndex",
     "check_apart",
     "check_classes",
+    "check_holes",
     "fingerprint",
     "index_shards",
     "known_speakers",

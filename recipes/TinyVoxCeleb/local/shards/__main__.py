@@ -1,14 +1,26 @@
-"""Write shards from an audio tree.
+"""Write shards from an audio tree, or check that they still hold what was written.
 
 Usage
 -----
 > python -m local.shards --in TREE --meta TREE/tiny_meta.csv --out SHARDS
+> python -m local.shards --check SHARDS
 """
 
 import argparse
+import os
 
 from local.errors import one_line_errors
+from local.shards.index import index_shards
+from local.shards.intact import check_audio
+from local.shards.tree import SPLITS
 from local.shards.writing import write_shards
+
+
+def check_shards(source: str) -> None:
+    """Compare the audio of all splits of a folder with what was written, or that of one source."""
+    splits = [place for split in SPLITS if os.path.isdir(place := os.path.join(source, split))]
+    for place in splits or [source]:
+        print(check_audio(index_shards(place)))
 
 
 def main():
@@ -16,9 +28,15 @@ def main():
     parser = argparse.ArgumentParser(
         prog="python -m local.shards", description="Write shards from an audio tree."
     )
-    parser.add_argument("--in", dest="tree", required=True, help="audio tree with train/, val/, …")
-    parser.add_argument("--meta", required=True, help="tiny_meta.csv")
-    parser.add_argument("--out", required=True, help="folder that gets one folder a split")
+    parser.add_argument("--in", dest="tree", help="audio tree with train/, val/, …")
+    parser.add_argument("--meta", help="tiny_meta.csv")
+    parser.add_argument("--out", help="folder that gets one folder a split")
+    parser.add_argument(
+        "--check",
+        metavar="SHARDS",
+        help="write nothing: read all audio of a folder of shards, or of one split, and compare it "
+        "with the digests in shards.json",
+    )
     parser.add_argument("--size", type=int, default=5000, help="samples a shard (5000)")
     parser.add_argument("--seed", type=int, default=123, help="of the order of samples (123)")
     parser.add_argument(
@@ -31,7 +49,12 @@ def main():
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args()
+    if not args.check and None in (args.tree, args.meta, args.out):
+        parser.error("the following arguments are required: --in, --meta, --out; or --check")
     with one_line_errors(args.debug):
+        if args.check:
+            check_shards(args.check)
+            return
         write_shards(
             args.tree,
             args.meta,

@@ -27,7 +27,8 @@ BESIDE = (
     *(".md5", ".sha1", ".sha256", ".sha512", ".md5sum", ".sha1sum", ".sha256sum", ".crc"),
 )
 UNFINISHED = re.compile(
-    r"[^.].*\.(tar|tgz)\b.*\.(part|partial|filepart|crdownload|opdownload|download|aria2|tmp|temp|!ut|!qb)",
+    r"[^.].*\.(tar|tgz)\b.*"
+    r"\.(part|partial|filepart|crdownload|opdownload|download|aria2|tmp|temp|!ut|!qb)",
     re.I,
 )
 DIGEST = 16  # bytes of the SHA-256 of 16-bit samples

@@ -74,7 +74,7 @@ def _list_folder(path):
         shards = [place for place in found if _is_shard(place.name)]
         others = [place.name for place in set(found) - set(shards) if not place.is_dir()]
         content = None
-        if MANIFEST in others:
+        if path / MANIFEST in found:
             with open_stored(path / MANIFEST) as file:
                 content = file.read()
         entries = check_complete(path, shards, others, content)

@@ -9,6 +9,7 @@ from local.shards.addresses import is_local, split_sources
 from local.shards.classes import separate_classes
 from local.shards.copies import Copies, plan_copies
 from local.shards.index import ShardIndex, index_shards
+from local.shards.intact import check_holes
 from local.shards.listing import find_shards
 from local.shards.sources import can_be_mapped, stamps_of
 
@@ -57,6 +58,7 @@ def prepare_split(
                 counts.append(len(group[0]))
                 entries |= group[1]
         index = on_main(index_shards, shards, Path(index_folder) / f"{split}.npz", split, entries)
+        on_main(check_holes, index)
         if any(isinstance(group, Copies) for group in groups):
             # Each machine has copies of its own, which were written at another time.
             index = dataclasses.replace(index, stamps=stamps_of(shards))
