@@ -20,6 +20,8 @@ SHARED = {
     "the same in dev": ("dev", "a/y/0", "too: 1 (a); utterances both in val and dev: 1 (a/y/0)"),
 }
 
+NOT_COMPARED = "note: audio of {} was not compared with that of other splits and speakers: "
+
 
 def splits_with(split, sample_id):
     return {name: ids + [sample_id] * (name == split) for name, ids in GOOD.items()}
@@ -127,13 +129,30 @@ def test_the_same_audio_when_a_training_starts(tmp_path, capsys):
     for manifest in (tmp_path / "shards").glob("*/shards.json"):
         manifest.unlink()  # as the original's, which have none
     make_data(tmp_path / "shards")
-    assert capsys.readouterr().err == ""
+    assert re.fullmatch(f"{NOT_COMPARED.format('train, val, dev')}.*\n", capsys.readouterr().err)
 
 
 def test_without_decoding_nobody_knows_the_audio(tmp_path, capsys):
-    write_shards(*make_tree(tmp_path, GOOD, SAME), check=False)
+    arguments = make_tree(tmp_path, GOOD, SAME)
+    for _ in range(2):
+        write_shards(*arguments, check=False)
+        err = capsys.readouterr().err
+        assert len(re.findall(NOT_COMPARED.format("train, val, dev, eval"), err)) == 1
     make_data(tmp_path / "shards")
-    assert "same audio" not in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "same audio" not in err
+    assert len(re.findall(NOT_COMPARED.format("train, val, dev"), err)) == 1
+
+
+@pytest.mark.parametrize("split", GOOD)
+def test_a_split_whose_audio_is_not_known_is_named(tmp_path, split, capsys):
+    write_shards(*make_tree(tmp_path, GOOD, SAME))
+    (tmp_path / "shards" / split / "shards.json").unlink()
+    capsys.readouterr()
+    make_data(tmp_path / "shards")
+    assert len(re.findall(NOT_COMPARED.format(split), capsys.readouterr().err)) == 1
+    write_shards(tmp_path / "tree", tmp_path / "meta.csv", tmp_path / "shards")
+    assert len(re.findall(NOT_COMPARED.format(split), capsys.readouterr().err)) == 1
 
 
 def test_the_same_audio_among_a_million_is_found_at_once():

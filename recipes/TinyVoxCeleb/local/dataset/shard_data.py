@@ -13,7 +13,7 @@ from local.shards import (
     fingerprint,
     known_speakers,
     prepare_split,
-    same_audio,
+    shared_lines,
     speakers_by_class,
 )
 
@@ -94,8 +94,8 @@ class ShardData:
         if rank() == 0:
             audio = {split: getattr(self, f"{split}_index") for split in ids}
             audio = {split: (index.sample_ids, index.digests) for split, index in audio.items()}
-            for told in filter(None, (shared, same_audio(audio))):
-                print(f"warning: {told}", file=sys.stderr)
+            for line in shared_lines(shared, audio):
+                print(line, file=sys.stderr)
         self._known = known_speakers(ids["dev"], ids["train"], ids["val"])
         self.epochs = epochs
         self.num_workers = num_workers

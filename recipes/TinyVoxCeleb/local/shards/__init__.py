@@ -7,7 +7,7 @@ A shard is a tar archive whose members come in pairs, audio first::
 """
 
 from local.shards.addresses import split_sources
-from local.shards.apart import check_apart, known_speakers, same_audio
+from local.shards.apart import check_apart, known_speakers, same_audio, shared_lines
 from local.shards.classes import check_classes, fingerprint, speakers_by_class
 from local.shards.copies import stage_shards
 from local.shards.headers import Sample
@@ -34,6 +34,7 @@ __all__ = [
     "prepare_split",
     "read_shards",
     "same_audio",
+    "shared_lines",
     "speakers_by_class",
     "split_sources",
     "stage_shards",

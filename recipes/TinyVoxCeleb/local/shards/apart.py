@@ -1,7 +1,7 @@
 """What splits share and should not: speakers and utterances, by their ids and by their audio."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -46,6 +46,21 @@ def check_apart(splits: dict[str, list[str]], allow: bool) -> str:
             "without them, or let it be with allow_shared_ids"
         )
     return found
+
+
+def shared_lines(shared: str, splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> Iterator[str]:
+    """What a user is to be told: what splits share by ids, by audio, and what is not known.
+
+    There is what `check_apart` gives, and what `same_audio` takes.
+    """
+    for told in filter(None, (shared, same_audio(splits))):
+        yield f"warning: {told}"
+    if unknown := [split for split, (_, digests) in splits.items() if not digests.any(1).all()]:
+        yield (
+            f"note: audio of {', '.join(unknown)} was not compared with that of other splits and "
+            "speakers: beside the shards there is no shards.json with digests of all of it, as "
+            "with --no_check, or of another program"
+        )
 
 
 def same_audio(splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:

@@ -15,7 +15,7 @@ from local.errors import RecipeError, write_errors
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
-from local.shards.apart import check_apart, same_audio
+from local.shards.apart import check_apart, shared_lines
 from local.shards.checking import read_recordings, report_faults
 from local.shards.complete import DIGEST, ManifestEntry, write_manifest
 from local.shards.index import index_shards
@@ -99,9 +99,7 @@ def write_shards(
                 write_record(folders[split], record)
                 records[split] = record
         audio, records = ({split: of[split] for split in splits} for of in (audio, records))
-        for told in filter(None, (shared, same_audio(audio))):
-            print(f"warning: {told}", file=sys.stderr)
-        for line in warnings(tree, files, records):
+        for line in (*shared_lines(shared, audio), *warnings(tree, files, records)):
             print(line, file=sys.stderr)
 
 
