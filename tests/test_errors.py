@@ -122,6 +122,13 @@ def test_output_folder_that_cannot_be_made(small, tmp_path, capsys):
     assert "cannot be made (Not a directory)" in message
 
 
+def no_powers():
+    """What makes a command that of somebody who may not read and write everywhere."""
+    powers = "-dac_override,-dac_read_search"
+    asked = ["setpriv", f"--bounding-set={powers}", f"--inh-caps={powers}"]
+    return asked if os.geteuid() == 0 else []
+
+
 @pytest.mark.parametrize(
     "begun, said",
     [
@@ -137,10 +144,7 @@ def test_output_folder_not_writable(small, tmp_path, begun, said):
     run.chmod(0o500)
     command = [sys.executable, str(RECIPE / "train_speaker_embeddings.py"), PROTOTYPE]
     command += [*data_options(small), "--output_folder", str(run)]
-    if os.geteuid() == 0:  # who may write everywhere, unless that power is given up
-        powers = "-dac_override,-dac_read_search"
-        command = ["setpriv", f"--bounding-set={powers}", f"--inh-caps={powers}", *command]
-    answer = subprocess.run(command, capture_output=True, text=True)
+    answer = subprocess.run([*no_powers(), *command], capture_output=True, text=True)
     assert answer.returncode == 1
     assert answer.stderr == f"error: output_folder{said.format(run)}\n"
 
@@ -348,3 +352,25 @@ def test_names_are_cut_in_one_place():
     paths = (RECIPE / "local").rglob("*.py")
     found = [path for path in paths if re.search("[\"'], …[\"']", path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+CLOSED = {"no entering": 0o600, "no listing": 0o300, "neither": 0o000}
+
+
+@pytest.mark.parametrize("mode", CLOSED.values(), ids=CLOSED.keys())
+@pytest.mark.parametrize("place", [".", "train", "dev"])
+def test_a_shard_folder_that_is_closed_is_named(small, own_shards, tmp_path, mode, place):
+    if (place, mode) == (".", 0o300):
+        return  # whose folders can be named
+    command = [sys.executable, str(RECIPE / "train_speaker_embeddings.py"), PROTOTYPE]
+    command += [*data_options(small, own_shards), "--output_folder", str(tmp_path / "run")]
+    (own_shards / place).chmod(mode)
+    answer = subprocess.run([*no_powers(), *command], capture_output=True, text=True)
+    verify = [sys.executable, "-m", "local.shards", "--check", str(own_shards)]
+    checked = subprocess.run([*no_powers(), *verify], capture_output=True, text=True, cwd=RECIPE)
+    (own_shards / place).chmod(0o700)
+    for said in (answer, checked):
+        assert said.returncode == 1 and len(said.stderr.splitlines()) == 1
+        assert str(own_shards) in said.stderr and "Permission denied" in said.stderr
+    assert f"{own_shards / ('train' if place == '.' else place)}: cannot be read" in answer.stderr
+    assert "output_folder" not in answer.stderr
