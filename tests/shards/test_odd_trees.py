@@ -61,3 +61,23 @@ def test_a_huge_sample_is_no_warning_of_numpy():
     level.add(signal)
     with pytest.raises(RecipeError, match=r"samples up to 1e\+30"):
         level.check_scale()
+
+
+@pytest.mark.parametrize("spell", [str.capitalize, str.upper, "{} ".format])
+@pytest.mark.parametrize("split", ["train", "val", "dev"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_split_in_other_letters_is_not_passed_over(tree, spell, split, beside):
+    """Shards of val and dev were written, without a word of Train."""
+    other = shutil.copytree(tree / split, tree / spell(split))
+    if not beside:
+        shutil.rmtree(tree / split)
+    with pytest.raises(RecipeError, match=f"{other}: expected the folder of a split to be called"):
+        write(tree)
+    assert not tree.with_name("shards").exists()
+
+
+def test_folders_that_are_no_splits_are_told(tree, capsys):
+    (tree / "validation").mkdir()
+    (tree / ".Trash-0").mkdir()
+    write(tree)
+    assert "none of train, val, dev, eval left out: validation\n" in capsys.readouterr().out

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from local.corpora.audio_files import find_audio, ignored_line
-from local.errors import RecipeError
+from local.errors import RecipeError, first_of
 from local.shards.headers import AUDIO_TYPES
 
 SPLITS = ("train", "val", "dev", "eval")
@@ -14,11 +14,27 @@ UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # in ids
 
 
 def find_splits(tree: Path) -> list[str]:
-    """The splits of which a tree has a folder; that it has none of them is a RecipeError."""
+    """The splits of which a tree has a folder.
+
+    That it has none of them, or one that differs in the case of letters only, is a RecipeError.
+    Other folders are told.
+    """
+    found = {place.name for place in tree.glob("[!.]*") if place.is_dir()} - {*SPLITS}
+    for name in sorted(found):
+        split = name.strip().lower()
+        if split in SPLITS:
+            raise RecipeError(
+                f"{tree / name}: expected the folder of a split to be called {split}; rename it, "
+                "or move it elsewhere if it is none"
+            )
     splits = [split for split in SPLITS if (tree / split).is_dir()]
     if not splits:
         raise RecipeError(
             f"{tree}: no audio tree here: expected at least one of the folders {', '.join(SPLITS)}"
+        )
+    if found:
+        print(
+            f"{tree}: folders that are none of {', '.join(SPLITS)} left out: {first_of(sorted(found))}"
         )
     return splits
 
