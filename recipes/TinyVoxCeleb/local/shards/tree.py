@@ -33,9 +33,8 @@ def find_splits(tree: Path) -> list[str]:
             f"{tree}: no audio tree here: expected at least one of the folders {', '.join(SPLITS)}"
         )
     if found:
-        print(
-            f"{tree}: folders that are none of {', '.join(SPLITS)} left out: {first_of(sorted(found))}"
-        )
+        names = first_of(sorted(found))
+        print(f"{tree}: folders that are none of {', '.join(SPLITS)} left out: {names}")
     return splits
 
 
