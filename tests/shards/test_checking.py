@@ -1,17 +1,14 @@
 """Audio that is wrong is found when shards are written, all of it at once, and told."""
 
 import io
-import os
 import re
-import threading
-import time
 
 import numpy as np
 import pytest
 import soundfile as sf
 
 from local.errors import RecipeError
-from local.shards import checking, index_shards, write_shards
+from local.shards import index_shards, write_shards
 from shard_writing import wav_bytes
 
 
@@ -112,34 +109,3 @@ def test_good_files_of_all_kinds_go_in_as_they_are(tree, check):
     index = index_shards(tree / "out/dev")
     lengths = {sample.sample_id.split("/")[-1]: sample.num_frames for sample in index}
     assert all(lengths[name] == 5000 for name in "abcdef") and lengths["piped"] == 700
-
-
-def files(folder, sizes):
-    for number, size in enumerate(sizes):
-        path = folder / f"{number}.wav"
-        path.touch()
-        os.truncate(path, size)
-        yield path
-
-
-@pytest.mark.parametrize("sizes", [[100 << 20] * 6, [30 << 20] * 9, [1, 100 << 20] * 5])
-def test_long_files_are_in_memory_one_by_one(tmp_path, monkeypatch, sizes):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(16))
-    begun, most = [], 0
-    monkeypatch.setattr(checking, "_read", lambda path, _: begun.append(path) or path)
-    for number, path in enumerate(checking.read_recordings(files(tmp_path, sizes), True)):
-        time.sleep(0.02)  # in which others would be begun
-        most = max(most, sum(path.stat().st_size for path in begun[number:]))
-        assert path.name == f"{number}.wav"
-    assert number == len(sizes) - 1 and most <= max(*sizes, checking.IN_FLIGHT)
-
-
-@pytest.mark.parametrize("cores", [1, 2, 16])
-def test_short_files_are_read_on_all_cores(tmp_path, monkeypatch, cores):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cores))
-    barrier = threading.Barrier(cores, timeout=10)  # which as many files have to reach together
-    monkeypatch.setattr(checking, "_read", lambda path, _: barrier.wait() >= 0 and path)
-    paths, asked = list(files(tmp_path, [1000] * cores * 4)), []
-    found = checking.read_recordings((asked.append(path) or path for path in paths), True)
-    assert next(found) == paths[0] and len(asked) <= 2 * cores + 1
-    assert list(found) == paths[1:]

@@ -9,7 +9,7 @@ import pytest
 from local.corpora.quality import Level
 from local.errors import RecipeError
 from local.shards import index_shards, write_shards
-from local.shards.checking import read_recordings
+from local.shards.checking import read_recording
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_more_samples_than_memory_are_a_fault(tmp_path, monkeypatch):
 
     monkeypatch.setattr("local.shards.checking._decode", refuse)
     (tmp_path / "a.flac").write_bytes(b"fLaC" + bytes(100))
-    (recording,) = read_recordings([tmp_path / "a.flac"], check=True)
+    recording = read_recording(tmp_path / "a.flac", check=True)
     assert recording.fault == "its header tells of more samples than there is memory for"
 
 

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 SAMPLE_RATE = 16000
 CHUNK = 512  # audio samples about which the detector decides at once
+CONTEXT = 64  # audio samples before them that it takes into account
 SEGMENT = 1875 * CHUNK  # 1 min: the parts of a long recording are listened to side by side
 LOUDNESS = 0.05  # root mean square at which the detector gets a recording, whatever its own is
 
@@ -48,16 +49,34 @@ class SpeechDetector:
         The last chunk of a signal may be shorter.
         """
         parts = [part for signal in signals for part in _at_one_loudness(signal).split(SEGMENT)]
-        batch = pad_sequence(parts, batch_first=True)
-        batch = pad(batch, (0, -batch.shape[1] % CHUNK))
         self.model.reset_states()
-        chunks = [self.model(chunk, SAMPLE_RATE)[:, 0] for chunk in batch.split(CHUNK, dim=1)]
+        chunks = [self.model(chunk, SAMPLE_RATE)[:, 0] for chunk in _side_by_side(parts)]
         rows = iter(torch.stack(chunks, dim=1) > 0.5)
         answers = []
         for signal in signals:
             whole = torch.cat([next(rows) for _ in signal.split(SEGMENT)])
             answers.append(whole[: -(-len(signal) // CHUNK)])
         return answers
+
+    @torch.no_grad()
+    def count(self, signals: Sequence[torch.Tensor], enough: int) -> list[int]:
+        """How many chunks of signals of up to 1 min are speech; no more than `enough` are counted.
+
+        A signal in which they were found is listened to no further.
+        """
+        lengths = torch.tensor([-(-len(signal) // CHUNK) for signal in signals])
+        counts, rows = torch.zeros_like(lengths), torch.arange(len(signals))
+        state, context = torch.zeros(0), torch.zeros(len(signals), CONTEXT)
+        for place, chunk in enumerate(_side_by_side(list(map(_at_one_loudness, signals)))):
+            heard = torch.cat([context, chunk[rows]], dim=1)
+            # Without what remembers the rows of the chunk before, which are to become fewer.
+            odds, state = self.model._model(heard, state)
+            counts[rows] += (odds[:, 0] > 0.5) & (place < lengths[rows])
+            left = counts[rows] < enough
+            rows, state, context = rows[left], state[:, left], heard[left, -CONTEXT:]
+            if not len(rows):
+                break
+        return counts.tolist()
 
 
 def speech_level(signal: torch.Tensor, speech: torch.Tensor) -> float:
@@ -72,6 +91,12 @@ def speech_level(signal: torch.Tensor, speech: torch.Tensor) -> float:
     """
     heard = signal[speech.repeat_interleave(CHUNK)[: len(signal)]]
     return round(10 * heard.double().square().mean().log10().item(), 1)
+
+
+def _side_by_side(signals):
+    """The chunks of all signals, shape (signals, time)."""
+    batch = pad_sequence(signals, batch_first=True)
+    return pad(batch, (0, -batch.shape[1] % CHUNK)).split(CHUNK, dim=1)
 
 
 def _at_one_loudness(signal):

@@ -1,13 +1,10 @@
-"""Audio files on their way into shards: read and decoded once, several at a time."""
+"""Audio files on their way into shards: read and decoded once."""
 
 import hashlib
 import io
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pickle import PickleBuffer
 
 import numpy as np
 import soundfile as sf
@@ -20,38 +17,22 @@ from local.layout import SAMPLE_RATE
 from local.shards.audio import FULL_SCALE, to_int16
 from local.shards.headers import HEAD, find_pcm
 
-IN_FLIGHT = 64 << 20  # bytes of files that are read ahead: half an hour of 16 bits
-
 
 @dataclass(frozen=True)
 class Recording:
     """What a shard gets of one audio file, or why it cannot have it."""
 
-    encoded: bytes = b""
+    encoded: bytes | memoryview | PickleBuffer = b""
     num_frames: int = 0  # audio samples
     digest: bytes = b""  # of the 16-bit samples; b"" where they have not been decoded
     level: Level | None = None  # of the samples, None where they have not been decoded
     fault: str = ""
 
 
-def read_recordings(paths: Iterable[Path], check: bool) -> Iterator[Recording]:
-    """Read audio files in their order, on all cores; with `check`, each is decoded to its end.
-
-    In memory are files of `IN_FLIGHT` bytes together, or one that is larger.
-    """
-    cores = len(os.sched_getaffinity(0))
-    # Threads, as libsndfile and hashlib work without the interpreter's lock.
-    with ThreadPoolExecutor(cores) as pool:
-        waiting, in_flight = deque(), 0
-        for path in paths:
-            size = file_size(path)
-            while waiting and (in_flight + size > IN_FLIGHT or len(waiting) == 2 * cores):
-                yield waiting[0][0].result()
-                in_flight -= waiting.popleft()[1]
-            waiting.append((pool.submit(_read, path, check), size))
-            in_flight += size
-        while waiting:
-            yield waiting.popleft()[0].result()
+def read_recording(path: Path, check: bool) -> Recording:
+    """Read an audio file for a shard; with `check`, it is decoded to its end."""
+    recording = _read(path, check)
+    return replace(recording, encoded=PickleBuffer(recording.encoded))  # for `Readers`
 
 
 def file_size(path: Path) -> int:

@@ -132,7 +132,8 @@ class Findings:
     def add(self, path: Path, recording: Recording, speaker: str) -> None:
         """Take in the recording of a file; a speaker who is not known is ""."""
         self._faults.add(path, *recording.level.faults())
-        self._listener.add(path, speaker, recording.level.second, path)
+        second = recording.level.second.copy()  # it lies in what `Readers` use again
+        self._listener.add(path, speaker, second, path)
 
     def records(self, origins: dict[str, Origin], checked: bool) -> dict[str, Record]:
         """What is to stand beside the shards of each split, once the last file was heard."""

@@ -1,6 +1,7 @@
 """From an audio tree to shards, byte-identical for equal input."""
 
 import contextlib
+import functools
 import io
 import json
 import sys
@@ -16,10 +17,11 @@ from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
 from local.shards.apart import check_apart, shared_lines
-from local.shards.checking import read_recordings, report_faults
+from local.shards.checking import read_recording, report_faults
 from local.shards.complete import DIGEST, ManifestEntry, write_manifest
 from local.shards.index import index_shards
 from local.shards.listing import find_shards
+from local.shards.readers import Readers
 from local.shards.record import (
     Findings,
     Record,
@@ -87,10 +89,15 @@ def write_shards(
             if kept:
                 there = ", ".join(kept)
                 print(f"shards are there already: {there} in {out} (remove them to write anew)")
+            if kept != splits:
+                readers = stack.enter_context(
+                    Readers(functools.partial(read_recording, check=check))
+                )
             for split in (split for split in splits if split not in kept):
                 with write_errors(out / split):
-                    arguments = folders[split], split, files[split], classes, size, check, findings
-                    digests, wrong = _write_split(*arguments)
+                    recordings = readers(files[split])
+                    arguments = split, files[split], recordings, classes, size, check, findings
+                    digests, wrong = _write_split(folders[split], *arguments)
                 audio[split] = _names(files[split]), digests
                 faults += wrong
             report_faults(faults, sum(len(files[split]) for split in splits if split not in kept))
@@ -128,7 +135,7 @@ def _names(paths):
     return np.array([id_of(path).encode() for path in paths])
 
 
-def _write_split(folder, split, paths, classes, size, check, findings):
+def _write_split(folder, split, paths, recordings, classes, size, check, findings):
     """Write the shards of a split.
 
     Returns the digests of the audio, and the files that are wrong, with what is wrong.
@@ -138,13 +145,12 @@ def _write_split(folder, split, paths, classes, size, check, findings):
     digests = np.zeros((len(paths), DIGEST), np.uint8)  # they stay so where nothing is decoded
     speakers, frames, entries, faults = set(), 0, [], []
     progress = tqdm(total=len(paths), desc=f"{split} shards", unit="utt", dynamic_ncols=True)
-    recordings = read_recordings(paths, check)
     for number in range(count):
         chunk = paths[number * size : (number + 1) * size]
         short = count > 1 and len(chunk) < size
         name = f"shard-{number:06d}{'.partial' if short else ''}.tar"
-        # PAX knows ids of any length and alphabet. A file is written at once: threads that decode
-        # take the interpreter's lock at each write.
+        # PAX knows ids of any length and alphabet. A file is written at once: a thread that listens
+        # takes the interpreter's lock at each write.
         options = {"format": tarfile.PAX_FORMAT, "copybufsize": AT_ONCE}
         with tarfile.open(folder / name, "w", **options) as archive:
             for place, path in enumerate(chunk):
