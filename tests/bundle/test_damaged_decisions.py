@@ -10,6 +10,7 @@ from speechbrain.utils.superpowers import import_from_path
 from damaging import JSONS, thrown, watched
 from local.bundle.writing import VERIFIER, write_decision
 from local.scoring.backends import Backend
+from local.scoring.calibration import fit_calibration
 from local.scoring.decisions import Calibration
 
 COSTS = {"p_target": 0.2, "c_miss": 1.0, "c_fa": 2.0}
@@ -64,16 +65,41 @@ WRONG = [
     *({"backend": value} for value in ("", ".", "..", "a/b", "\0", "x" * 300, None, 7, ["a"])),
     {"bias": 1.0},
 ]
+# Without a checksum, as former versions wrote them, these decided.
+BEYOND = [
+    *({"weights": [value]} for value in (1e30, -1e30, 1e10, 10**20)),
+    *({"offset": value} for value in (1e30, -1e12, 40_000.0)),
+    {"weights": [2.0, 0.1, 1e15, 0.3, 0.4], "low": [1.0] * 4, "high": [9.0] * 4},
+    *({"weights": [2.0] * 5, "low": [low] * 4, "high": [9.0] * 4} for low in (-1e30, -711.0)),
+    {"weights": [2.0] * 5, "low": [1.0] * 4, "high": [1.0, 9.0, 9.0, 1e3]},
+    *({"threshold": value} for value in (1e30, -1e30, 2301)),
+]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: str(wrong)[:40])
+@pytest.mark.parametrize("wrong", WRONG + BEYOND, ids=lambda wrong: str(wrong)[:40])
 def test_wrong_values(bundle, wrong):
     folder, verifier = bundle
     path = decide(folder, CALIBRATIONS["plain decision"])
     values = json.loads(path.read_bytes())
     top = {key: value for key, value in wrong.items() if key in values}
     values["calibration"] |= {key: value for key, value in wrong.items() if key not in top}
+    if wrong in BEYOND:
+        del values["checksum"]
     path.write_text(json.dumps(values | top))
     with watched(path, ValueError) as errors:
         verifier.read_decision(folder)
     assert len(errors) == 1 and "damaged" in str(errors[0])
+    if wrong in BEYOND:
+        assert "as no fit gives" in str(errors[0]) and any(key in str(errors[0]) for key in wrong)
+
+
+@pytest.mark.parametrize("spread", [1e-6, 1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("prior", [1e-9, 0.5])
+def test_what_fits_give_is_read(bundle, spread, prior):
+    """Targets and non-targets that nothing mixes have the largest weights."""
+    folder, verifier = bundle
+    labels = np.arange(60) % 2
+    scores = 0.99 + spread * (labels + 0.01 * np.random.default_rng(0).normal(size=60))
+    calibration = fit_calibration(scores, labels, prior=prior)
+    decide(folder, calibration)
+    assert verifier.read_decision(folder)[1].weights == calibration.weights

@@ -167,8 +167,7 @@ def read_decision(folder: Path):
         calibration.check()
         if len(calibration.weights) != 1 + len(calibration.low):
             raise ValueError(f"{len(calibration.weights)} weights for one system")
-        if not decisions.are_numbers([threshold]):
-            raise ValueError(f"a threshold of {threshold!r}")
+        decisions.check_numbers("threshold", [threshold], decisions.MOST_RATIO)
         content = backend.read_bytes()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise ValueError(f"{path}: damaged ({_brief(error)}); fit it anew") from error

@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 MEASURES = 4  # that `quality_measures` gives
-HUGE = 1e100  # no number of a fit is that large, and products of those below are finite
+# No fit gives more. Its penalty keeps a weight below 120 over the spread of the scores, of which
+# less than 1e-7 is rounding; measures are logarithms; scores are 1e4 at the most, and the offset
+# brings their mean to a ratio; a threshold is of the logarithms of costs and odds.
+MOST_WEIGHT, MOST_MEASURE, MOST_SCORE, MOST_RATIO = 1e9, 710, 1e4, 2300
 LIMIT = 36.0  # beyond, a probability is 1 to all its digits, and its logit infinite
 
 
@@ -46,7 +49,7 @@ class Calibration:
     high: Sequence[float] = ()
 
     def check(self) -> None:
-        """Check what a file has told: that all are numbers, and as many as they have to be.
+        """Check what a file has told: that all are numbers of a fit, and as many as needed.
 
         Raises
         ------
@@ -54,10 +57,14 @@ class Calibration:
             They are not.
         """
         lists = [self.weights, self.low, self.high]
-        if not all(isinstance(values, list | tuple) and are_numbers(values) for values in lists):
-            raise ValueError("weights, low and high: expected finite numbers")
-        if not are_numbers([self.offset, self.prior]) or not 0 < self.prior < 1:
-            raise ValueError("offset and prior: expected a number, and a probability")
+        if not all(isinstance(values, list | tuple) for values in lists):
+            raise ValueError("weights, low and high: expected lists of numbers")
+        check_numbers("weights", self.weights, MOST_WEIGHT)
+        check_numbers("low and high", [*self.low, *self.high], MOST_MEASURE)
+        check_numbers("offset", [self.offset], MOST_SCORE * (1 + sum(map(abs, self.weights))))
+        check_numbers("prior", [self.prior], 1)
+        if not 0 < self.prior < 1:
+            raise ValueError(f"prior {self.prior}: expected a probability between 0 and 1")
         if len(self.low) not in (0, MEASURES) or len(self.high) != len(self.low):
             raise ValueError(
                 f"{len(self.low)} low, {len(self.high)} high: expected {MEASURES} or 0"
@@ -86,15 +93,22 @@ class Calibration:
         return columns @ np.asarray(self.weights) + self.offset
 
 
-def are_numbers(values: Sequence) -> bool:
-    """Whether all are finite numbers, and none of them True or False.
+def check_numbers(name: str, values: Sequence, most: float) -> None:
+    """Check that all are numbers, none of them True or False, and no larger than a fit gives.
 
     Example
     -------
-    >>> are_numbers([1, 0.5]), are_numbers([True]), are_numbers(["1"]), are_numbers([10**400])
-    (True, False, False, False)
+    >>> check_numbers("weights", [2, 0.5], most=10)
+    >>> check_numbers("weights", [2, 1e30], most=10)
+    Traceback (most recent call last):
+    ValueError: weights: found 1e+30, expected numbers within ±10, as no fit gives others
     """
-    return all(type(value) in (int, float) and -HUGE < value < HUGE for value in values)
+    for value in values:
+        if type(value) not in (int, float) or not -most <= value <= most:
+            raise ValueError(
+                f"{name}: found {value!a:.40}, expected numbers within ±{most:g}, as no fit gives "
+                "others"
+            )
 
 
 def quality_measures(
