@@ -1,7 +1,13 @@
 """Trial lists as other toolkits, editors and systems write them: read, or refused by the cause."""
 
+import io
+import pickle
+import tarfile
+
 import numpy as np
 import pytest
+import soundfile as sf
+import torch
 
 from local.embeddings import Embeddings, read_embeddings
 from local.errors import RecipeError
@@ -300,6 +306,58 @@ def test_what_is_no_list_or_table_is_told_by_what_it_is(tmp_path, content, read)
     (tmp_path / "list.txt").write_bytes(content)
     with pytest.raises(RecipeError, match=f"list.txt: .*{OTHERS[content]}"):
         read(tmp_path / "list.txt")
+
+
+def stored(write, *content):
+    file = io.BytesIO()
+    write(file, *content)
+    return file.getvalue()
+
+
+def audio(fmt, subtype=None):
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 4000)
+    return stored(lambda file: sf.write(file, noise, 16000, format=fmt, subtype=subtype))
+
+
+BINARY = {
+    "a WAV file": audio("WAV"),
+    "a WAV file ": audio("WAV", "FLOAT"),
+    "a WAV file  ": audio("RF64"),
+    "a FLAC file": audio("FLAC"),
+    "an OGG file": audio("OGG"),
+    "an MP3 file": audio("MP3"),
+    "a SPHERE file": audio("NIST"),
+    "an audio file": audio("AIFF"),
+    "an audio file ": audio("AU"),
+    "a binary file": np.random.default_rng(0).bytes(5000),
+    "a binary file ": bytes(300),
+    "a binary file  ": pickle.dumps(["a/x/0", "a/y/0", 1]),
+    "a file of NumPy arrays": stored(np.save, np.zeros(9)),
+    "a file of NumPy arrays ": stored(np.savez, np.zeros(9)),
+    "a file that torch has written": stored(lambda file: torch.save(torch.ones(3), file)),
+    "a tar archive": tarfile.TarInfo("a.wav").tobuf(),
+    "a PDF document": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3",
+    "a picture": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+}
+
+
+@pytest.mark.parametrize("kind", BINARY)
+@pytest.mark.parametrize("read", [read_trials, read_scores, read_speakers])
+def test_binary_files_are_no_lists_or_tables(tmp_path, kind, read):
+    (tmp_path / "list.txt").write_bytes(BINARY[kind])
+    with pytest.raises(RecipeError, match=f"list.txt: is {kind.strip()}, expected a "):
+        read(tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize("name", ["RIFF", "ID3", "fLa", "FORM", "GIF", "ÿþ", "\x01", "王\x7f"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
+def test_ids_that_begin_like_a_binary_file_are_ids(tmp_path, name, encoding):
+    path = tmp_path / "trials.txt"
+    path.write_bytes((f"{name}1/x/0 {name}1/y/0 target\n" * 9).encode(encoding))
+    try:
+        assert read_trials(path).enrol == [f"{name}1/x/0"] * 9
+    except RecipeError as error:
+        assert "is no id but damage" in str(error) and not name.isprintable()
 
 
 @pytest.mark.parametrize("read", [read_trials, read_scores, read_speakers, read_embeddings])

@@ -66,7 +66,7 @@ def zipped():
 
 OTHERS = {
     "empty": (b"", "the file is empty"),
-    "zip": (zipped(), "the file is a zip archive"),
+    "zip": (zipped(), "the file is packed with zip"),
     "login": (b"\n<!DOCTYPE html><html>sign in</html>" * 40, "such as a login"),
     "short login": (b"\xef\xbb\xbf<html>", "such as a login"),
     "json": (b'{"message": "Not Found"}', "the file is JSON"),

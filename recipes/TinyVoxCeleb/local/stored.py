@@ -2,9 +2,7 @@
 
 import codecs
 import errno
-import io
 import json
-import math
 import os
 import re
 import struct
@@ -13,10 +11,8 @@ import types
 import typing
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from local.errors import RecipeError
 
@@ -45,20 +41,45 @@ MARKS = {  # UTF-32 first: its mark begins as that of UTF-16
     codecs.BOM_UTF8: "utf-8-sig",
 }
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+PACKED |= {b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
+BINARY = {  # what a file begins with that is neither text nor, by itself, packed
+    rb"(RIFF|RF64)....WAVE|riff\x2e\x91": "a WAV file",
+    rb"fLaC[\0\x80]": "a FLAC file",
+    rb"OggS\0": "an OGG file",
+    rb"ID3[\2-\4]|\xff[\xe2\xe3\xf2\xf3\xfa\xfb]": "an MP3 file",
+    rb"NIST_1A\n": "a SPHERE file",
+    rb"FORM....AIF|\.snd\0|.{4}ftyp|caff\0": "an audio file",
+    rb"\x93NUMPY|PK\x03\x04.{26}[^/]*\.npy": "a file of NumPy arrays",
+    rb"PK\x03\x04.{26}[^\n]*/data\.pkl": "a file that torch has written",
+    rb".{257}ustar[ \0]": "a tar archive",
+    rb"%PDF-": "a PDF document",
+    rb"\x89PNG|\xff\xd8\xff|GIF8[79]a": "a picture",
+}
 SHEETS = rb"\xd0\xcf\x11\xe0|PK\x03\x04(?s:.*)(\[Content_Types\]|opendocument)"
 TEXTS = {  # what a file of text begins with that is no list, table or archive
     rb"version https://git-lfs": "a pointer of Git LFS: fetch the file with `git lfs pull`",
     rb"\{|\[\s*([\[{\"\d]|$)": "JSON",
     rb"<[!?a-z]|404\b.*not found": "a page or message of a web server, such as a login",
 }
-DENSEST = 1100  # bytes that a packed byte may stand for
-HEADERS = {(n, 0): getattr(np.lib.format, f"read_array_header_{n}_0") for n in (1, 2)}
+ODD = 0.05  # share of control characters from which on bytes are no text; by chance, 0.1 are
+UTF_8 = "utf-8"
 
 
 def text_kind(start: bytes) -> str | None:
     """What a file is that begins so, where it is one of the texts that take another's place."""
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
     return next((kind for begin, kind in TEXTS.items() if re.match(begin, text, re.I)), None)
+
+
+def binary_kind(start: bytes) -> str | None:
+    """What a file of no text is that begins so; None where it may be text, or is packed."""
+    found = (kind for begin, kind in BINARY.items() if re.match(begin, start, re.S))
+    if (kind := next(found, None)) or start.startswith((*PACKED, *MARKS)):
+        return kind
+    line = start.partition(b"\n")[0]  # a later one may be damaged in a list that is one
+    odd = len(re.findall(rb"[\0-\x08\x0e-\x1f\x7f]", line))
+    most = max(2, ODD * len(line)) if line.decode(errors="ignore").encode() == line else 0
+    return "a binary file" if odd > most and _encoding(start) == UTF_8 else None
 
 
 def check_file(path: str | Path, kind: str) -> None:
@@ -85,6 +106,8 @@ def read_lines(path: str | Path, kind: str) -> Iterator[str]:
         start = fin.read(4096)
     if re.match(SHEETS, start):
         raise RecipeError(f"{path}: a spreadsheet, where a {kind} is expected: save it as CSV")
+    if found := binary_kind(start):
+        raise RecipeError(f"{path}: is {found}, expected a {kind}; name that instead")
     for magic, packer in PACKED.items():
         if start.startswith(magic):
             raise RecipeError(f"{path}: packed by {packer}: unpack the {kind} first")
@@ -113,7 +136,7 @@ def _encoding(start):
         return "utf-32-be" if zeros[0] > zeros[3] else "utf-32-le"
     if abs(first - second) * 4 > len(start):
         return "utf-16-be" if first > second else "utf-16-le"
-    return "utf-8"
+    return UTF_8
 
 
 def is_damaged(path: str | Path) -> bool:
@@ -206,37 +229,3 @@ JSON_TYPES = {
     list: ("a list", lambda value: isinstance(value, list)),
     dict: ("keys with values", lambda value: isinstance(value, dict)),
 }
-
-
-def read_arrays(
-    path: str | Path, names: Iterable[str], what: str = "another file"
-) -> dict[str, np.ndarray]:
-    """Some of the arrays that `numpy.savez` has written to a file.
-
-    They are checked against the checksums in the file, and no memory is asked for that they do not
-    fill, whatever their headers tell. `what` a file would be that has none of them is for messages.
-
-    Raises
-    ------
-    RecipeError
-        No such file; it is damaged, something else, or lacks one of them.
-    """
-    check_file(path, "file of arrays")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: _array(archive, f"{name}.npy") for name in names}
-    except UNREADABLE as error:
-        raise RecipeError(f"{path}: damaged, or {what} ({error}); make it anew") from None
-
-
-def _array(archive, name):
-    entry = archive.getinfo(name)
-    archive.fp.seek(0, os.SEEK_END)
-    if entry.compress_size > archive.fp.tell() or entry.file_size > DENSEST * entry.compress_size:
-        raise ValueError(f"{name} is said to have {entry.file_size} bytes")
-    content = io.BytesIO(archive.read(entry))
-    shape, _, dtype = HEADERS[np.lib.format.read_magic(content)](content)
-    if math.prod(shape) * dtype.itemsize != len(content.getbuffer()) - content.tell():
-        raise ValueError(f"{name} is said to have the shape {shape}")
-    content.seek(0)
-    return np.load(content, allow_pickle=False)

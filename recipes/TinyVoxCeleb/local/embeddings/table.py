@@ -12,7 +12,8 @@ from local.bundle import checkpoint_digest, find_bundle
 from local.errors import RecipeError, first_of
 from local.files import atomic_file
 from local.layout import utterance_key
-from local.stored import check_file, parse_json, read_arrays
+from local.shards.arrays import read_arrays
+from local.stored import check_file, parse_json
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from tqdm import tqdm
 from local.errors import RecipeError
 from local.files import atomic_file, remove_leftovers
 from local.shards.addresses import public
+from local.shards.arrays import read_arrays
 from local.shards.complete import DIGEST, ManifestEntry, read_manifests
 from local.shards.headers import Sample, read_headers
 from local.shards.listing import find_shards
 from local.shards.sources import can_be_mapped, open_shard, stamps_of
-from local.stored import parse_json, read_arrays
+from local.stored import parse_json
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,21 +3,10 @@
 import tarfile
 
 from local.errors import RecipeError
-from local.stored import text_kind
+from local.stored import PACKED, binary_kind, text_kind
 
 HEAD = tarfile.BLOCKSIZE  # bytes that tell what a file is
 GZIP = b"\x1f\x8b"
-OTHERS = {
-    b"PK\x03\x04": "a zip archive",
-    b"PK\x05\x06": "an empty zip archive",
-    b"BZh": "packed with bzip2",
-    b"\xfd7zXZ": "packed with xz",
-    b"\x28\xb5\x2f\xfd": "packed with zstd",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"Rar!": "a rar archive",
-    b"RIFF": "a WAV file",
-    b"fLaC": "a FLAC file",
-}
 
 
 def is_packed(head: bytes, where: str) -> bool:
@@ -30,10 +19,10 @@ def is_packed(head: bytes, where: str) -> bool:
         return True
     found = None if head else "empty"
     if not _begins_an_archive(head):
-        kinds = (kind for magic, kind in OTHERS.items() if head.startswith(magic))
-        found = found or next(kinds, text_kind(head))
-        if found is None and len(head) >= HEAD:
-            found = "none, by its first bytes"
+        packed = (f"packed with {name}" for magic, name in PACKED.items() if head.startswith(magic))
+        found = found or text_kind(head) or binary_kind(head) or next(packed, None)
+        if found in (None, "a binary file"):
+            found = "none, by its first bytes" if len(head) >= HEAD else None
     if found:
         raise RecipeError(
             f"{where}: expected a tar archive, plain or packed with gzip, but the file is "
