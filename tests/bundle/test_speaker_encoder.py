@@ -212,6 +212,15 @@ def test_cut_audio_is_refused(encoder, paths, tmp_path, kind, share):
     assert "\n" not in str(e.value)
 
 
+@pytest.mark.parametrize("kind", ["wav PCM_16", "flac"])
+def test_audio_that_goes_on_after_the_end_that_its_header_tells_is_refused(
+    encoder, paths, tmp_path, kind
+):
+    (tmp_path / "two.wav").write_bytes(2 * encoded(speech(paths[0]), *KINDS[kind]))
+    with pytest.raises(ValueError, match=r"two.wav: its header tells of fewer samples than follow"):
+        encoder.embed_files(tmp_path / "two.wav")
+
+
 @pytest.mark.parametrize("kind", ["ogg VORBIS", "ogg OPUS", "flac"])
 @pytest.mark.parametrize("spoil", [hole, zeros])
 def test_damaged_audio_is_refused(encoder, paths, tmp_path, kind, spoil):

@@ -61,7 +61,7 @@ class SpeakerEncoder(EncoderClassifier):
         super().__init__(*args, **kwargs)
         self.windows, self.polyphase = import_beside("windows"), import_beside("polyphase")
         self.speech, self.decoding = import_beside("speech"), import_beside("decoding")
-        self.truncation = import_beside("truncation")
+        self.truncation, self.surplus = import_beside("truncation"), import_beside("surplus")
         self.detector = self.speech.SpeechDetector()
 
     def embed(
@@ -122,7 +122,7 @@ class SpeakerEncoder(EncoderClassifier):
             raise FileNotFoundError(f"{path}: no such recording")
         if not Path(path).stat().st_size:
             raise ValueError(f"{path}: empty; export it again")
-        if fault := self.truncation.fault_of(path):
+        if fault := self.truncation.fault_of(path) or self.surplus.surplus_of(path):
             raise ValueError(f"{path}: {fault}; copy or export it again")
         try:
             with self.decoding.open_audio(path) as audio:

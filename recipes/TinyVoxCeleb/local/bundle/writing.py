@@ -40,6 +40,7 @@ VERIFIER = (
     LOCAL / "corpora/decoding.py",
     LOCAL / "corpora/polyphase.py",
     LOCAL / "corpora/speech.py",
+    LOCAL / "corpora/surplus.py",
     LOCAL / "corpora/truncation.py",
     LOCAL / "scoring/backends.py",
     LOCAL / "scoring/decisions.py",

@@ -8,9 +8,10 @@ from tqdm import tqdm
 
 from local.corpora.convert import convert, read_headers
 from local.corpora.listening import Listener
-from local.corpora.quality import Faults
+from local.corpora.quality import MORE, Faults
 from local.corpora.speaker_tree import clean, find_speakers
 from local.corpora.splits import make_trial_lists, split_speakers, write_lists
+from local.corpora.surplus import surplus_of
 from local.corpora.truncation import truncation_of
 from local.errors import RecipeError
 from local.files import atomic_folder
@@ -136,6 +137,8 @@ def _convert_all(paths, headers, splits, corpus):
                 faults.add(path, "have channels that cancel, of which the louder was taken")
             if truncation_of(path) or level.samples < WHOLE * header.duration * SAMPLE_RATE:
                 faults.add(path, "are truncated: they hold less audio than their headers say")
+            elif surplus_of(path):
+                faults.add(path, MORE)
         return samples, [*listener.tell(faults), *faults.lines(len(headers))]
 
 

@@ -18,6 +18,7 @@ MOST_GAIN = 10.0  # 20 dB above full scale; what is louder has another scale
 CHUNK = 512  # audio samples whose level is taken together
 SECOND = 32  # chunks
 FIRST = 3  # names that are said
+MORE = "go on after the end that their headers tell: what follows was left out"
 
 
 @dataclass

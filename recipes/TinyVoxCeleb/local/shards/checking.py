@@ -11,6 +11,7 @@ import soundfile as sf
 
 from local.corpora.decoding import AudioFile, count_frames, with_count
 from local.corpora.quality import Level
+from local.corpora.surplus import surplus
 from local.corpora.truncation import data_chunk, truncation
 from local.errors import RecipeError, first_of
 from local.layout import SAMPLE_RATE
@@ -26,6 +27,7 @@ class Recording:
     num_frames: int = 0  # audio samples
     digest: bytes = b""  # of the 16-bit samples; b"" where they have not been decoded
     level: Level | None = None  # of the samples, None where they have not been decoded
+    more: bool = False  # whether samples follow of which the header does not tell
     fault: str = ""
 
 
@@ -96,14 +98,14 @@ def _judged(recording, signal, check=True):
     level, whole = Level(), signal.dtype == np.int16
     level.add(signal * np.float32(1 / FULL_SCALE) if whole else signal)
     level.check_scale()
-    encoded = recording.encoded
+    encoded, more = recording.encoded, bool(surplus(recording.encoded))
     if level.peak > 1:
         signal = to_int16(signal / level.peak)
         file = io.BytesIO()
         sf.write(file, signal, SAMPLE_RATE, format="WAV", subtype="PCM_16")
         encoded = file.getvalue()
     digest = hashlib.sha256(to_int16(signal)).digest()
-    return replace(recording, encoded=encoded, digest=digest, level=level)
+    return replace(recording, encoded=encoded, digest=digest, level=level, more=more)
 
 
 def _reason(error):

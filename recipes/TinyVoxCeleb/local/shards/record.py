@@ -14,7 +14,7 @@ from typing import TypedDict
 import numpy as np
 
 from local.corpora.listening import NO_SPEECH, Listener, speech_warnings
-from local.corpora.quality import Faults
+from local.corpora.quality import MORE, Faults
 from local.errors import RecipeError
 from local.files import atomic_file
 from local.shards.checking import Recording, file_size
@@ -131,7 +131,7 @@ class Findings:
 
     def add(self, path: Path, recording: Recording, speaker: str) -> None:
         """Take in the recording of a file; a speaker who is not known is ""."""
-        self._faults.add(path, *recording.level.faults())
+        self._faults.add(path, *recording.level.faults(), *[MORE] * recording.more)
         second = recording.level.second.copy()  # it lies in what `Readers` use again
         self._listener.add(path, speaker, second, path)
 
