@@ -193,7 +193,7 @@ def zeros(content, size=2000):
 KINDS = {
     **{f"wav {kind}": ("WAV", kind) for kind in ("PCM_16", "PCM_24", "FLOAT", "ULAW")},
     **{f"ogg {kind}": ("OGG", kind) for kind in ("VORBIS", "OPUS")},
-    **{kind.lower(): (kind, "PCM_16") for kind in ("FLAC", "AIFF", "AU", "W64", "RF64")},
+    **{kind.lower(): (kind, "PCM_16") for kind in ("FLAC", "AIFF", "AU", "W64", "RF64", "NIST")},
     "mp3": ("MP3", "MPEG_LAYER_III"),
 }
 

@@ -7,6 +7,7 @@ import pytest
 import soundfile as sf
 
 from local.corpora.folder import prepare_folder
+from local.corpora.surplus import surplus
 from local.corpora.truncation import truncation, truncation_of
 from local.errors import RecipeError
 from local.shards import index_shards, write_shards
@@ -37,12 +38,37 @@ def by_a_byte(content):
     return content[:-1]
 
 
+def by_a_hundred(content):
+    return content[:-100]
+
+
+def by_a_third(content):
+    return content[: len(content) * 2 // 3]
+
+
 CUT = [
     *[("OGG", "VORBIS", cut) for cut in (at_a_page, half, by_a_byte)],
     *[("OGG", "OPUS", cut) for cut in (at_a_page, at_the_first_page_of_audio, half, by_a_byte)],
     *[("WAV", subtype, cut) for subtype in ("PCM_16", "FLOAT", "ULAW") for cut in (half,)],
     *[("WAVEX", subtype, by_a_byte) for subtype in ("PCM_16", "PCM_24")],
     ("MP3", "MPEG_LAYER_III", half),
+    *[
+        (fmt, "PCM_16", by_a_hundred)
+        for fmt in ("AVR", "CAF", "MAT4", "MAT5", "NIST", "SVX", "VOC")
+    ],
+    *[(fmt, "PCM_16", by_a_third) for fmt in ("AIFF", "AU", "AVR", "MAT5", "MPC2K", "NIST", "VOC")],
+    *[(fmt, "ULAW", by_a_third) for fmt in ("AIFF", "AU", "NIST", "VOC")],
+    *[
+        ("PAF", "PCM_24", by_a_hundred),
+        ("CAF", "ALAC_16", by_a_hundred),
+        ("CAF", "FLOAT", by_a_hundred),
+    ],
+    *[
+        ("NIST", "PCM_24", by_a_third),
+        ("MAT5", "DOUBLE", by_a_third),
+        ("MAT4", "FLOAT", by_a_third),
+    ],
+    *[(fmt, "PCM_16", by_a_third) for fmt in ("W64", "RF64")],
 ]
 NAMES = [f"{fmt}-{subtype}-{cut.__name__}" for fmt, subtype, cut in CUT]
 
@@ -69,13 +95,34 @@ def test_cut_audio_is_told_when_a_folder_is_prepared(tmp_path, capsys):
             name = {"OGG": "ogg", "MP3": "mp3"}.get(fmt, "wav")
             path = tmp_path / f"data/s{speaker}/v{number}/{cut.__name__}.{name}"
             path.parent.mkdir(parents=True)
-            content = encoded(fmt, subtype, 3 + number + speaker / 10)
+            content = encoded(fmt, subtype, 3 + number / 25 + speaker / 100)
             path.write_bytes(cut(content) if speaker == 0 else content)
     prepare_folder(tmp_path / "data", tmp_path / "corpus")
     err = capsys.readouterr().err
     count = f"{len(CUT)} of {4 * len(CUT)} files are truncated"
     assert f"warning: {count}: they hold less audio than their headers say, first " in err
     assert len(list((tmp_path / "corpus").rglob("*.wav"))) == 4 * len(CUT)  # none is left out
+
+
+@pytest.mark.parametrize("fmt", sorted(set(sf.available_formats()) - {"RAW", "SD2"}))
+def test_no_whole_file_of_any_format_is_taken_for_cut_or_too_long(fmt):
+    for subtype in sf.available_subtypes(fmt):
+        for rate, seconds in ((16000, 1), (8000, 0.3001), (48000, 0.25)):
+            file = io.BytesIO()
+            try:
+                sf.write(file, np.zeros(round(rate * seconds)), rate, format=fmt, subtype=subtype)
+            except sf.SoundFileError:  # a kind that cannot be written
+                continue
+            assert truncation(file.getvalue()) == surplus(file.getvalue()) == "", (subtype, rate)
+
+
+def test_oddities_of_whole_files_are_no_cut():
+    """Of all that libsndfile finds to be otherwise, few lines tell that audio is missing."""
+    content = encoded("W64", "PCM_16")
+    place = content.index((32000).to_bytes(4, "little"))  # bytes a second
+    assert truncation(content[:place] + b"\0\xff\0\0" + content[place + 4 :]) == ""
+    content = encoded("NIST", "PCM_16")
+    assert truncation(content.replace(b"sample_count -i 48000\n", b"")) == ""
 
 
 def test_what_is_whole_or_of_another_kind(tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import soundfile as sf
 
-KINDS = {b"RIFF": ("<I", b"data"), b"FORM": (">I", b"SSND")}  # WAV and AIFF
+KINDS = {b"RIFF": ("<I", b"data"), b"RIFX": (">I", b"data"), b"FORM": (">I", b"SSND")}
 CHUNK = re.compile(rb"(?!RIFF|FORM|RIFX|RF64)(\w[\w ]{3})(.{4})", re.S)
 UNKNOWN_SIZE = 0x7FFFF000  # from here on, bytes that a pipe's WAV promises mean nothing
 TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")  # of music players, at the end of any file

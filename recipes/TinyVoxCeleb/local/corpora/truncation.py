@@ -3,16 +3,28 @@
 A copy of this file lies in each inference bundle, so it imports nothing of the recipe.
 """
 
+import io
 import mmap
+import re
 import struct
 import zlib
 from pathlib import Path
+
+import soundfile as sf
 
 UNKNOWN_SIZE = 0x7FFFF000  # from here on, bytes that a pipe's WAV promises mean nothing
 PAGE = b"OggS"  # what each page of an OGG file begins with
 FIRST_PAGE, LAST_PAGE = 2, 4  # flags
 TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 PAGE_HEADER = 27  # bytes before the table of segments, see RFC 3533, section 6
+TOLD_HERE = (b"RIFF", b"fLaC", b"ID3", b"\xff")  # WAV, FLAC, MP3, whose lengths are known here
+# Of the log of libsndfile.
+SHORTENED = re.compile(
+    r"^ *(?:Data (?:Size|length)|Riff size|(?!size)\w{4}) *:? (\d+) \(?should be (\d+)", re.M
+)
+CUT = re.compile(r"[Ff]ile seems to be truncated|Seems to be a truncated file")
+FRAMES = re.compile(r"(?:^\s*(?:Valid )?[Ff]rames|Cols|sample_count -i) *:? *(\d+)", re.M)
+MIDI, MIDI_BLOCK = b"\xf0\x7e", 60  # samples, as libsndfile knows of them by blocks only
 
 
 def truncation(content: bytes | mmap.mmap) -> str:
@@ -25,12 +37,12 @@ def truncation(content: bytes | mmap.mmap) -> str:
     """
     if content[:4] == PAGE:
         return _cut_stream(content)
+    if not content[:4].startswith(TOLD_HERE):
+        return _told_while_opened(content)
     begin, size = data_chunk(content)
-    size = size or _told_size(content)
+    size = size or _mp3_size(content)
     missing = begin + size - len(content)
-    if missing <= 0 or size >= UNKNOWN_SIZE:
-        return ""
-    return f"truncated: {missing:,} of the bytes that its header tells are missing"
+    return _missing(missing, "bytes") if missing > 0 and size < UNKNOWN_SIZE else ""
 
 
 def truncation_of(path: str | Path) -> str:
@@ -59,31 +71,42 @@ def data_chunk(content: bytes | mmap.mmap) -> tuple[int, int]:
     return 0, 0
 
 
-def _told_size(content):
-    """Bytes that the header of another kind of file tells of the whole, 0 where it tells nothing.
-
-    AIFF, AU, RF64, Wave64, and MP3 whose first frame has such a tag.
-    """
-    head = content[:4096]
-    if len(head) < 40:
-        return 0
-    if head[:4] == b"FORM":
-        return 8 + int.from_bytes(head[4:8], "big")
-    if head[:4] == b".snd":
-        return int.from_bytes(head[4:8], "big") + int.from_bytes(head[8:12], "big")
-    if head[:4] == b"RF64" and head[12:16] == b"ds64":
-        return 8 + int.from_bytes(head[20:28], "little")
-    if head[:4] == b"riff":
-        return int.from_bytes(head[16:24], "little")
-    begin = 0
-    if head[:3] == b"ID3":
+def _mp3_size(content):
+    """Bytes that the tag in the first frame of MP3 tells of the whole, 0 where there is none."""
+    head, begin = content[:4096], 0
+    if head[:3] == b"ID3" and len(head) > 10:
         size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
         begin, head = size + 10, content[size + 10 : size + 4106]
     tag = next((place for name in (b"Xing", b"Info") if 0 <= (place := head.find(name)) < 64), 0)
-    if not tag or head[0] != 0xFF or not head[tag + 7] & 2:
+    if len(head) < tag + 16 or not tag or head[0] != 0xFF or not head[tag + 7] & 2:
         return 0
     after = tag + 8 + 4 * (head[tag + 7] & 1)
     return begin + int.from_bytes(head[after : after + 4], "big") * 99 // 100  # few count exactly
+
+
+def _told_while_opened(content):
+    """What libsndfile notes of any format: a length that it finds to be another, or frames.
+
+    It takes what is there for all, and tells of it only in its log; of SPHERE not even there.
+    """
+    try:
+        with sf.SoundFile(io.BytesIO(content)) as audio:  # which may go beyond the end; mmap not
+            frames, log = audio.frames, audio.extra_info
+    except (sf.SoundFileError, TypeError):  # told where it is read
+        return ""
+    if content[:7] == b"NIST_1A":
+        log = content[:1024].decode("latin-1")
+    missing = max((int(told) - int(found) for told, found in SHORTENED.findall(log)), default=0)
+    if 1 < missing < UNKNOWN_SIZE:  # one may be the byte that makes a length even
+        return _missing(missing, "bytes")
+    told = int((FRAMES.findall(log) or ["0"])[-1])
+    if told < UNKNOWN_SIZE and told > frames + MIDI_BLOCK * (content[:2] == MIDI):
+        return _missing(told - frames, "samples")
+    return "truncated: it ends before its header tells" if CUT.search(log) else ""
+
+
+def _missing(count, what):
+    return f"truncated: {count:,} of the {what} that its header tells are missing"
 
 
 def _cut_stream(content):
