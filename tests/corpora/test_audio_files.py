@@ -54,7 +54,8 @@ def test_links_in_circles_and_to_what_is_there_add_nothing(small, tree, tmp_path
         (speaker / name).symlink_to(target)
     assert write(tree, tmp_path / "shards") == write(small.corpus, tmp_path / "expected")
     out = capsys.readouterr().out
-    assert "5 links to what is there already" in out and "1 link to nothing self" in out
+    assert "5 links to what is there already" in out and "1 links that lead nowhere" in out
+    assert f"missing, as links lead nowhere: session {speaker.name}/self\n" in out
 
 
 @pytest.mark.parametrize("layout", ["tiny-voxceleb", "folder"])
@@ -76,7 +77,8 @@ def test_what_is_hidden_lost_or_of_another_format_is_counted(small, tree, tmp_pa
     more = ["2 .wmx"] if layout == "folder" else ["2 .m4a", "convert the others first"]
     for part in (
         *("1 hidden folder .Trash-0", "1 hidden folder .session", "1 hidden files"),
-        *("1 .txt", "1 without extension", "1 link to nothing lost", *more),
+        *("1 .txt", "1 without extension", "1 links that lead nowhere", *more),
+        f"missing, as links lead nowhere: session {speaker.name}/lost",
     ):
         assert part in out
 
@@ -102,3 +104,48 @@ def test_files_that_are_linked_twice_are_shards_samples_twice(small, tree, tmp_p
     (wav.parent / "again.wav").symlink_to(wav)
     count = sum(map(len, write(small.corpus, tmp_path / "expected").values()))
     assert sum(map(len, write(tree, tmp_path / "shards").values())) == count + 1
+
+
+@pytest.mark.parametrize("layout", ["tiny-voxceleb", "folder"])
+def test_speakers_and_sessions_that_are_missing_as_a_whole_are_named(tree, capsys, layout):
+    """Of a speaker without any recording, nobody was told."""
+    first = every(tree, "speaker")[0]
+    top = first.parent
+    for name in ("empty", "phone/2019", "notes/2019", ".hidden"):
+        (top / name).mkdir(parents=True)
+    (top / "phone/2019/call.wmx").touch()
+    (top / "notes/2019/read.txt").touch()
+    (first / "2020").mkdir()
+    (top / "disk").symlink_to(top.parent / "unplugged")
+    (first / "2021").symlink_to(top.parent / "unplugged")
+    if layout == "folder":
+        print(*find_speakers(top).notes, sep="\n")
+    else:
+        write(tree, tree.with_name("shards"))
+    out = capsys.readouterr().out
+    line = next(line for line in out.splitlines() if "2 links that lead nowhere" in line)
+    assert f"missing, as links lead nowhere: speaker disk, session {first.name}/2021; " in line
+    told = line.partition("without a recording that can be used: ")[2]
+    expected = [f"session {first.name}/2020 (empty)", "speaker empty (empty)"]
+    expected += ["speaker notes (only .txt)", "speaker phone (only .wmx)"]
+    assert sorted(told.split(", ")) == sorted(expected)
+
+
+def test_many_speakers_without_recordings_are_counted_and_the_first_named(tmp_path):
+    for number in range(30):
+        (tmp_path / f"s{number:02}").mkdir()
+    with pytest.raises(RecipeError, match=r"speaker s04 \(empty\), …"):
+        find_speakers(tmp_path)
+
+
+def test_speakers_below_other_folders_are_told_from_sessions(tree, capsys):
+    for speaker in every(tree / "train", "split"):
+        (tree / "train/part").mkdir(exist_ok=True)
+        speaker.rename(tree / "train/part" / speaker.name)
+    (tree / "train/part/lost").mkdir()
+    (tree / "train/part2").mkdir()
+    (speaker := next((tree / "train/part").iterdir())).joinpath("none").mkdir()
+    write(tree, tree.with_name("shards"))
+    told = capsys.readouterr().out
+    for part in ("speaker part/lost (empty)", "part2 (empty)", f"session part/{speaker.name}/none"):
+        assert part in told

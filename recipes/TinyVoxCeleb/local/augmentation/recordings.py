@@ -1,6 +1,5 @@
 """Recordings of noise or rooms for augmentation, in a folder of audio files or in shards."""
 
-from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import soundfile as sf
 import torch
 
-from local.corpora.audio_files import find_audio, ignored_line
+from local.corpora.audio_files import Ignored, find_audio, ignored_line
 from local.corpora.decoding import AudioFile, read_info
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
@@ -107,9 +106,9 @@ class AudioFolder(Recordings):
     """The audio files below a folder, of which the first channel is read; see `find_audio`."""
 
     def __init__(self, folder: Path):
-        ignored = Counter()
+        ignored = Ignored()
         paths = sorted(find_audio(folder, SUFFIXES, ignored))
-        told = ignored_line(ignored) if ignored else ""
+        told = ignored_line(ignored)
         if not paths:
             raise RecipeError(
                 f"{folder}: no wav or flac files in it: expected some recordings"

@@ -8,13 +8,12 @@ a recording, that is a session, of its own.
 
 import os
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import soundfile as sf
 
-from local.corpora.audio_files import FOREIGN_AUDIO, find_audio, ignored_line
+from local.corpora.audio_files import FOREIGN_AUDIO, Ignored, find_audio, ignored_line
 from local.errors import RecipeError
 
 # libsndfile names formats, not extensions; RAW has no header that would tell rate and width.
@@ -72,11 +71,11 @@ def find_speakers(data_folder: str | Path) -> SpeakerTree:
     data_folder = Path(data_folder)
     if not data_folder.is_dir():
         raise RecipeError(f"{data_folder}: no such folder; expected one with a folder a speaker")
-    ignored = Counter()
+    ignored = Ignored()
     paths = find_audio(data_folder, AUDIO_EXTENSIONS, ignored)
     found = [path.relative_to(data_folder) for path in paths]
     files = [path for path in found if len(path.parts) > 1]
-    notes = [ignored_line(ignored)] if ignored else []
+    notes = [line] if (line := ignored_line(ignored, above=0)) else []
     if len(files) < len(found):
         notes.append(f"{len(found) - len(files)} audio files beside the speaker folders ignored")
     _check_speakers(data_folder, files, notes)

@@ -1,10 +1,9 @@
 """The audio tree that shards are written from: its splits, and the files of each with their ids."""
 
 import re
-from collections import Counter
 from pathlib import Path
 
-from local.corpora.audio_files import find_audio, ignored_line
+from local.corpora.audio_files import Ignored, find_audio, ignored_line
 from local.errors import RecipeError, first_of
 from local.shards.headers import AUDIO_TYPES
 
@@ -47,7 +46,7 @@ def audio_files(tree: Path, split: str) -> list[Path]:
         None; a file that is not in the folders of a speaker and a session; two with the same id;
         an id that no list can hold.
     """
-    by_id, ignored = {}, Counter()
+    by_id, ignored, above = {}, Ignored(), None
     extensions = {f".{name}" for name in AUDIO_TYPES}
     for path in sorted(find_audio(tree / split, extensions, ignored, repeated=True)):
         parts = path.relative_to(tree).with_suffix("").parts
@@ -66,8 +65,9 @@ def audio_files(tree: Path, split: str) -> list[Path]:
                 f"{path} and {by_id[sample_id]} have the same id {sample_id}: remove one of them"
             )
         by_id[sample_id] = path
-    if ignored:
-        print(f"{tree / split}: {ignored_line(ignored)}")
+        above = len(parts) - 4 if split != "eval" else None
+    if told := ignored_line(ignored, above):
+        print(f"{tree / split}: {told}")
     if not by_id:
         raise RecipeError(f"{tree / split}: no {' or '.join(AUDIO_TYPES)} file in this folder")
     return [by_id[sample_id] for sample_id in sorted(by_id)]
