@@ -166,6 +166,20 @@ def test_names_that_collide(tree, corpus, first, second):
     assert_fails(tree, corpus, *(speakers if "x y" in first else [tree / first, tree / second]))
 
 
+@pytest.mark.parametrize("names", ["{}/v/0.wav {}/w/1.wav", "s0/{}/0.wav s0/{}/0.wav"])
+def test_names_in_two_forms_that_look_alike(tree, corpus, names):
+    for name, umlaut in zip(names.split(), ("\xfc", "u\u0308"), strict=True):
+        write_audio(tree / name.format(f"J{umlaut}rgen"))
+    assert_fails(tree, corpus, r"Ju\u0308rgen", r"J\xfcrgen", "in two forms of Unicode")
+
+
+def test_speakers_who_differ_in_letter_case_are_told(tree, corpus, capsys):
+    write_audio(tree / "S0" / "v7" / "0.wav")
+    prepare_folder(tree, corpus)
+    told = "warning: speakers whose names differ in letter case only: 1 ('S0' and 's0')"
+    assert told in capsys.readouterr().err
+
+
 def test_a_name_that_is_not_utf8(tree, corpus):
     try:
         write_audio(tree / "s0" / "v0" / "x.wav").rename(

@@ -193,3 +193,36 @@ def test_speakers_are_the_same_in_both_forms_of_unicode():
     assert known_speakers(["Ju\u0308rgen/a/0"], ["Jürgen/b/0"]) == ["Jürgen"]
     with pytest.raises(RecipeError, match="dev speakers that are in train or val too: 1"):
         check_apart({"train": ["Jürgen/b/0"], "dev": ["Ju\u0308rgen/a/0"]}, allow=False)
+
+
+NFC, NFD = "J\xfcrgen", "Ju\u0308rgen"
+
+
+@pytest.mark.parametrize("split", ["train", "val", "dev"])
+@pytest.mark.parametrize("names", [(f"{NFC}/x/0", f"{NFD}/z/1"), (f"a/{NFC}/0", f"a/{NFD}/0")])
+def test_names_in_two_forms_that_look_alike_are_an_error(tmp_path, split, names):
+    """Of one speaker two classes were made, where folders of two disks had been merged."""
+    splits = {**GOOD, split: [*GOOD[split], *names]}
+    tree, meta, out = make_tree(tmp_path, splits)
+    meta.write_text(f"id,idx\na,0\nb,1\n{NFC},2\n{NFD},3\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=rf"{split}: names that look alike.*J\\xfc") as caught:
+        write_shards(tree, meta, out, allow_shared_ids=True)
+    assert r"Ju\u0308rgen" in str(caught.value) and not list(out.glob("*"))
+    with pytest.raises(RecipeError, match="names that look alike"):
+        check_apart(splits, allow=True)
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_speakers_who_differ_in_letter_case_are_told(tmp_path, capsys, split):
+    tree, meta, out = make_tree(tmp_path, splits_with(split, "A/z/1"))
+    meta.write_text("id,idx\na,0\nb,1\nA,2\n")
+    write_shards(tree, meta, out)
+    told = "warning: speakers whose names differ in letter case only: 1 ('A' and 'a')"
+    assert told in capsys.readouterr().err
+    make_data(out)
+    assert told in capsys.readouterr().err
+
+
+def test_letter_case_of_all_alphabets():
+    splits = {**GOOD, "train": ["\u0416ora/x/0", "\u0436ORA/x/0", "STRASSE/x/0", "stra\xdfe/x/0"]}
+    assert "letter case only: 2 (" in check_apart(splits, allow=False)

@@ -7,10 +7,13 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
+
+from local.errors import first_of
 
 SAMPLE_RATE = 16000
 PLAIN = re.compile(r"(?!eval/wav/)[\w-]+/[\w-]+/[\w-]+", re.ASCII)  # ids with nothing to mend
@@ -52,6 +55,38 @@ def utterance_key(identifier: str) -> str:
 def composed(name: str) -> str:
     """A name in the one form (NFC) of those that look alike: a Mac writes another than the rest."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def folded(name: str) -> str:
+    """The one form of names that differ in letter case, or as those for `composed`, only."""
+    return composed(composed(name).casefold())
+
+
+def spelt_twice(names: Iterable[str], form: Callable[[str], str]) -> list[str]:
+    """Different names that have one form, as a user tells them apart.
+
+    Example
+    -------
+    >>> spelt_twice(["Anna", "bob", "anna"], folded), spelt_twice(["u\u0308", "\xfc"], composed)
+    (["'Anna' and 'anna'"], ["'u\\u0308' and '\\xfc'"])
+    """
+    groups, names = {}, sorted(set(names))
+    if form is composed and all(map(str.isascii, names)):  # as most are
+        return []
+    for name in names:
+        groups.setdefault(form(name), []).append(name)
+    shown = ascii if form is composed else repr
+    return [" and ".join(map(shown, group)) for group in groups.values() if len(group) > 1]
+
+
+def in_two_cases(speakers: Iterable[str]) -> str:
+    """Tell which speakers' names differ in letter case only; "" if none."""
+    if not (pairs := spelt_twice(speakers, folded)):
+        return ""
+    return (
+        f"speakers whose names differ in letter case only: {len(pairs)} ({first_of(pairs)}), which "
+        "are two speakers each: if they are one, give them one name"
+    )
 
 
 def write_utterance(corpus: str | Path, split: str, utterance_id: str, signal: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from local.corpora.surplus import surplus_of
 from local.corpora.truncation import truncation_of
 from local.errors import RecipeError
 from local.files import atomic_folder
-from local.layout import SAMPLE_RATE
+from local.layout import SAMPLE_RATE, in_two_cases
 from local.metadata import GENDER_COLUMNS, ID_COLUMNS, read_table
 
 WHOLE = 0.9  # of the length that a header tells, which MP3 may only guess
@@ -59,6 +59,8 @@ def prepare_folder(
         samples, warnings = _convert_all(tree.paths, headers, splits, corpus)
         write_lists(corpus, splits, trials, gender=gender, nationality=nationality)
     _print_summary(corpus_folder, splits, samples, trials)
+    if told := in_two_cases(tree.sessions):
+        warnings.append(f"warning: {told}")
     for line in warnings:
         print(line, file=sys.stderr)
 

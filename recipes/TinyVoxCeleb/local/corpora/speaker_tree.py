@@ -15,6 +15,7 @@ import soundfile as sf
 
 from local.corpora.audio_files import FOREIGN_AUDIO, Ignored, find_audio, ignored_line
 from local.errors import RecipeError
+from local.layout import composed, spelt_twice
 
 # libsndfile names formats, not extensions; RAW has no header that would tell rate and width.
 AUDIO_EXTENSIONS = {f".{name.lower()}" for name in sf.available_formats()} - {".raw"}
@@ -111,10 +112,12 @@ def _paths_by_id(data_folder, names):
     for path, name in names.items():
         # Two folders that become one speaker are as wrong as two files that become one utterance.
         for label, owner in ((name[0], path.parts[0]), ("/".join(name), path)):
-            if (other := owners.setdefault(label, owner)) != owner:
+            if (other := owners.setdefault(composed(label), owner)) != owner:
+                named = f"{data_folder / other} and {data_folder / owner}"
+                if alike := spelt_twice((str(other), str(owner)), composed):
+                    named += f" (in two forms of Unicode that look alike: {alike[0]})"
                 raise RecipeError(
-                    f"{data_folder / other} and {data_folder / owner} would both be called "
-                    f"{label!r}: rename or remove one of them"
+                    f"{named} would both be called {label!r}: rename, merge or remove one of them"
                 )
     return dict(sorted(("/".join(name), data_folder / path) for path, name in names.items()))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from local.errors import RecipeError, first_of
-from local.layout import composed
+from local.layout import composed, in_two_cases, spelt_twice
 
 
 def known_speakers(dev: Iterable[str], *others: Iterable[str]) -> list[str]:
@@ -34,18 +34,29 @@ def shared_ids(splits: dict[str, list[str]]) -> str:
 def check_apart(splits: dict[str, list[str]], allow: bool) -> str:
     """Check that splits share no ids, see `shared_ids`; returns what they do, if it is allowed.
 
+    It also tells of speakers whose names differ in letter case only.
+
     Raises
     ------
     RecipeError
-        They do, and `allow` is False.
+        They do, and `allow` is False. A split has one name in two forms of Unicode, which look
+        alike: of one speaker two classes would be made.
     """
+    for split, ids in splits.items():
+        speakers = (key.split("/")[0] for key in ids)
+        if alike := spelt_twice(speakers, composed) or spelt_twice(ids, composed):
+            raise RecipeError(
+                f"{split}: names that look alike, in two forms of Unicode: {len(alike)} "
+                f"({first_of(alike)}): give each its composed form (NFC), and merge the folders"
+            )
     found = shared_ids(splits)
     if found and not allow:
         raise RecipeError(
             f"{found}; results on them would be those of known speech: write the splits anew "
             "without them, or let it be with allow_shared_ids"
         )
-    return found
+    speakers = (key.split("/")[0] for split in splits if split != "eval" for key in splits[split])
+    return "; ".join(filter(None, (found, in_two_cases(speakers))))
 
 
 def shared_lines(shared: str, splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> Iterator[str]:

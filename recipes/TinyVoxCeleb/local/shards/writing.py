@@ -75,9 +75,9 @@ def write_shards(
             folders = {split: stack.enter_context(folder) for split, folder in folders.items()}
             kept = [split for split, folder in folders.items() if folder is None]
             files = {split: audio_files(tree, split) for split in splits}
-            check_known(files, classes)
             ids = {split: [*map(id_of, paths)] for split, paths in files.items()}
             shared = check_apart(ids, allow_shared_ids)
+            check_known(files, classes)
             origins, records, audio = {}, {}, {}
             for split, paths in files.items():
                 origins[split] = origin_of(paths, split, classes, size=size, seed=seed)
