@@ -288,11 +288,11 @@ def test_audio_that_cannot_be_read_is_named_before_anything_is_written(tree, cor
     for path in broken:
         path.write_bytes(b"this is no audio")
     sf.write(tree / "s4" / "v0" / "0.wav", np.zeros(0), 16000)
-    parts = ["6 of 80 audio files", *broken, "remove them or export them again"]
+    parts = ["6 of 80 audio files", *broken, "export them again or remove them"]
     assert_fails(tree, corpus, *parts)
     for path in broken:
         write_audio(path)
-    assert_fails(tree, corpus, "1 of 80 audio files", f"{tree / 's4/v0/0.wav'} (empty)")
+    assert_fails(tree, corpus, "1 of 80 audio files", f"{tree / 's4/v0/0.wav'}: empty;")
 
 
 def test_the_summary_names_what_is_silent_clipped_short_or_cancels(tree, corpus, capsys):
@@ -322,6 +322,27 @@ def test_the_summary_names_what_is_silent_clipped_short_or_cancels(tree, corpus,
     assert "81 of 88 files are shorter than 0.5 s, first " in err  # those of the tree, too
     (clipped,) = (line for line in err.splitlines() if "are clipped" in line)
     assert "square.wav" in clipped and "full.wav" not in clipped
+
+
+def test_all_that_is_wrong_is_told_at_once(tree, corpus):
+    """One file a call was told, and each call decoded all that came before it."""
+    folder = tree / "s3" / "v0"
+    (folder / "2.wav").write_bytes(b"this is no audio")
+    sf.write(folder / "3.wav", np.zeros(0), 16000)
+    sf.write(folder / "4.wav", np.array([0.1, np.nan]), 16000, subtype="FLOAT")
+    sf.write(folder / "5.wav", 1000 * np.sin(np.arange(16000)), 16000, subtype="FLOAT")
+    path = write_audio(folder / "6.flac", seconds=3)
+    path.write_bytes(path.read_bytes()[:20000])
+    faults = [
+        "Format not recognised",
+        "empty",
+        "holds NaN or inf",
+        "found samples up to",
+        "cannot be",
+    ]
+    files = [path for path in sorted(folder.iterdir()) if path.name > "2"]
+    told = [f"{path}: {fault}" for path, fault in zip(files, faults, strict=True)]
+    assert_fails(tree, corpus, "5 of 85 audio files cannot be used: ", *told, "nothing was written")
 
 
 def test_floats_on_the_16_bit_scale_leave_nothing(tree, corpus):

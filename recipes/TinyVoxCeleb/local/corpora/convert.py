@@ -14,7 +14,7 @@ from tqdm import tqdm
 from local.corpora.decoding import open_audio, read_info
 from local.corpora.polyphase import BLOCK_SECONDS, louder_channel, mono, resampled
 from local.corpora.quality import Level
-from local.errors import RecipeError, first_of
+from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 
 MIN_SECONDS, MAX_SECONDS = 2.0, 4.0  # of an utterance that is joined of clips
@@ -22,32 +22,24 @@ PEAK = 0.7  # of each clip, relative to full scale
 SILENCE = 1e-3  # a peak below this is no speech
 
 
-def read_headers(paths: Collection[Path]) -> list:
+def read_headers(paths: Collection[Path]) -> tuple[dict, list[tuple[Path, str]]]:
     """Read the header of each file, see `read_info`, before anything is written.
 
-    Raises
-    ------
-    RecipeError
-        If files cannot be opened or hold no audio: how many, and the first five.
+    Returns
+    -------
+    The headers by path, and the files that cannot be opened or hold no audio, with the reason.
     """
-    headers, broken = [], []
+    headers, faults = {}, []
     for path in tqdm(paths, desc="reading headers", unit="file", disable=None):
         try:
-            header = read_info(path)
+            headers[path] = read_info(path)
         except sf.SoundFileError as error:
             # "Error opening '<path>': <reason>": the path is said once.
-            broken.append(f"{path} ({str(error).rpartition(': ')[2].rstrip('.')})")
+            faults.append((path, str(error).rpartition(": ")[2].rstrip(".")))
             continue
-        if header.frames == 0:
-            broken.append(f"{path} (empty)")
-        headers.append(header)
-    if broken:
-        raise RecipeError(
-            f"{len(broken)} of {len(paths)} audio files cannot be read or are empty: "
-            f"{first_of(broken)}; remove them or export them again, e.g. as WAV; nothing was "
-            "written"
-        )
-    return headers
+        if headers[path].frames == 0:
+            faults.append((path, "empty"))
+    return headers, faults
 
 
 class Converted(NamedTuple):
@@ -73,7 +65,7 @@ def convert(source: str | Path, target: str | Path) -> Converted:
     channel = _channel(source)
     level = _write(source, target, channel, gain=1.0)
     if level.samples == 0:
-        raise RecipeError(f"{source}: no audio could be decoded; remove it or export it again")
+        raise RecipeError(f"{source}: no audio could be decoded")
     try:
         level.check_scale()
     except RecipeError as error:
@@ -109,9 +101,7 @@ def _opened(source):
         with open_audio(source) as audio:
             yield audio
     except (sf.SoundFileError, ValueError) as error:
-        raise RecipeError(
-            f"{source}: cannot be decoded ({error}); remove it or export it again"
-        ) from error
+        raise RecipeError(f"{source}: cannot be decoded ({error})") from error
 
 
 def resampled_blocks(
@@ -135,7 +125,7 @@ def _resample(source, channel, block_seconds):
         def read(frames):
             block = mono(audio.read(frames, dtype="float32", always_2d=True), channel)
             if not np.isfinite(block).all():
-                raise RecipeError(f"{source}: holds NaN or infinity; remove or export it again")
+                raise RecipeError(f"{source}: holds NaN or infinity")
             return block
 
         yield from resampled(read, audio.samplerate, SAMPLE_RATE, block_seconds)

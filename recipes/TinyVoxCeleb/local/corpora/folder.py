@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from local.corpora.convert import convert, read_headers
 from local.corpora.listening import Listener
-from local.corpora.quality import MORE, Faults
+from local.corpora.quality import MORE, Faults, report_faults
 from local.corpora.speaker_tree import clean, find_speakers
 from local.corpora.splits import make_trial_lists, split_speakers, write_lists
 from local.corpora.surplus import surplus_of
@@ -50,13 +50,13 @@ def prepare_folder(
     tree = find_speakers(data_folder)
     gender, nationality, table_notes = _read_tables(data_folder, tree.sessions)
     sex = {speaker: value.lower()[0] for speaker, value in gender.items()}  # of f, F and female, f
-    headers = read_headers(tree.paths.values())
+    headers, faults = read_headers(tree.paths.values())
     splits = split_speakers(tree.sessions, seed=seed, sex=sex)
     trials = make_trial_lists(splits, seed=seed, sex=sex)
-    for note in (*tree.notes, *table_notes, *_conversion_notes(headers)):
+    for note in (*tree.notes, *table_notes, *_conversion_notes(headers.values())):
         print(f"{data_folder}: {note}")
     with atomic_folder(corpus_folder) as corpus:
-        samples, warnings = _convert_all(tree.paths, headers, splits, corpus)
+        samples, warnings = _convert_all(tree.paths, headers, splits, corpus, faults)
         write_lists(corpus, splits, trials, gender=gender, nationality=nationality)
     _print_summary(corpus_folder, splits, samples, trials)
     if told := in_two_cases(tree.sessions):
@@ -118,8 +118,11 @@ def _conversion_notes(headers):
         yield f"{formats.total()} of {len(headers)} files written as 16-bit WAV: {counts}"
 
 
-def _convert_all(paths, headers, splits, corpus):
-    """Write every utterance; return the samples of each split, and warnings of what is wrong."""
+def _convert_all(paths, headers, splits, corpus, unusable):
+    """Write every utterance; return the samples of each split, and warnings of what is wrong.
+
+    That some are `unusable`, or found to be, is an error once all have been tried.
+    """
     split_of = {
         identifier: split
         for split, speakers in splits.items()
@@ -129,19 +132,27 @@ def _convert_all(paths, headers, splits, corpus):
     samples, faults = Counter(), Faults()
     jobs = tqdm(paths.items(), desc="converting", unit="file", disable=None)
     with Listener() as listener:
-        for (identifier, path), header in zip(jobs, headers, strict=True):
+        known = {path for path, _ in unusable}
+        for identifier, path in jobs:
+            if path in known:
+                continue
             target = corpus / split_of[identifier] / f"{identifier}.wav"
-            level, channel = convert(path, target)
+            try:
+                level, channel = convert(path, target)
+            except RecipeError as error:
+                unusable.append((path, str(error).removeprefix(f"{path}: ")))
+                continue
             samples[split_of[identifier]] += level.samples
             faults.add(path, *level.faults())
             listener.add(path, identifier.split("/")[0], level.second, target)
             if channel is not None:
                 faults.add(path, "have channels that cancel, of which the louder was taken")
-            if truncation_of(path) or level.samples < WHOLE * header.duration * SAMPLE_RATE:
+            if truncation_of(path) or level.samples < WHOLE * headers[path].duration * SAMPLE_RATE:
                 faults.add(path, "are truncated: they hold less audio than their headers say")
             elif surplus_of(path):
                 faults.add(path, MORE)
-        return samples, [*listener.tell(faults), *faults.lines(len(headers))]
+        report_faults(sorted(unusable), len(paths), "be used")
+        return samples, [*listener.tell(faults), *faults.lines(len(paths))]
 
 
 def _print_summary(corpus_folder, splits, samples, trials):

@@ -1,6 +1,6 @@
 """What is wrong with the audio of a corpus although it can be read: counted, with first names."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,3 +123,13 @@ class Faults:
         for fault, files in self.files.items():
             names = first_of(files, FIRST)
             yield f"warning: {len(files)} of {count} files {fault}, first {names}"
+
+
+def report_faults(faults: Collection[tuple[Path, str]], count: int, goal: str) -> None:
+    """Raise a RecipeError that tells of all files that cannot be used, if any, of so many."""
+    if faults:
+        first = first_of([f"{path}: {fault}" for path, fault in faults], joiner="; ")
+        raise RecipeError(
+            f"{len(faults)} of {count} audio files cannot {goal}: {first}; export them again or "
+            "remove them; nothing was written"
+        )

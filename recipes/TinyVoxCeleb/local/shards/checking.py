@@ -13,7 +13,7 @@ from local.corpora.decoding import AudioFile, count_frames, with_count
 from local.corpora.quality import Level
 from local.corpora.surplus import surplus
 from local.corpora.truncation import data_chunk, truncation
-from local.errors import RecipeError, first_of
+from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.audio import FULL_SCALE, to_int16
 from local.shards.headers import HEAD, find_pcm
@@ -113,13 +113,3 @@ def _reason(error):
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error).rpartition(": ")[2].rstrip(".") or "damaged data"
-
-
-def report_faults(faults: list[tuple[Path, str]], count: int) -> None:
-    """Raise a RecipeError that tells of all files that are wrong, if any, of so many."""
-    if faults:
-        first = first_of([f"{path}: {fault}" for path, fault in faults], joiner="; ")
-        raise RecipeError(
-            f"{len(faults)} of {count} audio files cannot go into shards: {first}; export them "
-            "again or remove them; nothing was written"
-        )

@@ -12,12 +12,13 @@ import numpy as np
 from tqdm import tqdm
 
 from local.corpora.listening import Listener
+from local.corpora.quality import report_faults
 from local.errors import RecipeError, write_errors
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
 from local.shards.apart import check_apart, shared_lines
-from local.shards.checking import read_recording, report_faults
+from local.shards.checking import read_recording
 from local.shards.complete import DIGEST, ManifestEntry, write_manifest
 from local.shards.index import index_shards
 from local.shards.listing import find_shards
@@ -100,7 +101,8 @@ def write_shards(
                     digests, wrong = _write_split(folders[split], *arguments)
                 audio[split] = _names(files[split]), digests
                 faults += wrong
-            report_faults(faults, sum(len(files[split]) for split in splits if split not in kept))
+            count = sum(len(files[split]) for split in splits if split not in kept)
+            report_faults(faults, count, "go into shards")
             made = {split: origins[split] for split in splits if split not in kept}
             for split, record in findings.records(made, check).items():
                 write_record(folders[split], record)
