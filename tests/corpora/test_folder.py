@@ -322,6 +322,7 @@ def test_the_summary_names_what_is_silent_clipped_short_or_cancels(tree, corpus,
     assert "81 of 88 files are shorter than 0.5 s, first " in err  # those of the tree, too
     (clipped,) = (line for line in err.splitlines() if "are clipped" in line)
     assert "square.wav" in clipped and "full.wav" not in clipped
+    assert "beyond.wav" not in clipped  # which is told to be scaled, and lost nothing
 
 
 def test_all_that_is_wrong_is_told_at_once(tree, corpus):
@@ -343,6 +344,16 @@ def test_all_that_is_wrong_is_told_at_once(tree, corpus):
     files = [path for path in sorted(folder.iterdir()) if path.name > "2"]
     told = [f"{path}: {fault}" for path, fault in zip(files, faults, strict=True)]
     assert_fails(tree, corpus, "5 of 85 audio files cannot be used: ", *told, "nothing was written")
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x.flac", "x: y.wav"])
+def test_links_to_lost_recordings_are_told_as_such(tree, corpus, name):
+    """The message was "System error"."""
+    (tree / "s3" / "v0" / name).symlink_to(tree / "unplugged: disk" / "0.wav")
+    (tree / "s3" / "v1" / name).symlink_to(tree / "unplugged: disk" / "0.wav")
+    (tree / "s3" / "v2" / name).symlink_to(name)
+    parts = [f"{name}: a link that leads nowhere, to {tree}/unplugged: disk/0.wav;"]
+    assert_fails(tree, corpus, "3 of 83 audio files", *parts, f"leads nowhere, to {name};")
 
 
 def test_floats_on_the_16_bit_scale_leave_nothing(tree, corpus):

@@ -56,6 +56,7 @@ def test_what_is_wrong_is_told_and_goes_in(tree, capsys, name, subtype):
     write_all(tree)
     out, err = capsys.readouterr()
     assert f"warning: 1 of 5 files {fault}, first {path}\n" in err and "warning" not in out
+    assert not ("louder" in fault and "are clipped" in err)
     assert len(index_shards(tree / "shards/dev")) == 3
 
 

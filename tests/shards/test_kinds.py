@@ -99,3 +99,21 @@ def test_what_is_no_archive(data, tmp_path, content, message, ending):
             shutil.rmtree(tmp_path / "cache", ignore_errors=True)
     with pytest.raises(RecipeError, match=message):
         prepare_split(f"pipe:cat {data}/shard-{{000000{ending},000001.partial.tar}}", "train", data)
+
+
+@pytest.mark.parametrize("name", ["shard-000000.tar", "shard-000000.tar.gz", "shard-000000.tgz"])
+@pytest.mark.parametrize("times", [2, 3])
+def test_an_archive_that_is_packed_twice(data, tmp_path, name, times):
+    """It was called truncated, and copying it again helps nobody."""
+    content = (data / "shard-000000.tar").read_bytes()
+    for _ in range(times):
+        content = gzip.compress(content, 1)
+    (data / "shard-000000.tar").unlink()
+    (data / name).write_bytes(content)
+    for work in (
+        lambda: index_shards(data),
+        lambda: stage_shards(data, tmp_path / "staged"),
+        lambda: list(read_shards([data / name])),
+    ):
+        with pytest.raises(RecipeError, match=f"{name}: packed with gzip twice: unpack it once"):
+            work()

@@ -44,6 +44,12 @@ def test_names_that_no_list_can_hold_are_refused(tree, name):
     assert not tree.with_name("shards").exists() or not list(tree.with_name("shards").iterdir())
 
 
+def test_links_to_lost_recordings_are_told_as_such(tree):
+    (session(tree) / "lost.wav").symlink_to("unplugged.wav")
+    with pytest.raises(RecipeError, match="lost.wav: .*a link that leads nowhere, to unplugged"):
+        write(tree)
+
+
 def test_more_samples_than_memory_are_a_fault(tmp_path, monkeypatch):
     def refuse(*_):
         raise MemoryError

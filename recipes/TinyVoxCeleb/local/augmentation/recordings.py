@@ -8,7 +8,7 @@ import numpy as np
 import soundfile as sf
 import torch
 
-from local.corpora.audio_files import Ignored, find_audio, ignored_line
+from local.corpora.audio_files import Ignored, find_audio, ignored_line, system_fault
 from local.corpora.decoding import AudioFile, read_info
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
@@ -143,7 +143,8 @@ def _length(path):
     try:
         info = read_info(path)
     except sf.LibsndfileError as error:
-        raise RecipeError(f"{path}: unreadable audio ({error}); take it away") from None
+        reason = system_fault(path) or error
+        raise RecipeError(f"{path}: unreadable audio ({reason}); take it away") from None
     if info.samplerate != SAMPLE_RATE or not info.frames:
         raise RecipeError(
             f"{path}: {info.frames} samples at {info.samplerate} Hz: expected some at "

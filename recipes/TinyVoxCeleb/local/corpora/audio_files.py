@@ -109,6 +109,17 @@ def _mode(path):
         return 0
 
 
+def system_fault(path: str | Path) -> str:
+    """Why the system does not open a file, of which soundfile says "System error"; "" if it does."""
+    if os.path.islink(path) and not os.path.exists(path):
+        return f"a link that leads nowhere, to {os.readlink(path)}"
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return error.strerror
+    return ""
+
+
 def ignored_line(ignored: Ignored, above: int | None = None) -> str:
     """What `find_audio` has not taken, for the user.
 

@@ -11,6 +11,7 @@ import numpy as np
 import soundfile as sf
 from tqdm import tqdm
 
+from local.corpora.audio_files import system_fault
 from local.corpora.decoding import open_audio, read_info
 from local.corpora.polyphase import BLOCK_SECONDS, louder_channel, mono, resampled
 from local.corpora.quality import Level
@@ -34,8 +35,8 @@ def read_headers(paths: Collection[Path]) -> tuple[dict, list[tuple[Path, str]]]
         try:
             headers[path] = read_info(path)
         except sf.SoundFileError as error:
-            # "Error opening '<path>': <reason>": the path is said once.
-            faults.append((path, str(error).rpartition(": ")[2].rstrip(".")))
+            reason = str(error).removeprefix(f"Error opening {str(path)!r}: ")  # said once
+            faults.append((path, system_fault(path) or reason.rstrip(".")))
             continue
         if headers[path].frames == 0:
             faults.append((path, "empty"))

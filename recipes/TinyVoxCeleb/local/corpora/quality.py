@@ -61,10 +61,10 @@ class Level:
             yield "are silent"
         elif swing < NEARLY_SILENT:
             yield f"are nearly silent (peaks below {20 * np.log10(NEARLY_SILENT):.0f} dB)"
-        if self.at_full_scale > CLIPPED * self.samples and self.at_full_scale > 2:
-            yield "are clipped"
         if self.peak > 1:
             yield "are louder than full scale, and scaled to it"
+        elif self.at_full_scale > CLIPPED * self.samples and self.at_full_scale > 2:
+            yield "are clipped"
 
     def check_scale(self) -> None:
         """Check that the peak is not far beyond full scale, which is 1, as in no good file.

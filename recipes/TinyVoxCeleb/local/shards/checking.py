@@ -9,6 +9,7 @@ from pickle import PickleBuffer
 import numpy as np
 import soundfile as sf
 
+from local.corpora.audio_files import system_fault
 from local.corpora.decoding import AudioFile, count_frames, with_count
 from local.corpora.quality import Level
 from local.corpora.surplus import surplus
@@ -55,7 +56,7 @@ def _read(path, check):
         recording = Recording(encoded, length)
         return _judged(recording, np.frombuffer(encoded, "<i2", length, begin), check)
     except (sf.SoundFileError, OSError) as error:
-        return Recording(fault=f"unreadable audio ({_reason(error)})")
+        return Recording(fault=f"unreadable audio ({system_fault(path) or _reason(error)})")
     except MemoryError:
         return Recording(fault="its header tells of more samples than there is memory for")
     except RecipeError as error:

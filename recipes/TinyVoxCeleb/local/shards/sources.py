@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from local.errors import RecipeError
 from local.shards.addresses import is_pipe, public
-from local.shards.kinds import HEAD, is_packed
+from local.shards.kinds import GZIP, HEAD, is_packed
 from local.shards.remote import open_remote, remote_stamp
 
 AT_ONCE = 16  # questions to a server
@@ -61,10 +61,10 @@ def unpack(opened: io.BufferedReader, shard: Path | str) -> BinaryIO:
     """What is stored, or what it unpacks to; messages name `shard` as where it comes from."""
     try:
         packed = is_packed(opened.peek(HEAD), public(shard))
+        return _Unpacked(opened, shard) if packed else opened
     except BaseException:
         opened.close()
         raise
-    return _Unpacked(opened, shard) if packed else opened
 
 
 def open_stored(shard: Path | str, stamp: str | None = None) -> io.BufferedReader:
@@ -105,10 +105,15 @@ class _Unpacked(gzip.GzipFile):
         super().__init__(fileobj=packed, mode="rb")
         self.packed = packed
         self.shard = shard
+        if self._guarded(self.peek, len(GZIP)).startswith(GZIP):
+            raise RecipeError(f"{public(shard)}: packed with gzip twice: unpack it once (gunzip)")
 
     def read(self, size=-1):
+        return self._guarded(super().read, size)
+
+    def _guarded(self, read, size):
         try:
-            return super().read(size)
+            return read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise RecipeError(
                 f"{public(self.shard)}: truncated or damaged archive ({error}); copy it again"
