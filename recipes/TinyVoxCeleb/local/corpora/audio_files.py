@@ -110,7 +110,7 @@ def _mode(path):
 
 
 def system_fault(path: str | Path) -> str:
-    """Why the system does not open a file, of which soundfile says "System error"; "" if it does."""
+    """Why the system does not open a file, where soundfile says "System error"; "" if it does."""
     if os.path.islink(path) and not os.path.exists(path):
         return f"a link that leads nowhere, to {os.readlink(path)}"
     try:

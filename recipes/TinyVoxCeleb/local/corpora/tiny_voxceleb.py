@@ -14,6 +14,9 @@ def prepare_tiny_voxceleb(
 ) -> None:
     """Make a link to the audio tree, and one to the shards where there are any.
 
+    Where there are none any more, or not of every split, an earlier link to them goes: what is then
+    written in its place would be written into the data folder.
+
     The data folder holds tiny-voxceleb/ and, or else, tiny-voxceleb-shards/; or it is itself the
     tree, with its metadata and trial lists. With `skip_prep` nothing is done.
 
@@ -47,6 +50,9 @@ def prepare_tiny_voxceleb(
     if shards is not None:
         _link(shard_folder, shards)
         print(f"shards found: {shards}")
+    elif (link := Path(shard_folder)).is_symlink():
+        print(f"{link}: no longer a link to {link.readlink()}, which lacks shards of some split")
+        link.unlink()
 
 
 def _is_complete(place):

@@ -62,10 +62,21 @@ def write_shards(
         No split in the tree; audio that is unreadable, truncated, empty, not mono, not at 16 kHz
         or not finite, or has the scale of integers: all such files at once; a training speaker that
         the metadata does not know; two files with the same id; dev speakers in other splits, or
-        utterances in two, which `allow_shared_ids` makes a warning.
+        utterances in two, which `allow_shared_ids` makes a warning; `out` is a link to shards
+        of which some split is missing.
     """
     tree, out, meta = Path(tree), Path(out), Path(meta)
     splits = find_splits(tree)
+    if out.is_symlink() and (given := [split for split in splits if (out / split).is_dir()]):
+        if absent := [split for split in splits if split not in given]:
+            raise RecipeError(
+                f"{out}: a link to {out.resolve()}, whose shards lack {', '.join(absent)}: nothing "
+                "is written among the shards of others; remove the link, or name another folder"
+            )
+        for split in given:
+            find_shards(out / split)
+        print(f"shards are there already: {', '.join(given)} in {out} (a link, left as it is)")
+        return
     if size < 1:
         raise RecipeError(f"--size is {size}: expected at least one sample a shard")
     classes = read_classes(meta)
