@@ -409,11 +409,16 @@ def test_files_but_no_folders(tmp_path, corpus):
     assert_fails(tmp_path / "data", corpus, "0 speaker folders", "1 audio files beside")
 
 
-def test_only_audio_that_libsndfile_does_not_read(tmp_path, corpus):
+def test_only_files_that_nothing_reads(tmp_path, corpus):
     for speaker in "abcd":
         (tmp_path / "data" / speaker).mkdir(parents=True)
+        (tmp_path / "data" / speaker / "x.wmx").touch()
+    told = "speaker a (only .wmx), speaker b (only .wmx)"
+    assert_fails(tmp_path / "data", corpus, "0 speaker folders", "4 .wmx", told)
+    for speaker in "abcd":
         (tmp_path / "data" / speaker / "x.m4a").touch()
-    assert_fails(tmp_path / "data", corpus, "0 speaker folders", "4 .m4a", "convert them")
+    told = f"{tmp_path / 'data/a/x.m4a'}: "
+    assert_fails(tmp_path / "data", corpus, "4 of 4 audio files cannot be used", told)
 
 
 def test_speakers_one_level_too_deep(tmp_path, corpus):

@@ -51,7 +51,11 @@ def prepare_folder(
     gender, nationality, table_notes = _read_tables(data_folder, tree.sessions)
     sex = {speaker: value.lower()[0] for speaker, value in gender.items()}  # of f, F and female, f
     headers, faults = read_headers(tree.paths.values())
-    splits = split_speakers(tree.sessions, seed=seed, sex=sex)
+    try:
+        splits = split_speakers(tree.sessions, seed=seed, sex=sex)
+    except RecipeError:
+        report_faults(faults, len(tree.paths), "be used")  # which may be the reason
+        raise
     trials = make_trial_lists(splits, seed=seed, sex=sex)
     for note in (*tree.notes, *table_notes, *_conversion_notes(headers.values())):
         print(f"{data_folder}: {note}")
