@@ -75,7 +75,7 @@ def test_a_linked_noise_folder_is_followed(tmp_path):
 def test_a_folder_of_what_is_not_read_says_so(tmp_path):
     (tmp_path / "noise").mkdir()
     (tmp_path / "noise/a.m4a").touch()
-    with pytest.raises(RecipeError, match=r"no wav or flac .*; ignored: 1 \.m4a \(libsndfile"):
+    with pytest.raises(RecipeError, match=r"no wav or flac .*; ignored: 1 \.m4a \(this layout"):
         find_recordings(tmp_path / "noise", tmp_path / "index")
 
 
