@@ -1,15 +1,17 @@
 """Audio of any number of channels and any sampling rate as mono at another rate, block by block.
 
-A copy of this file lies in each inference bundle, so it imports nothing of the recipe.
+A copy of this file lies in each inference bundle, and in speaker_onnx.py, so it imports nothing of
+the recipe, and SciPy and torch only where they are needed.
 """
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import resample_poly
+
+if TYPE_CHECKING:
+    import torch
 
 BLOCK_SECONDS = 20  # what is in memory at a time, however long a recording is
 RATES = 1000, 200_000  # Hz; filters for others would take seconds and gigabytes; no speech has them
@@ -58,10 +60,10 @@ def _is_inverted(block, power):
         return False
     delay = max(DELAY[0], len(block) // DELAY[1])
     centred = block - block.mean(axis=0)
-    size = next_fast_len(len(block) + delay, real=True)
-    spectra = rfft(centred, size, axis=0)
+    size = 1 << (len(block) + delay - 1).bit_length()  # fast, and long enough
+    spectra = np.fft.rfft(centred, size, axis=0)
     for other in others:
-        products = irfft(spectra[:, loudest].conj() * spectra[:, other], size)
+        products = np.fft.irfft(spectra[:, loudest].conj() * spectra[:, other], size)
         near = np.concatenate([products[: delay + 1], products[-delay:]])
         near = near / (len(block) * np.sqrt(power[loudest] * power[other]))
         if -near.min() > max(INVERTED, near.max() + MARGIN):
@@ -75,7 +77,11 @@ def mono(block: np.ndarray, channel: int | None) -> np.ndarray:
 
 
 def resampled(
-    read: Callable[[int], np.ndarray], rate: int, target: int, block_seconds: int = BLOCK_SECONDS
+    read: Callable[[int], np.ndarray],
+    rate: int,
+    target: int,
+    block_seconds: int = BLOCK_SECONDS,
+    resample: Callable[[np.ndarray, int, int], np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
     """Resample a mono signal of shape (time,) from one rate to another; gives blocks of it.
 
@@ -88,6 +94,8 @@ def resampled(
     ---------
     read
         Gives as many of the next samples as it is asked for, fewer only at the end.
+    resample
+        What stands for SciPy's `resample_poly` where there is no SciPy.
 
     Raises
     ------
@@ -96,6 +104,8 @@ def resampled(
     """
     if not RATES[0] <= rate <= RATES[1]:
         raise ValueError(f"a sampling rate of {rate} Hz, expected {RATES[0]} to {RATES[1]}")
+    if resample is None:
+        from scipy.signal import resample_poly as resample
     before = np.zeros(0, np.float32)  # one second of context, one not yet given out
     done = 0
     last = False
@@ -103,17 +113,19 @@ def resampled(
         block = read(block_seconds * rate)
         last = len(block) < block_seconds * rate
         block = np.concatenate([before, block])
-        signal = resample_poly(block, target, rate)
+        signal = resample(block, target, rate)
         yield signal[done : None if last else -target]
         before, done = block[-2 * rate :], target
 
 
-def to_16khz(audio: torch.Tensor, sample_rate: int) -> torch.Tensor:
+def to_16khz(audio: "torch.Tensor", sample_rate: int) -> "torch.Tensor":
     """What SpeechBrain's AudioNormalizer makes of a signal: the mean of its channels at 16 kHz.
 
     Of channels that cancel, it is the louder. The audio is of shape (time,) or (time, channels);
     gives (time,).
     """
+    import torch  # here: an exported network works without it
+
     signal = audio.cpu().numpy()
     if signal.ndim == 2:
         seconds = range(0, len(signal), sample_rate)

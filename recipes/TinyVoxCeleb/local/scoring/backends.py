@@ -7,14 +7,14 @@ its utterances, change the score of another.
 Everywhere `vectors` has the shape (utterances, dim), and `enrol` and `test` are the rows of the two
 sides of each trial in it, shape (trials,).
 
-This file goes into the inference bundle, so it imports nothing of the recipe.
+This file goes into the inference bundle, and into speaker_onnx.py, so it imports nothing of the
+recipe, and SciPy only for what an exported network does not do.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.special import expit
 
 SCORINGS = ("cosine", "mean_subtracted", "z_norm", "t_norm", "s_norm", "as_norm", "plda")
 BLOCK = 2**18  # numbers held at a time: memory stays flat, and the cache holds them
@@ -181,6 +181,8 @@ class Backend:
         Cosines become (cosine + 1) / 2, normalised scores their sigmoid, and PLDA's ratios the
         sigmoid of the ratio a dimension, because that of the ratio itself is 1 for many a trial.
         """
+        from scipy.special import expit
+
         if self.name in ("cosine", "mean_subtracted"):
             return (scores + 1) / 2
         return expit(scores / max(len(self.between), 1) if self.name == "plda" else scores)

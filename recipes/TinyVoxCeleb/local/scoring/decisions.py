@@ -1,7 +1,7 @@
 """From scores to log-likelihood ratios and probabilities: a calibration, applied.
 
-It is fitted by `local.scoring.calibration`. This file goes into the inference bundle, so it
-imports nothing of the recipe.
+It is fitted by `local.scoring.calibration`. This file goes into the inference bundle, and into
+speaker_onnx.py, so it imports NumPy only.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit
 
 MEASURES = 4  # that `quality_measures` gives
 # No fit gives more. Its penalty keeps a weight below 120 over the spread of the scores, of which
@@ -145,7 +144,7 @@ def to_probability(llrs: np.ndarray) -> np.ndarray:
 
     It is strictly between 0 and 1, so that its logit is finite.
     """
-    return expit(np.clip(llrs, -LIMIT, LIMIT))
+    return 1 / (1 + np.exp(-np.clip(llrs, -LIMIT, LIMIT)))
 
 
 def as_columns(scores: ArrayLike) -> np.ndarray:
