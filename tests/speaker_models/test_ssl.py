@@ -15,31 +15,11 @@ from conftest import RECIPE
 from local.bundle import encode, load_encoder
 from running import TINY_ECAPA, killed_after, one_line, rows, train
 from speaker_models.ssl_features import SslFeatures
+from ssl_models import MODELS, save_model
 
 pytestmark = pytest.mark.long
 
 WAVLM = str(RECIPE / "hparams/wavlm.yaml")
-SIZES = {
-    **{"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2},
-    **{"intermediate_size": 32, "num_feat_extract_layers": 2, "conv_dim": [8, 8]},
-    **{"conv_kernel": [10, 32], "conv_stride": [10, 32]},
-    **{"num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2},
-}
-MODELS = {
-    "wavlm": (transformers.WavLMConfig, transformers.WavLMModel),
-    "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
-    "hubert": (transformers.HubertConfig, transformers.HubertModel),
-}
-
-
-def save_model(folder, kind="wavlm", do_normalize=True):
-    config, model = MODELS[kind]
-    torch.manual_seed(0)
-    model(config(**SIZES)).save_pretrained(folder)
-    transformers.Wav2Vec2FeatureExtractor(do_normalize=do_normalize).save_pretrained(folder)
-    return str(folder)
-
-
 @pytest.fixture(scope="module")
 def front_end(tmp_path_factory):
     return save_model(tmp_path_factory.mktemp("front_end"))

@@ -86,6 +86,21 @@ class Cosines(torch.nn.Module):
         return bands @ self.matrix
 
 
+class NormalizedWaveforms(torch.nn.Module):
+    """Self-supervised features of waveforms that are normalised first, as the model wants them."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.features = features
+        features.ssl.normalize_wav = False
+
+    def forward(self, wavs: Tensor) -> Tensor:
+        """From waveforms (batch, time) to features (batch, frames, hidden size)."""
+        centred = wavs - wavs.mean(1, keepdim=True)
+        variance = centred.square().mean(1, keepdim=True)
+        return self.features(centred / (variance + 1e-5).sqrt())  # the constant of layer_norm
+
+
 def exportable_features(features: torch.nn.Module) -> torch.nn.Module:
     """What computes the same from waveforms, where an exporter would stumble over the original.
 
@@ -100,6 +115,8 @@ def exportable_features(features: torch.nn.Module) -> torch.nn.Module:
         return _fbank(features)
     if hasattr(features, "transform") and hasattr(features.transform, "dct_mat"):
         return _mfcc(features.transform)
+    if getattr(getattr(features, "ssl", None), "normalize_wav", False):
+        return NormalizedWaveforms(features)
     return features
 
 

@@ -1,6 +1,7 @@
 """From a network to ONNX, by torch's exporter that traces; the other needs packages of its own."""
 
 import contextlib
+import io
 import warnings
 from pathlib import Path
 
@@ -27,8 +28,12 @@ def write_onnx(network: torch.nn.Module, example: torch.Tensor, path: Path) -> N
     """
     axes = {INPUT: {0: "batch", 1: "time"}, OUTPUT: {0: "batch"}}
     try:
-        with warnings.catch_warnings(), _kept_in_traces(), torch.no_grad():
-            warnings.simplefilter("ignore")  # the exporter's, of its age and of each constant
+        with contextlib.ExitStack() as stack:
+            # The exporter warns of its age and of each constant, and prints what it fails on.
+            stack.enter_context(warnings.catch_warnings(action="ignore"))
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            stack.enter_context(_kept_in_traces())
+            stack.enter_context(torch.no_grad())
             torch.onnx.export(
                 network,
                 (example,),

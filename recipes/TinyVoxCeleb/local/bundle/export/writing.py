@@ -26,11 +26,12 @@ EXAMPLE_SECONDS = 2.0
 
 
 class Exported(NamedTuple):
-    """What has been written: how near it is to the network, and on whose speech."""
+    """What has been written: how near it is to the network, on whose speech; what it can do."""
 
     cosine: float
     origin: str
     dimension: int
+    threshold: bool
 
 
 def write_export(folder: Path, checkpoint: str | Path, licence: str, quantized: bool) -> Exported:
@@ -58,7 +59,7 @@ def write_export(folder: Path, checkpoint: str | Path, licence: str, quantized: 
     write_detector(folder)
     (folder / "speaker_onnx.py").write_text(assemble(), encoding="utf-8")
     write_checksums(folder, "*.onnx")
-    return Exported(cosine, speech.origin, dimension)
+    return Exported(cosine, speech.origin, dimension, "threshold" in about)
 
 
 def write_detector(folder: Path) -> None:
