@@ -55,9 +55,9 @@ def check_out(out):
     """Check that a folder can be made there, and that none is replaced but of an older export."""
     out = Path(out).absolute()
     check_writable(out.parent / f".{out.name}")
-    if out.exists() and not (out / "speaker_onnx.py").is_file():
-        if not out.is_dir() or any(out.iterdir()):
-            raise RecipeError(f"--out {out}: holds something else: give a folder of its own")
+    free = not out.exists() or (out / "speaker_onnx.py").is_file()
+    if not free and not (out.is_dir() and not any(out.iterdir())):
+        raise RecipeError(f"--out {out}: holds something else: give a folder of its own")
 
 
 def load_exporter():
@@ -94,7 +94,9 @@ def measure(parity, networks, folders, path):
         embed = functools.partial(parity.embed, parity.open_network(network))
         table = embed_exported(embed, folders)
         trials = read_labelled_trials(path, table.ids)
-        rates.append(equal_error_rate(score_trials(Backend("cosine"), table, trials), trials.labels))
+        rates.append(
+            equal_error_rate(score_trials(Backend("cosine"), table, trials), trials.labels)
+        )
     return rates
 
 

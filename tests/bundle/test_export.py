@@ -1,32 +1,44 @@
 """A trained network as one ONNX file: every network of hparams/, and what is refused."""
 
-import json
+import shutil
+import sys
 
 import numpy as np
-import onnxruntime
+import onnx
 import pytest
 import torch
 from speechbrain.inference.classifiers import EncoderClassifier
 
 import export
 from conftest import RECIPE
+from local.bundle.export import writing
 from local.bundle.export.network import WaveformNetwork
 from local.bundle.export.parity import check_parity, embed, open_network
 from local.bundle.export.speech import Speech
 from local.bundle.export.tracing import write_onnx
-from local.bundle.loading import encode, load_encoder
-from local.errors import RecipeError
 from local.hparams import load_hparams, parse_arguments
-from running import CAM_PLUS_PLUS, ECAPA, PROTOTYPE, RESNET, TINY, XVECTOR, data_options, one_line, train
+from running import (
+    CAM_PLUS_PLUS,
+    ECAPA,
+    PROTOTYPE,
+    RESNET,
+    TINY,
+    XVECTOR,
+    data_options,
+    one_line,
+    train,
+)
 from speaker_models.pooling import POOLINGS
 from ssl_models import save_model
 
-BEST, WAVLM = (str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "wavlm"))
+BEST, BEST_FULL, WAVLM = (
+    str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "wavlm")
+)
 TINY_BEST = ("--base_channels", "2", "--embedding_size", "16", "--rooms", "1")
 NETWORKS = {
     "prototype": (PROTOTYPE, ()),
     "best": (BEST, TINY_BEST),
-    "best at full size": (str(RECIPE / "hparams/best_full.yaml"), TINY_BEST),
+    "best at full size": (BEST_FULL, (*TINY_BEST, "--blocks", "[1,1,1,1]")),
     "not fitted": (BEST, TINY_BEST),
     **{f"ecapa, {name}": (ECAPA, (*TINY[ECAPA], "--pooling", name)) for name in POOLINGS},
     "xvector": (XVECTOR, TINY[XVECTOR]),
@@ -67,3 +79,89 @@ def test_every_network_gives_the_same_from_waveforms_of_any_length(small, speech
     write_onnx(WaveformNetwork(encoder), torch.from_numpy(speech.take(2.0))[None], tmp_path / "x")
     assert speech.origin == "artificial voices"
     assert check_parity(encoder, tmp_path / "x", speech) > 0.99999
+
+
+@pytest.fixture(scope="module")
+def run(small, tmp_path_factory):
+    return train(small, tmp_path_factory.mktemp("run"))
+
+
+def export_run(run, out, *options):
+    export.main(["--checkpoint", str(run), "--out", str(out), *options])
+    return out
+
+
+def test_a_folder_of_files_that_tell_what_they_are(run, tmp_path, capsys):
+    out = export_run(run, tmp_path / "out", "--licence", "CC BY 4.0")
+    said = capsys.readouterr().out
+    assert "speaker.onnx, 128 dimensions; on its training speech its cosine" in said
+    assert "no threshold has been fitted" in said
+    names = {"silero_vad.onnx", "silero_vad_LICENSE.txt", "speaker.onnx", "speaker_onnx.py"}
+    assert {path.name for path in out.iterdir()} == names | {"checksums.json"}
+    assert "MIT License" in (out / "silero_vad_LICENSE.txt").read_text()
+    session = open_network(out / "speaker.onnx")
+    about = session.get_modelmeta().custom_metadata_map
+    assert about["sampling_rate"] == "16000" and about["dimension"] == "128"
+    assert about["licence"] == "CC BY 4.0" and about["training_data"].startswith("6 speakers, ")
+    assert -60 < float(about["speech_level"]) < 0 and "threshold" not in about
+    (inputs,), (outputs,) = session.get_inputs(), session.get_outputs()
+    assert inputs.shape == ["batch", "time"] and outputs.shape[0] == "batch"
+    assert onnx.load(out / "speaker.onnx").opset_import[0].version == 17
+    assert embed(session, np.zeros((3, 8000), np.float32)).shape == (3, 128)
+
+
+def test_8_bits_are_measured_beside_the_others_and_refused_beyond_a_limit(run, tmp_path, capsys):
+    out = export_run(run, tmp_path / "out", "--quantize", "--max_eer_rise", "1")
+    assert "as float, " in (said := capsys.readouterr().out) and "dev EER: " in said
+    assert "ConvInteger" not in said and (out / "speaker.int8.onnx").is_file()
+    nodes = onnx.load(out / "speaker.int8.onnx").graph.node
+    assert any(node.op_type == "QuantizeLinear" for node in nodes)
+    options = ("--quantize", "--max_eer_rise", "-1")
+    told = one_line(capsys, export_run, run, tmp_path / "other", *options)
+    assert "int8 raises the dev EER by" in told and "nothing is left" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    moved = shutil.copytree(run / "inference", tmp_path / "moved")
+    (moved / "experiment.yaml").write_text("random_seed: 1\n")
+    told = one_line(capsys, export_run, moved, tmp_path / "other", "--quantize")
+    assert "no record of dev trials" in told and "--dev_shards and --dev_trials_path" in told
+
+
+def test_another_network_is_not_left(run, tmp_path, capsys, monkeypatch):
+    """As where an exporter writes something else: here the trained weights become others."""
+
+    def spoil(network, example, path):
+        write_onnx(network, example, path)
+        model = onnx.load(path)
+        weights = next(w for w in model.graph.initializer if w.dims[:2] == [128, 40])
+        array = onnx.numpy_helper.to_array(weights)
+        changed = array + np.random.default_rng(0).normal(0, 0.1, array.shape).astype(np.float32)
+        weights.CopyFrom(onnx.numpy_helper.from_array(changed, weights.name))
+        onnx.save(model, path)
+
+    monkeypatch.setattr(writing, "write_onnx", spoil)
+    told = one_line(capsys, export_run, run, tmp_path / "out")
+    assert "gives other embeddings than the network, nothing is left: a cosine of 0." in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_exported_is_told_in_a_line(run, tmp_path, capsys, monkeypatch):
+    def message(checkpoint=run, out=tmp_path / "out"):
+        return one_line(capsys, export_run, checkpoint, out)
+
+    assert "no trained network here" in message(tmp_path)
+    assert "holds something else: give a folder of its own" in message(out=run)
+    moved = shutil.copytree(run / "inference", tmp_path / "moved")
+    hparams = (moved / "hyperparams.yaml").read_text()
+    by_batch = hparams.replace(
+        "!new:speaker_models.no_normalization.NoNormalization ''",
+        "!new:speechbrain.processing.features.InputNormalization\n  norm_type: batch",
+    )
+    assert by_batch != hparams
+    (moved / "hyperparams.yaml").write_text(by_batch)
+    assert "mean_var_norm: norm_type batch cannot be exported" in message(moved)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for name in ("writing", "tracing", "quantizing"):
+        monkeypatch.delitem(sys.modules, f"local.bundle.export.{name}", raising=False)
+        monkeypatch.delattr(f"local.bundle.export.{name}", raising=False)
+    assert "the package onnx is not installed: pip install -r requirements_export" in message()
+    assert [path.name for path in tmp_path.iterdir()] == ["moved"]

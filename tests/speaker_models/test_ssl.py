@@ -20,6 +20,8 @@ from ssl_models import MODELS, save_model
 pytestmark = pytest.mark.long
 
 WAVLM = str(RECIPE / "hparams/wavlm.yaml")
+
+
 @pytest.fixture(scope="module")
 def front_end(tmp_path_factory):
     return save_model(tmp_path_factory.mktemp("front_end"))

@@ -1,4 +1,4 @@
-"""speaker_onnx.py as one file: what stands beside this one, and the files of the recipe it needs."""
+"""speaker_onnx.py as one file: the text beside this one, and the files of the recipe it needs."""
 
 from pathlib import Path
 

@@ -130,9 +130,7 @@ def _fbank(features):
             "compute_features: Fbank with deltas, context, a normalised or not centred STFT, "
             "without logarithm, or magnitudes cannot be exported; train without"
         )
-    spectrum = Spectrum(
-        stft.window, n_fft=stft.n_fft, hop=stft.hop_length, pad_mode=stft.pad_mode
-    )
+    spectrum = Spectrum(stft.window, n_fft=stft.n_fft, hop=stft.hop_length, pad_mode=stft.pad_mode)
     filters = torch.stack([_matrix(bank) for bank in banks], dim=1)
     return torch.nn.Sequential(
         spectrum, LogMel(filters, least=banks[0].amin, floor=banks[0].top_db)
