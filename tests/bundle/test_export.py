@@ -10,7 +10,7 @@ import torch
 from speechbrain.inference.classifiers import EncoderClassifier
 
 import export
-from conftest import RECIPE
+from conftest import RECIPE, ROOT
 from local.bundle.export import writing
 from local.bundle.export.network import WaveformNetwork
 from local.bundle.export.parity import check_parity, embed, open_network
@@ -31,8 +31,8 @@ from running import (
 from speaker_models.pooling import POOLINGS
 from ssl_models import save_model
 
-BEST, BEST_FULL, WAVLM = (
-    str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "wavlm")
+BEST, BEST_FULL, PHONE, WAVLM = (
+    str(RECIPE / f"hparams/{name}.yaml") for name in ("best", "best_full", "phone", "wavlm")
 )
 TINY_BEST = ("--base_channels", "2", "--embedding_size", "16", "--rooms", "1")
 NETWORKS = {
@@ -41,6 +41,7 @@ NETWORKS = {
     "best at full size": (BEST_FULL, (*TINY_BEST, "--blocks", "[1,1,1,1]")),
     "not fitted": (BEST, TINY_BEST),
     **{f"ecapa, {name}": (ECAPA, (*TINY[ECAPA], "--pooling", name)) for name in POOLINGS},
+    "phone": (PHONE, TINY_BEST),
     "xvector": (XVECTOR, TINY[XVECTOR]),
     "resnet": (RESNET, TINY[RESNET]),
     "cam_plus_plus": (CAM_PLUS_PLUS, TINY[CAM_PLUS_PLUS]),
@@ -165,3 +166,11 @@ def test_what_cannot_be_exported_is_told_in_a_line(run, tmp_path, capsys, monkey
         monkeypatch.delattr(f"local.bundle.export.{name}", raising=False)
     assert "the package onnx is not installed: pip install -r requirements_export" in message()
     assert [path.name for path in tmp_path.iterdir()] == ["moved"]
+
+
+def test_what_an_export_needs_is_there_for_the_tests():
+    texts = ((ROOT / f"requirements_{name}.txt").read_text() for name in ("export", "dev"))
+    export_lines, dev_lines = (
+        {line.partition(" #")[0] for line in text.splitlines() if "==" in line} for text in texts
+    )
+    assert export_lines and export_lines <= dev_lines

@@ -7,6 +7,7 @@ from speechbrain.lobes.features import Fbank
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
+from local.bundle.export.phone import KaldiBands, is_kaldis
 from local.errors import RecipeError
 
 
@@ -113,6 +114,8 @@ def exportable_features(features: torch.nn.Module) -> torch.nn.Module:
     """
     if isinstance(features, Fbank):
         return _fbank(features)
+    if is_kaldis(features):
+        return KaldiBands(features)
     if hasattr(features, "transform") and hasattr(features.transform, "dct_mat"):
         return _mfcc(features.transform)
     if getattr(getattr(features, "ssl", None), "normalize_wav", False):

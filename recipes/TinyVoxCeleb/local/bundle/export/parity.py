@@ -1,5 +1,6 @@
 """Whether an exported network gives what the network gives, on speech of all lengths."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,12 @@ def embed(session: onnxruntime.InferenceSession, signals: np.ndarray) -> np.ndar
     return session.run(None, {INPUT: signals})[0]
 
 
-def check_parity(encoder, path: Path, speech: Speech) -> float:
+def check_parity(
+    encoder, path: Path, speech: Speech, inputs: Callable[[np.ndarray], np.ndarray] | None = None
+) -> float:
     """Compare the file with the network; returns the least cosine of the two.
+
+    `inputs` makes of signals (batch, time) what the file's network gets, if it is something else.
 
     Raises
     ------
@@ -38,7 +43,8 @@ def check_parity(encoder, path: Path, speech: Speech) -> float:
     try:
         session = open_network(path)
         # Around their mean too: networks before training give all speech nearly one direction.
-        ours, theirs, seconds = _embed_both(encoder, session, speech)
+        inputs = inputs or (lambda signals: signals)
+        ours, theirs, seconds = _embed_both(encoder, session, speech, inputs)
     except Exception as error:  # onnxruntime's have no class of their own
         reason = str(error).strip().splitlines()[-1]
         raise RecipeError(
@@ -57,12 +63,12 @@ def check_parity(encoder, path: Path, speech: Speech) -> float:
     return float(cosines.min())
 
 
-def _embed_both(encoder, session, speech):
+def _embed_both(encoder, session, speech, inputs):
     """Embeddings of both, each signal alone and some in a batch, and the seconds of each."""
     signals = [speech.take(length) for length in SECONDS]
-    ours = [embed(session, signal[None]) for signal in signals]
+    ours = [embed(session, inputs(signal[None])) for signal in signals]
     batch = [speech.take(BATCH_SECONDS) for _ in range(BATCH)]
-    ours = np.concatenate([*ours, embed(session, np.stack(batch))])
+    ours = np.concatenate([*ours, embed(session, inputs(np.stack(batch)))])
     theirs = np.concatenate([encode(encoder, [signal]).numpy() for signal in signals + batch])
     return ours, theirs, [*SECONDS, *[BATCH_SECONDS] * BATCH]
 

@@ -37,15 +37,12 @@ HOW_TO_DECIDE = (
 class SpeakerNetwork:
     """A network, the detector of speech, and the threshold, of the folder that holds this file.
 
-    `network` is the name of another file there, such as that of 8 bits; with `threads` 0 all cores
-    are used. What cannot be embedded is a ValueError, a file that is not there a FileNotFoundError.
+    `network` is the name of another file there; with `threads` 0 all cores are used. What cannot be
+    embedded is a ValueError, a file that is not there a FileNotFoundError.
     """
 
     def __init__(self, network: str = "speaker.onnx", folder: Path = HERE, threads: int = 0):
-        folder = Path(folder)
-        known = {}
-        if (folder / "checksums.json").is_file():
-            known = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
+        known = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
         self.session = _open(folder / network, known, threads)
         self.detector = _open(folder / "silero_vad.onnx", known, 1)
         self.about = self.session.get_modelmeta().custom_metadata_map
@@ -127,9 +124,8 @@ class SpeakerNetwork:
         shortest = windows.MIN_FRAMES
         repeated = np.tile(signal, -(-shortest // len(signal)))[: max(shortest, len(signal))]
         starts, size = windows.windows(len(repeated))
-        parts = [repeated[None, start : start + size] for start in starts]
-        vectors = [self.session.run(None, {"waveforms": window})[0] for window in parts]
-        vector = np.mean(vectors, axis=0)[0]
+        inputs = [{"waveforms": repeated[None, start : start + size]} for start in starts]
+        vector = np.mean([self.session.run(None, each)[0] for each in inputs], axis=0)[0]
         if not np.isfinite(vector).all():
             raise ValueError(f"{name}: the network gives values that are not finite")
         return vector

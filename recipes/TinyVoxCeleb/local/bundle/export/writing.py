@@ -11,6 +11,13 @@ from local.bundle.export.assembling import assemble
 from local.bundle.export.describing import describe
 from local.bundle.export.network import WaveformNetwork
 from local.bundle.export.parity import check_parity, embed, open_network
+from local.bundle.export.phone import (
+    PHONE,
+    PhoneNetwork,
+    is_kaldis,
+    phone_inputs,
+    phone_metadata,
+)
 from local.bundle.export.quantizing import quantize
 from local.bundle.export.speech import Speech
 from local.bundle.export.tracing import set_metadata, write_onnx
@@ -56,6 +63,12 @@ def write_export(folder: Path, checkpoint: str | Path, licence: str, quantized: 
     if quantized:
         quantize(path, folder / QUANTIZED, speech)
         set_metadata(folder / QUANTIZED, about | {"weights": "int8"})
+    if is_kaldis(encoder.mods.compute_features):
+        inputs = phone_inputs(encoder)
+        features = torch.from_numpy(inputs(example.numpy()))
+        write_onnx(PhoneNetwork(network), features, folder / PHONE)
+        check_parity(encoder, folder / PHONE, speech, inputs)
+        set_metadata(folder / PHONE, phone_metadata(about))
     write_detector(folder)
     (folder / "speaker_onnx.py").write_text(assemble(), encoding="utf-8")
     write_checksums(folder, "*.onnx")

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Compare a trained network in torch with its exports, as Markdown tables.
+
+> python -m benchmarks.inference --checkpoint RUN_FOLDER --exported EXPORTED_FOLDER
+
+EXPORTED_FOLDER is what export.py with --quantize has left. The first table has the real-time factor
+of features and network for utterances of 3, 10 and 60 s, each way of running in a process of its
+own, and in brackets how many times as fast as torch on as many threads that is; and the memory of
+the process. The second has a whole process that verifies two files, start and answer, by the clock.
+
+Authors
+ * The TinyVoxCeleb authors 2026
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from benchmarks import RECIPE
+from benchmarks.measuring import in_process
+from local.bundle.export.writing import NETWORK, QUANTIZED
+from local.layout import SAMPLE_RATE
+
+SECONDS = (3, 10, 60)
+ENOUGH = 5.0  # s, that one utterance's measurement takes at the most
+FRESH = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from speechbrain.inference.interfaces import foreign_class
+verifier = foreign_class(
+    source=sys.argv[2], pymodule_file="speaker_encoder.py", classname="SpeakerEncoder"
+)
+print(verifier.embed_files(*sys.argv[3:]).shape)
+"""
+
+
+def torch_network(bundle, threads):
+    """What embeds a signal by torch."""
+    import torch
+
+    from local.bundle import encode, load_encoder
+
+    torch.set_num_threads(threads)
+    encoder = load_encoder(bundle, "cpu")
+    return lambda signal: encode(encoder, [signal])
+
+
+def onnx_network(path, threads):
+    """What embeds a signal by onnxruntime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), options)
+    return lambda signal: session.run(None, {"waveforms": signal[None]})
+
+
+def measure(make, path, threads, seconds, repeats, pipe):
+    """Send the least time (s) that each of the utterances takes, and the memory (MiB)."""
+    network, times = make(path, threads), []
+    rng = np.random.default_rng(0)
+    for length in seconds:
+        signal = 0.1 * rng.standard_normal(length * SAMPLE_RATE).astype(np.float32)
+        network(signal)
+        found, began = [], time.perf_counter()
+        while len(found) < repeats and time.perf_counter() - began < ENOUGH:
+            start = time.perf_counter()
+            network(signal)
+            found.append(time.perf_counter() - start)
+        times.append(min(found))
+    pipe.send((times, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+def fresh_processes(bundle, exported, repeats):
+    """How long whole processes take that hear two files of 3 s, by the clock."""
+    from local.corpora.artificial_voices import draw_voice, record, speak
+
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f"{folder}/{number}.wav" for number in range(2)]
+        for file in files:
+            sf.write(file, record(speak(draw_voice(rng, "f"), rng, 3.0), rng), SAMPLE_RATE)
+        commands = {"torch": ["-c", FRESH, RECIPE, bundle, *files]}
+        for name, network in (("ONNX", NETWORK), ("ONNX int8", QUANTIZED)):
+            script = exported / "speaker_onnx.py"
+            commands[name] = [script, "verify", *files, "--network", network]
+        for name, command in commands.items():
+            times = []
+            for _ in range(repeats):
+                start = time.perf_counter()
+                done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+                times.append(time.perf_counter() - start)
+                if done.returncode > 1:
+                    raise SystemExit(f"{name}: {done.stderr}")
+            yield name, statistics.median(times)
+
+
+def main():
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--exported", type=Path, required=True)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--seconds", type=int, nargs="+", default=SECONDS)
+    parser.add_argument("--repeats", type=int, default=20)
+    args = parser.parse_args()
+    bundle, exported = args.checkpoint.resolve() / "inference", args.exported.resolve()
+    ways = {
+        "torch": (torch_network, bundle),
+        "ONNX": (onnx_network, exported / NETWORK),
+        "ONNX int8": (onnx_network, exported / QUANTIZED),
+    }
+    print(f"| | threads |{''.join(f' {n} s |' for n in args.seconds)} memory |")
+    print("|---|---|" + "---|" * (len(args.seconds) + 1))
+    for threads in args.threads:
+        slowest = None
+        for name, way in ways.items():
+            times, memory = in_process(measure, *way, threads, args.seconds, args.repeats)
+            slowest = slowest or times
+            cells = (
+                f" {took / length:.4f} (x{torchs / took:.1f}) |"
+                for took, torchs, length in zip(times, slowest, args.seconds, strict=True)
+            )
+            print(f"| {name} | {threads} |{''.join(cells)} {memory:.0f} MiB |", flush=True)
+    print("\n| fresh process | s |\n|---|---|")
+    for name, took in fresh_processes(bundle, exported, max(args.repeats // 4, 1)):
+        print(f"| {name} | {took:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
