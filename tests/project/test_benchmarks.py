@@ -10,11 +10,12 @@ import sys
 import pytest
 import soundfile as sf
 
+import export
 from benchmarks import networks
 from benchmarks.limited_data.experiments import EXPERIMENTS
 from benchmarks.limited_data.rows import Rows
 from conftest import ROOT
-from running import TINY_ECAPA
+from running import TINY_ECAPA, train
 from warm_python import warm_python
 
 pytestmark = pytest.mark.long
@@ -49,6 +50,23 @@ def test_table_of_the_networks():
         sizes = (networks.size(modules[key]) for key in ("embedding_model", "classifier"))
         assert "| {} | {:,} | {:,} |".format(name, *sizes) in document
     assert re.fullmatch(r"\| CAM\+\+, small \|( [\d,]+ \|){2} [\d.]+ M \| [\d.]+ \|", table[1])
+
+
+def test_torch_and_exports_beside_each_other(small, tmp_path):
+    run, out = train(small, tmp_path / "run"), str(tmp_path / "exported")
+    options = ("--quantize", "--max_eer_rise", "1")
+    export.main(["--checkpoint", str(run), "--out", out, *options])
+    options = ("--threads", "1", "--seconds", "1", "2", "--repeats", "2")
+    lines = call(
+        "-m", "benchmarks.inference", "--checkpoint", run, "--exported", out, *options
+    ).splitlines()
+    ways = ["torch", "ONNX", "ONNX int8"]
+    assert [line.split(" | ")[0] for line in lines[2:5]] == [f"| {way}" for way in ways]
+    cell = r" [\d.]+ \(x[\d.]+\) \|"
+    assert all(re.fullmatch(rf"\|[\w ]+\| 1 \|{cell}{cell}", line) for line in lines[2:5])
+    fresh = [re.fullmatch(r"\| ([\w ]+) \| ([\d.]+) \| (\d+) \|", line) for line in lines[-3:]]
+    assert [found[1] for found in fresh] == ways
+    assert float(fresh[1][2]) < float(fresh[0][2]) and int(fresh[1][3]) < int(fresh[0][3])
 
 
 def test_results_at_a_hundred_speakers(small, tmp_path):
