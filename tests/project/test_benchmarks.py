@@ -57,9 +57,8 @@ def test_torch_and_exports_beside_each_other(small, tmp_path):
     options = ("--quantize", "--max_eer_rise", "1")
     export.main(["--checkpoint", str(run), "--out", out, *options])
     options = ("--threads", "1", "--seconds", "1", "2", "--repeats", "2")
-    lines = call(
-        "-m", "benchmarks.inference", "--checkpoint", run, "--exported", out, *options
-    ).splitlines()
+    command = ("-m", "benchmarks.inference", "--checkpoint", run, "--exported", out, *options)
+    lines = call(*command, python=sys.executable).splitlines()
     ways = ["torch", "ONNX", "ONNX int8"]
     assert [line.split(" | ")[0] for line in lines[2:5]] == [f"| {way}" for way in ways]
     cell = r" [\d.]+ \(x[\d.]+\) \|"
