@@ -30,6 +30,7 @@ from local.processes import inference_precision
 from local.results import Measured, check_options, evaluate_lists
 from local.scoring.calibration import cross_validated_llrs, fit_calibration, share_speakers
 from local.scoring.decisions import quality_measures, to_probability
+from local.scoring.enrolment import pair_lists
 from local.scoring.fitting import make_backend
 from local.scoring.likelihood_ratios import threshold
 from local.scoring.score_list import write_scores
@@ -52,8 +53,10 @@ def read_lists(hparams):
     Trials of an utterance with itself are never calibrated by.
     """
     paths, own = split_paths(str(hparams["trial_lists"])), hparams["self_trials_count"]
-    lists = [read_trials(path, self_trials=own) for path in paths]
-    return lists, [read_trials(path) for path in [hparams["calibration_trials"]] if path]
+    fit_on = [path for path in [hparams["calibration_trials"]] if path]
+    models = pair_lists(paths + fit_on, split_paths(hparams["enrolment_lists"]))
+    lists = [read_trials(path, self_trials=own, enrolment=models[path]) for path in paths]
+    return lists, [read_trials(path, enrolment=models[path]) for path in fit_on]
 
 
 def make_embedder(hparams, run_opts):
@@ -95,7 +98,7 @@ def score(hparams, backend, embeddings, trials):
     """Score a list; measure its quality too where that takes part in the calibration."""
     quality = None
     if hparams["quality_measures"]:
-        rows = [embeddings.rows(side) for side in trials.utterances()]
+        rows = trials.rows(embeddings.rows)
         quality = quality_measures(embeddings.vectors, embeddings.num_frames, *rows)
     return Scored(trials, score_trials(backend, embeddings, trials), quality)
 

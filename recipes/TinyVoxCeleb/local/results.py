@@ -16,7 +16,7 @@ from local.errors import RecipeError
 from local.files import atomic_file, check_not_read, check_writable, split_paths
 from local.metadata import read_speakers
 from local.metrics import evaluate, summary
-from local.metrics.breakdown import Group, breakdown, untold
+from local.metrics.breakdown import Group, breakdown, side_lengths, untold
 from local.metrics.det import plot_det
 from local.metrics.evaluation import Evaluation
 from local.metrics.tables import breakdown_table, evaluation_table
@@ -46,13 +46,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class ListResult:
-    """What was measured on one trial list; without labels `evaluation` is None."""
+    """What was measured on one trial list; without labels `evaluation` is None.
+
+    `enrolment` is the list of its models, None where its first ids are utterances.
+    """
 
     name: str
     path: str
     num_trials: int
     evaluation: Evaluation | None
     breakdown: list[Group]
+    enrolment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,9 @@ def read_results(path: str | Path) -> Results:
 
 
 def _make(kind, values):
-    return kind(*(values[field.name] for field in fields(kind)))
+    return kind(
+        **{field.name: values[field.name] for field in fields(kind) if field.name in values}
+    )
 
 
 def outputs(score_file: str | Path) -> list[Path]:
@@ -128,7 +134,9 @@ def check_options(hparams: dict) -> None:
         raise RecipeError(f"{path}: the metrics get this name: let the score list end in .txt")
     check_writable(path)
     named = [hparams[key] for key in ("meta_file", "embeddings_file", "calibration_trials")]
-    check_not_read(outputs(path), [*split_paths(str(hparams["trial_lists"])), *filter(None, named)])
+    for key in ("trial_lists", "enrolment_lists"):
+        named += split_paths(str(hparams[key]))
+    check_not_read(outputs(path), list(filter(None, named)))
     threshold(**{key: hparams[key] for key in ("p_target", "c_miss", "c_fa")})
     if hparams["meta_file"]:
         read_speakers(hparams["meta_file"])
@@ -170,8 +178,9 @@ def evaluate_lists(
             text = f"{len(trials)} trials scored; {trials.unlabelled}"
         lines.append(f"{name}: {'; '.join(filter(None, [text, remarks]))}")
         said.append("\n  ".join([lines[-1], *details]))
-        path = str(Path(trials.path).absolute())
-        found.append(ListResult(name, path, len(trials), evaluation, groups))
+        path, models = str(Path(trials.path).absolute()), trials.enrolment
+        models = models and str(Path(models.path).absolute())
+        found.append(ListResult(name, path, len(trials), evaluation, groups, models))
     with atomic_file(eers) as fout:
         fout.writelines(f"{line}\n" for line in lines)
     if curves:
@@ -217,7 +226,7 @@ def _measure(hparams, scored, embeddings, decision, people):
     options = {"num_bootstrap": hparams["num_bootstrap"], "seed": hparams["random_seed"]}
     columns = scored.ranking, scored.trials.labels, scored.trials.speakers()
     evaluation = evaluate(*columns, llrs=scored.llrs, where=scored.trials.path, **options)
-    frames = [embeddings.num_frames[embeddings.rows(side)] for side in scored.trials.utterances()]
+    frames = side_lengths(embeddings.num_frames, *scored.trials.rows(embeddings.rows))
     accepted = scored.llrs >= decision["threshold"] if decision else None
     options |= {"people": people, "num_frames": frames, "accepted": accepted}
     return evaluation, breakdown(*columns, **options)

@@ -197,7 +197,11 @@ def check_type(value, kind, key: str = "") -> None:
     if not is_right(value):
         found = json.dumps(value)[:SHOWN]
         raise ValueError(f"{key or 'the whole'} is {found}: expected {expected}")
-    for name in getattr(plain, "__required_keys__", hints):
+    # What has a default in a dataclass is a key that earlier versions did not write.
+    needed = getattr(
+        plain, "__required_keys__", [name for name in hints if not hasattr(plain, name)]
+    )
+    for name in needed:
         if name not in value:
             raise KeyError(f"{key}.{name}".lstrip("."))
     if inner:

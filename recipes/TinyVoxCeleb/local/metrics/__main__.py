@@ -10,9 +10,10 @@ from local.errors import RecipeError, one_line_errors
 from local.files import split_paths
 from local.layout import utterance_key
 from local.metadata import read_speakers
-from local.metrics.breakdown import breakdown, untold
+from local.metrics.breakdown import breakdown, side_lengths, untold
 from local.metrics.evaluation import compare, evaluate
 from local.metrics.tables import breakdown_table, comparison_table, evaluation_table
+from local.scoring.enrolment import pair_lists
 from local.scoring.score_list import scores_of
 from local.scoring.trials import read_trials
 from local.scoring.utterances import find_utterances
@@ -26,6 +27,7 @@ def parse_arguments():
     systems.add_argument("--scores", type=Path, help="a score list")
     systems.add_argument("--compare", type=Path, nargs="+", help="score lists, side by side")
     parser.add_argument("--trials", required=True, help="lists with labels, separated by commas")
+    parser.add_argument("--enrolment_lists", default="", help="their models: one for all, or each")
     parser.add_argument("--meta", type=Path, help="tiny_meta.csv: errors by sex, nationality, …")
     parser.add_argument("--shards", help="folders, separated by commas: errors by duration")
     parser.add_argument(
@@ -57,9 +59,9 @@ def lengths_of(trials, frames):
     """Audio samples of the two sides of each trial, None where no shards were named."""
     if frames is None:
         return None
-    return [
-        np.array([frames[utterance_key(name)] for name in side]) for side in trials.utterances()
-    ]
+    places = {key: place for place, key in enumerate(frames)}
+    rows = trials.rows(lambda names: np.array([places[utterance_key(name)] for name in names]))
+    return side_lengths(np.array(list(frames.values())), *rows)
 
 
 def check_people(people, lists, table):
@@ -101,7 +103,8 @@ def main():
     args = parse_arguments()
     with one_line_errors(args.debug):
         paths, own = split_paths(args.trials), args.self_trials_count
-        lists = [read_trials(path, self_trials=own) for path in paths]
+        models = pair_lists(paths, split_paths(args.enrolment_lists))
+        lists = [read_trials(path, self_trials=own, enrolment=models[path]) for path in paths]
         scored = [scores_of(path, lists) for path in args.compare or [args.scores]]
         people = read_speakers(args.meta) if args.meta else None
         frames = read_lengths(args.shards)

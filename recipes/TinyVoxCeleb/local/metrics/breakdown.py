@@ -88,6 +88,27 @@ def breakdown(
     return entries
 
 
+def side_lengths(
+    num_frames: np.ndarray,
+    enrol: np.ndarray,
+    test: np.ndarray,
+    models: Sequence[np.ndarray] | None = None,
+) -> list[np.ndarray]:
+    """Length of the two sides of each trial, as `breakdown` takes them; all of a model's together.
+
+    `num_frames` are the lengths of utterances, the other arguments those of `Backend.score`.
+
+    Example
+    -------
+    >>> side_lengths(np.array([3, 4]), np.array([0]), np.array([1]), [np.array([0, 1])])
+    [array([7]), array([4])]
+    """
+    enrolled = num_frames
+    if models is not None:
+        enrolled = np.array([num_frames[rows].sum() for rows in models])
+    return [enrolled[enrol], num_frames[test]]
+
+
 def untold(people: Collection[str], speakers: Sequence[Sequence[str]] | None, table: str) -> str:
     """What to say where a table of speakers lacks some of those of the trials; "" where it has all.
 

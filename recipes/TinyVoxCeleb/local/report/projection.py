@@ -95,7 +95,7 @@ def map_section(name: str, run: ScoredRun) -> dict:
     for scored in run.lists:
         if scored.result.evaluation is not None:
             trials = find_utterances(scored.trials, embeddings.ids)
-            wanted = {utterance_key(key) for side in trials.utterances() for key in side}
+            wanted = set(map(utterance_key, trials.named()))
             rows = [row for row in rows if utterance_key(embeddings.ids[row]) in wanted]
             section["list"] = scored.result.name
             break

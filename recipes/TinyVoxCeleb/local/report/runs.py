@@ -11,6 +11,7 @@ import numpy as np
 from local.embeddings import Embeddings, join, read_embeddings
 from local.errors import RecipeError
 from local.results import ListResult, Results, read_results
+from local.scoring.enrolment import read_enrolment
 from local.scoring.score_list import read_scores
 from local.scoring.trials import TrialList, count_kinds, read_trials
 
@@ -38,7 +39,9 @@ class ScoredList:
     def digest(self) -> str:
         """A digest of the trials, equal for lists that can be compared."""
         trials = self.trials
-        text = "\n".join(map(str, (trials.labels.tolist(), trials.enrol, trials.test)))
+        content = [trials.labels.tolist(), trials.enrol, trials.test]
+        content += [model.utterances for model in trials.models().values()]
+        text = "\n".join(map(str, content))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -121,7 +124,9 @@ def _read_lists(path, results):
     lists, start = [], 0
     for result in results.lists:
         own = (result.evaluation or {}).get("self_trials", False)
-        trials = read_trials(_locate(result.path, path.parent), self_trials=own)
+        models = result.enrolment and read_enrolment(_locate(result.enrolment, path.parent))
+        where = _locate(result.path, path.parent)
+        trials = read_trials(where, self_trials=own, enrolment=models)
         part = slice(start, start + result.num_trials)
         start = part.stop
         counts = (result.evaluation or {}).get("trials", {})

@@ -5,6 +5,7 @@ import sys
 
 from local.errors import one_line_errors
 from local.files import split_paths
+from local.scoring.enrolment import pair_lists
 from local.scoring.score_list import check_scores
 from local.scoring.trials import read_trials
 
@@ -18,10 +19,12 @@ def main():
     check = commands.add_parser("check", help="tell whether a score list is complete")
     check.add_argument("scores", help="the score list")
     check.add_argument("--trials", required=True, help="trial lists in order, separated by commas")
+    check.add_argument("--enrolment_lists", default="", help="their models: one for all, or each")
     check.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args()
     with one_line_errors(args.debug):
-        lists = [read_trials(path) for path in split_paths(args.trials)]
+        models = pair_lists(split_paths(args.trials), split_paths(args.enrolment_lists))
+        lists = [read_trials(path, enrolment=models[path]) for path in split_paths(args.trials)]
         mistakes = check_scores(args.scores, lists)
         if mistakes:
             print(f"{args.scores}: not as {args.trials} ask for")

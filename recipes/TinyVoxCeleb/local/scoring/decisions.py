@@ -111,14 +111,20 @@ def check_numbers(name: str, values: Sequence, most: float) -> None:
 
 
 def quality_measures(
-    vectors: np.ndarray, num_frames: np.ndarray, enrol: np.ndarray, test: np.ndarray
+    vectors: np.ndarray,
+    num_frames: np.ndarray,
+    enrol: np.ndarray,
+    test: np.ndarray,
+    models: Sequence[np.ndarray] | None = None,
 ) -> np.ndarray:
     """What tells how far a score can be trusted: duration and embedding norm of both sides [1].
 
     The logarithms of shorter and longer duration, smaller and larger norm, shape (trials, 4): so a
     trial and the one with its sides swapped are the same. `vectors` are embeddings as the network
     gives them, shape (utterances, dim), `num_frames` their lengths in audio samples, and `enrol`
-    and `test` the rows of the two sides of each trial.
+    and `test` the rows of the two sides of each trial. Where `models` are given, `enrol` are places
+    among these: a model, given by the rows of its utterances, is as long as all of them together,
+    and its norm is their mean.
 
     References
     ----------
@@ -132,6 +138,9 @@ def quality_measures(
     array([[0.  , 0.  , 0.  , 1.61]])
     """
     norms = np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=1)
+    if models is not None:
+        num_frames = np.append(num_frames, [num_frames[rows].sum() for rows in models])
+        norms, enrol = np.append(norms, [norms[rows].mean() for rows in models]), enrol + len(norms)
     columns = []
     for measure in (np.maximum(num_frames, 1), np.maximum(norms, np.finfo(np.float64).tiny)):
         sides = np.log(measure)[enrol], np.log(measure)[test]

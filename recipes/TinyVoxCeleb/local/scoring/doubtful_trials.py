@@ -17,11 +17,13 @@ def find_doubtful(
     keys: Sequence[str],
     *,
     counted: bool = False,
+    enrolled: np.ndarray | None = None,
 ) -> tuple[np.ndarray, str]:
     """Labels that leave self-trials out, which `counted` prevents, and what there is to say.
 
     The sides of the trials are given by places in `keys`, shape (trials,). A trial that is left out
-    has the label -1, as those that nobody knows.
+    has the label -1, as those that nobody knows. Where first sides are models, `enrolled` tells
+    which trials have an utterance on the other side that the model was enrolled with.
 
     Example
     -------
@@ -33,10 +35,11 @@ def find_doubtful(
     places = {}
     same = np.array([places.setdefault(key, len(places)) for key in keys])
     first, second = same[enrol], same[test]
-    own, said = first == second, []
+    own, said = first == second if enrolled is None else enrolled, []
     if number := int(own.sum()):
         how = "counted as any other" if counted else "left out of the metrics"
-        said.append(f"{_trials(number)} of an utterance with itself ({how})")
+        kind = "an utterance with itself" if enrolled is None else "a model with its own utterance"
+        said.append(f"{_trials(number)} of {kind} ({how})")
     # A sort of the pairs is less work than a set of them.
     pairs = np.minimum(first, second) * len(places) + np.maximum(first, second)
     if number := int((np.diff(np.sort(pairs)) == 0).sum()):

@@ -18,6 +18,7 @@ from local.errors import RecipeError, one_line_errors
 from local.files import check_not_read, check_writable, split_paths
 from local.scoring.calibration import cross_validated_llrs, fit_calibration
 from local.scoring.decisions import Calibration, to_probability
+from local.scoring.enrolment import pair_lists
 from local.scoring.likelihood_ratios import cllr
 from local.scoring.score_list import scores_of, split_scores, write_scores
 from local.scoring.trials import TrialList, read_trials
@@ -104,6 +105,7 @@ def main():
     )
     parser.add_argument("--scores", nargs="+", required=True, help="score lists, one a system")
     parser.add_argument("--trials", required=True, help="trial lists, separated by commas")
+    parser.add_argument("--enrolment_lists", default="", help="their models: one for all, or each")
     parser.add_argument("--out", required=True, help="the score list to write")
     parser.add_argument("--prior", type=float, default=0.5, help="weight of the targets (0.5)")
     parser.add_argument("--seed", type=int, default=0, help="of the folds of speakers (0)")
@@ -114,7 +116,8 @@ def main():
     with one_line_errors(args.debug):
         check_writable(args.out)
         check_not_read([args.out], [*args.scores, *split_paths(args.trials)])
-        lists = [read_trials(path) for path in split_paths(args.trials)]
+        models = pair_lists(split_paths(args.trials), split_paths(args.enrolment_lists))
+        lists = [read_trials(path, enrolment=models[path]) for path in split_paths(args.trials)]
         scores = read_systems(args.scores, lists)
         lines, llrs = report(args.scores, scores, lists, args.prior, args.seed)
         parts = split_scores(to_probability(llrs), lists)

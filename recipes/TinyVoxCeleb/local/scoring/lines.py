@@ -1,6 +1,13 @@
-"""Lines and ids of trial and score lists, as messages quote them."""
+"""Lines and ids of trial, enrolment and score lists, and how messages quote them."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from local.errors import RecipeError
 
 SHOWN = 200  # characters of a line or an id that a message repeats
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def brief(text: str, most: int = SHOWN) -> str:
@@ -19,3 +26,15 @@ def shown(line: str) -> str:
     text = brief(line.strip())
     # Of what cannot be printed, each character takes four.
     return repr(text if len(repr(text)) < 2 * SHOWN else brief(text, SHOWN // 8))
+
+
+def check_undamaged(names: Iterable[str], path: str | Path) -> None:
+    """Check the ids of a list; one with control characters is a RecipeError, as none has any."""
+    damaged = next(filter(CONTROL.search, names), None)
+    if damaged is not None:
+        raise RecipeError(f"{path}: {shown(damaged)} is no id but damage: copy the list anew")
+
+
+def without_wav(name: str) -> str:
+    """An id as score lists have it."""
+    return name[:-4] if name[-4:].lower() == ".wav" else name

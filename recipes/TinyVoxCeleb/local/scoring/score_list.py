@@ -17,8 +17,8 @@ import numpy as np
 from local.errors import RecipeError
 from local.files import atomic_file
 from local.layout import utterance_key
-from local.scoring.lines import brief, shown
-from local.scoring.trials import TrialList, without_wav
+from local.scoring.lines import brief, shown, without_wav
+from local.scoring.trials import TrialList
 from local.stored import read_lines
 
 LARGEST = 1e15  # no system's score is larger, and the squares of those below add up

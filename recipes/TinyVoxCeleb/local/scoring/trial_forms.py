@@ -55,12 +55,9 @@ class Form(NamedTuple):
 
     def parse(self, line: str) -> tuple[int, str, str] | None:
         """Label and ids of a line, None for one of another form."""
-        if self.separator is None:
-            fields = line.split()
-        else:
-            fields = [field.strip().strip('"') for field in line.split(self.separator)]
-            if any(len(field.split()) != 1 for field in fields):
-                return None
+        fields = split_fields(line, self.separator)
+        if fields is None:
+            return None
         if self.label is None:
             # A label here is a trial of which an id is missing.
             known = len(fields) == 2 and not any(field.lower() in LABELS for field in fields)
@@ -85,23 +82,32 @@ FORMS = [
 ] + [Form(separator, None, {}) for separator in (None, ",", ";")]
 
 
-def find_head(lines: Iterable[str]) -> int:
-    """The number of the head line, 0 where there is none.
+def split_fields(line: str, separator: str | None) -> list[str] | None:
+    """The fields of a line, None where one of several with a separator is empty or holds blanks."""
+    if separator is None:
+        return line.split()
+    fields = [field.strip().strip('"') for field in line.split(separator)]
+    return None if any(len(field.split()) != 1 for field in fields) else fields
 
-    It has nothing but names of columns, and where these could be a trial, no other has ids like it.
+
+def find_head(lines: Iterable[str], forms: Iterable = FORMS) -> int:
+    """The number of the head line, 0 where there is none, in lines that are to be of some forms.
+
+    It has nothing but names of columns, and where these could be a line of a form, no other has ids
+    like it.
 
     Example
     -------
     >>> find_head(["enroll test label", "a/x/0 b/y/0 1"]), find_head(["utt1 utt2", "utt1 utt3"])
     (1, 0)
     """
-    rest = ((number, _clean(line)) for number, line in enumerate(lines, start=1) if line.strip())
+    rest = ((number, clean(line)) for number, line in enumerate(lines, start=1) if line.strip())
     rest = (pair for pair in rest if not pair[1].lstrip().startswith("#"))
     number, line = next(rest, (0, ""))
     fields = _fields(line)
     if len(fields) < 2 or not all(map(COLUMN.fullmatch, fields)):
         return 0
-    if not any(form.parse(line) for form in FORMS):
+    if not any(form.parse(line) for form in forms):
         return number
     stems = {field.rstrip(DIGITS) for field in fields}
     later = {field for _, other in rest for field in _fields(other)} - LABELS.keys()
@@ -118,7 +124,7 @@ def find_form(lines: Iterable[str], path: str, head: int = 0) -> Form | None:
         A line of no form, or of another one than those before; lines that all have several.
     """
     forms, last = FORMS, None
-    rest = ((number, _clean(line)) for number, line in enumerate(lines, start=1))
+    rest = ((number, clean(line)) for number, line in enumerate(lines, start=1))
     for number, line in rest:
         if not line.strip() or number == head or line.lstrip().startswith("#"):
             continue
@@ -160,7 +166,7 @@ def parse_lines(
                     yield label, *fields
                     continue
         if not is_skipped(number, line, form, head):
-            parsed = form.parse(_clean(line))
+            parsed = form.parse(clean(line))
             if parsed is None:
                 raise malformed(path, number, line, form)
             yield parsed
@@ -171,7 +177,7 @@ def is_skipped(number: int, line: str, form: Form, head: int) -> bool:
 
     What begins with # and is of the form is a trial, as an id may begin so.
     """
-    line = _clean(line).lstrip()
+    line = clean(line).lstrip()
     if number == head or not line:
         return True
     return line.startswith("#") and (line.split()[0] == "#" or form.parse(line) is None)
@@ -186,7 +192,7 @@ def malformed(
         "'id1 id2 label', or target and nontarget as labels, or 'id1 id2' without labels"
     )
     if form:
-        other = next((other for other in FORMS if other.parse(_clean(line))), None)
+        other = next((other for other in FORMS if other.parse(clean(line))), None)
         expected = f"{form} as in the lines before, as a list has one form throughout"
         expected += f" (this line is {other})" if other else ""
     return RecipeError(
@@ -195,7 +201,8 @@ def malformed(
     )
 
 
-def _clean(line):
+def clean(line: str) -> str:
+    """A line without marks of byte order."""
     return line.replace(BYTE_ORDER_MARK, "")
 
 

@@ -25,9 +25,7 @@ def read_labelled_trials(path: str, keys: Iterable[str]) -> TrialList:
 
 def score_trials(backend: Backend, embeddings: Embeddings, trials: TrialList) -> np.ndarray:
     """The backend's score of each trial, float64, shape (trials,), higher for the same speaker."""
-    return backend.score(
-        embeddings.vectors, *(embeddings.rows(side) for side in trials.utterances())
-    )
+    return backend.score(embeddings.vectors, *trials.rows(embeddings.rows))
 
 
 def cosine_scores(vectors: dict[str, np.ndarray], trials: TrialList) -> np.ndarray:

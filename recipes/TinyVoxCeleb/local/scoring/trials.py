@@ -7,9 +7,9 @@ evaluation file.
 """
 
 import dataclasses
+import itertools
 import logging
-import operator
-import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +18,11 @@ import numpy as np
 from local.errors import RecipeError
 from local.layout import utterance_key
 from local.scoring.doubtful_trials import find_doubtful
-from local.scoring.lines import brief, shown
-from local.scoring.trial_forms import find_form, find_head, is_skipped, parse_lines
+from local.scoring.enrolment import NONE, EnrolmentList, Model, own_utterances
+from local.scoring.lines import check_undamaged, shown, without_wav
+from local.scoring.trial_forms import parse_lines
+from local.scoring.trial_labels import KIND, check_labels, form_of, line_of
 from local.stored import read_lines
-
-KIND = "trial list"  # in messages
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-MANY = 0.1  # from this share of labels on, it is not the labels that are wrong
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +43,8 @@ class TrialList:
         What is to be said where its error rates are, see `local.scoring.doubtful_trials`.
     meant : dict of str to str
         The utterances of ids that shards spell otherwise, see `find_utterances`.
+    enrolment : EnrolmentList, optional
+        The utterances of the first ids, where these are models.
     """
 
     labels: np.ndarray
@@ -53,6 +53,7 @@ class TrialList:
     path: str = ""
     remarks: str = ""
     meant: dict[str, str] = field(default_factory=dict)
+    enrolment: EnrolmentList | None = None
 
     def __len__(self):
         return len(self.labels)
@@ -61,40 +62,91 @@ class TrialList:
         """The two columns of ids: (enrol, test)."""
         return self.enrol, self.test
 
+    def models(self) -> dict[str, Model]:
+        """The models of the trials by their ids, each once; none where these are utterances."""
+        names = dict.fromkeys(self.enrol if self.enrolment else ())
+        return {name: self.enrolment.find(name) for name in names}
+
     def utterances(self) -> tuple[list[str], list[str]]:
-        """The same two columns, with those ids by which shards can be asked."""
-        if not self.meant:
+        """The same two columns, with those ids by which shards can be asked.
+
+        A model stands there as the first of its utterances, which tells its speaker.
+        """
+        if not self.meant and self.enrolment is None:
             return self.pairs()
-        return tuple([self.meant.get(name, name) for name in side] for side in self.pairs())
+        firsts = {name: model.utterances[0] for name, model in self.models().items()}
+        enrol = [firsts.get(name, name) for name in self.enrol]
+        return tuple([self.meant.get(name, name) for name in side] for side in (enrol, self.test))
+
+    def named(self) -> list[str]:
+        """All utterances of the trials and their models, each once, as shards can be asked."""
+        sides = [self.test] if self.enrolment else self.pairs()
+        models = (model.utterances for model in self.models().values())
+        names = dict.fromkeys(itertools.chain(*sides, *models))
+        return list(dict.fromkeys(self.meant.get(name, name) for name in names))
+
+    def rows(self, find: Callable[[list[str]], np.ndarray]) -> tuple:
+        """The sides of the trials, and the utterances of models, as `Backend.score` takes them.
+
+        `find` gives the rows of utterances in a table. Without models the third part is None.
+        """
+        if self.enrolment is None:
+            return (*map(find, self.utterances()), None)
+        models = self.models()
+        names = [self.meant.get(name, name) for one in models.values() for name in one.utterances]
+        ends = np.cumsum([len(model.utterances) for model in models.values()])
+        places = {name: place for place, name in enumerate(models)}
+        enrol = np.array([places[name] for name in self.enrol])
+        return enrol, find(self.utterances()[1]), np.split(find(names), ends[:-1])
+
+    def _keys(self):
+        """Of each side, the key of the utterance that each of its ids means, or its model begins
+        with. Each once: millions of trials name few of them.
+        """
+        firsts = {name: model.utterances[0] for name, model in self.models().items()}
+        for side in self.pairs():
+            names = {name: firsts.get(name, name) for name in dict.fromkeys(side)}
+            yield {name: utterance_key(self.meant.get(own, own)) for name, own in names.items()}
+            firsts = {}
 
     def speakers(self) -> tuple[list[str], list[str]] | None:
-        """The speaker ids of both sides, or None where the list has anonymous ids."""
-        # Once for each utterance: millions of trials name few of them.
-        names = {*self.enrol, *self.test}
-        keys = {name: utterance_key(self.meant.get(name, name)) for name in names}
-        if not all("/" in key for key in keys.values()):
+        """The speaker ids of both sides, or None where the list has anonymous ids.
+
+        That of a model is the one of its utterances.
+        """
+        keys = list(self._keys())
+        if not all("/" in key for side in keys for key in side.values()):
             return None
-        speakers = {name: key.split("/")[0] for name, key in keys.items()}
-        return tuple([speakers[name] for name in side] for side in self.pairs())
+        speakers = ({name: key.split("/")[0] for name, key in side.items()} for side in keys)
+        sides = zip(speakers, self.pairs(), strict=True)
+        return tuple([known[name] for name in side] for known, side in sides)
 
     def meaning(self, meant: dict[str, str]) -> "TrialList":
         """The same trials, with the utterances that some of the ids mean.
 
-        A label that contradicts the speakers of these is a RecipeError.
+        A label that contradicts the speakers of these, or a model of two, is a RecipeError.
         """
         trials = dataclasses.replace(self, meant=self.meant | meant)
-        names = {name: code for code, name in enumerate({*trials.enrol, *trials.test})}
-        sides = [np.array([names[name] for name in side]) for side in trials.pairs()]
-        keys = [utterance_key(trials.meant.get(name, name)) for name in names]
-        _check_labels(trials.labels, *sides, keys, trials.path)
+        for model in trials.models().values():
+            names = (trials.meant.get(name, name) for name in model.utterances)
+            self.enrolment.check_speaker(model, map(utterance_key, names))
+        sides = []
+        for keys, side in zip(trials._keys(), trials.pairs(), strict=True):
+            codes = {name: code for code, name in enumerate(keys)}
+            sides.append((np.array([codes[name] for name in side]), list(keys.values())))
+        check_labels(trials.labels, sides, trials.path)
         return trials
 
     @property
     def unlabelled(self) -> str:
         """Why no trial counts, where `has_labels` is false."""
-        own = all(map(operator.eq, *(map(utterance_key, side) for side in self.utterances())))
-        if own:
-            return "all are of an utterance with itself, which self_trials_count alone counts"
+        what, (first, second) = "an utterance with itself", self._keys()
+        own = {name: {key} for name, key in first.items()}
+        if self.enrolment:
+            what, models = "a model with its own utterance", self.models().items()
+            own = {name: set(map(utterance_key, model.utterances)) for name, model in models}
+        if all(second[name] in own[model] for model, name in zip(*self.pairs(), strict=True)):
+            return f"all are of {what}, which self_trials_count alone counts"
         return "without labels there is no EER"
 
     @property
@@ -103,18 +155,24 @@ class TrialList:
         return bool((self.labels >= 0).any())
 
 
-def read_trials(path: str | Path, *, self_trials: bool = False) -> TrialList:
+def read_trials(
+    path: str | Path, *, self_trials: bool = False, enrolment: EnrolmentList | None = None
+) -> TrialList:
     """Read and check a trial list, in any of the forms of `local.scoring.trial_forms`.
 
     A trial of an utterance with itself gets the label -1, so that it counts nowhere, unless
-    `self_trials` asks for it: any network solves it, and some of them make an EER look good. How
-    many there are is logged, and how many trials come again.
+    `self_trials` asks for it: any network solves it, and some of them make an EER look good. So
+    does a trial of a model with an utterance that it was enrolled with. How many there are is
+    logged, and how many trials come again.
+
+    With an enrolment list the first id of each trial is a model of it.
 
     Raises
     ------
     RecipeError
-        With file and line number, for a line of another form than its list or whose label
-        contradicts the two speaker ids; for a missing or empty list.
+        With file and line number, for a line of another form than its list, whose label
+        contradicts the two speaker ids, or whose model is not enrolled; for a missing or empty
+        list.
 
     Example
     -------
@@ -123,70 +181,47 @@ def read_trials(path: str | Path, *, self_trials: bool = False) -> TrialList:
     >>> read_trials(path).test
     ['a/y/0', 'b/z/0']
     """
-    form, head = _find_form(path)
+    form, head = form_of(path)
     if form is None:
         raise RecipeError(f"{path}: the trial list is empty")
-    labels, enrol, test, codes = [], [], [], {}
+    labels, enrol, test, firsts = [], [], [], {}
+    seconds = firsts if enrolment is None else {}  # a model may be called as an utterance is
     # One number, and one text, for all mentions of an utterance: millions of trials name few.
     for label, first, second in parse_lines(read_lines(path, KIND), form, str(path), head):
         labels.append(label)
-        enrol.append(codes.setdefault(first, len(codes)))
-        test.append(codes.setdefault(second, len(codes)))
-    labels, enrol, test, names = np.array(labels), np.array(enrol), np.array(test), list(codes)
-    damaged = next(filter(CONTROL.search, names), None)
-    if damaged is not None:
-        raise RecipeError(f"{path}: {shown(damaged)} is no id but damage: copy the list anew")
-    keys = [utterance_key(name) for name in names]
-    _check_labels(labels, enrol, test, keys, path)
-    labels, remarks = find_doubtful(labels, enrol, test, keys, counted=self_trials)
+        enrol.append(firsts.setdefault(first, len(firsts)))
+        test.append(seconds.setdefault(second, len(seconds)))
+    labels, enrol, test = np.array(labels), np.array(enrol), np.array(test)
+    check_undamaged((*firsts, *seconds), path)
+    keys, enrolled = [utterance_key(name) for name in seconds], None
+    first_keys, ends = keys, (enrol, test, keys)
+    if enrolment is not None:
+        models = _find_models(enrolment, firsts, enrol, path)
+        first_keys = [utterance_key(model.utterances[0]) for model in models]
+        enrolled = own_utterances(models, keys, enrol, test)
+        ends = (enrol, len(models) + test, [*range(len(models)), *keys])
+    check_labels(labels, ((enrol, first_keys), (test, keys)), path)
+    labels, remarks = find_doubtful(labels, *ends, counted=self_trials, enrolled=enrolled)
     if remarks:
         logger.warning(f"{path}: {remarks}")
-    names = [without_wav(name) for name in names]
-    sides = [[names[code] for code in side.tolist()] for side in (enrol, test)]
-    return TrialList(labels, *sides, str(path), remarks)
+    sides = []
+    for names, codes in ((firsts, enrol), (seconds, test)):
+        names = [without_wav(name) for name in names]
+        sides.append([names[code] for code in codes.tolist()])
+    return TrialList(labels, *sides, str(path), remarks, enrolment=enrolment)
 
 
-def _find_form(path):
-    """The form of a list, None without a trial, and the number of its head line or 0."""
-    head = find_head(read_lines(path, KIND))
-    return find_form(read_lines(path, KIND), str(path), head), head
-
-
-def without_wav(name: str) -> str:
-    """An id as score lists have it."""
-    return name[:-4] if name[-4:].lower() == ".wav" else name
-
-
-def _check_labels(labels, enrol, test, keys, path):
-    """Check labels against the speakers of utterances, given by their place among the keys."""
-    found = {}
-    speakers = [key.split("/")[0] if "/" in key else None for key in keys]
-    speakers = np.array(
-        [-1 if name is None else found.setdefault(name, len(found)) for name in speakers]
-    )
-    first, second = speakers[enrol], speakers[test]
-    checked = (labels >= 0) & (first >= 0) & (second >= 0)
-    wrong = np.flatnonzero(checked & ((first == second) != labels))
-    if not len(wrong):
-        return
-    row, total = wrong[0], np.sum(checked)
-    trial, number = [keys[side[row]] for side in (enrol, test)], 0
-    form, head = _find_form(path)
-    for number, line in enumerate(read_lines(path, KIND), start=1):
-        row -= not is_skipped(number, line, form, head)
-        if row < 0:
-            break
-    label, speaker = labels[wrong[0]], trial[0].split("/")[0]
-    what, remedy = f"expected {1 - label}", "correct the label or the ids"
-    if len(wrong) == total and len(set(labels[checked])) == 2:
-        what, remedy = "as all others do", "turn them round: 1 is for the same speaker"
-    elif len(wrong) > MANY * total:
-        what = f"as in {len(wrong)} of {total} trials, so {shown(speaker)} may be no speaker"
-        remedy = "expected 'speaker/session/utterance', in any folder: mend the ids, or the labels"
-    raise RecipeError(
-        f"{path}:{number}: label {label} contradicts the speaker ids of "
-        f"{' and '.join(map(brief, trial))}: {what}; {remedy}"
-    )
+def _find_models(enrolment, names, enrol, path):
+    """The models of some names, which the first sides of trials give by their places."""
+    models = [enrolment.find(name) for name in names]
+    if None in models:
+        unknown = models.index(None)
+        number = line_of(path, np.flatnonzero(enrol == unknown)[0])
+        raise RecipeError(
+            f"{path}:{number}: {shown(list(names)[unknown])} is none of the {len(enrolment)} "
+            f"models of {enrolment.path}: add it there, or name {NONE!r} for a list without models"
+        )
+    return models
 
 
 def count_kinds(labels: np.ndarray) -> dict[str, int]:

@@ -1,15 +1,13 @@
 """Which utterances of shards the ids of a trial list mean."""
 
 import collections
-import itertools
 from collections.abc import Iterable
 
 from local.errors import RecipeError, first_of
 from local.layout import utterance_key
+from local.scoring.enrolment import JOINERS
 from local.scoring.lines import brief
 from local.scoring.trials import TrialList
-
-JOINERS = "-_"  # what stands for "/" in ids that are to be names of files
 
 
 def find_utterances(trials: TrialList, keys: Iterable[str]) -> TrialList:
@@ -22,16 +20,23 @@ def find_utterances(trials: TrialList, keys: Iterable[str]) -> TrialList:
     Raises
     ------
     RecipeError
-        How many trials name utterances that are in no shard, and the first five of these; an id
-        that means two of them; a label that contradicts the speakers that such ids mean.
+        How many trials, or of which model how many utterances, are in no shard, and the first five
+        of these; an id that means two of them; a label that contradicts the speakers that such ids
+        mean, or a model of two.
     """
     keys = set(map(utterance_key, keys))
-    names = dict.fromkeys(itertools.chain(*trials.utterances()))
-    absent = [name for name in names if utterance_key(name) not in keys]
+    absent = [name for name in trials.named() if utterance_key(name) not in keys]
     if not absent:
         return trials
     meant = _find_joined(absent, keys, trials.path)
     if missing := dict.fromkeys(name for name in absent if name not in meant):
+        for model in trials.models().values():
+            if lacking := [name for name in model.utterances if name in missing]:
+                raise RecipeError(
+                    f"{trials.enrolment.where(model)}: {len(lacking)} of {len(model.utterances)} "
+                    f"utterances are in no shard, first {first_of([*map(brief, lacking)])}; name "
+                    "the shards that hold them, or mend the list"
+                )
         pairs = zip(*trials.utterances(), strict=True)
         count = sum(not missing.keys().isdisjoint(pair) for pair in pairs)
         first = first_of([*map(brief, missing)])
