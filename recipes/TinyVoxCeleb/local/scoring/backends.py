@@ -45,14 +45,9 @@ def add_models(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vectors with the mean of each model's below them, and where the enrolled sides are there.
 
-    Of vectors of length 1, this mean is the model of several sessions that cosine scoring takes,
-    and that serves PLDA at least as well as other ways to use them [1].
-
-    References
-    ----------
-    [1] P. Rajan, A. Afanasyev, V. Hautamäki, T. Kinnunen, "From single to multiple enrollment
-    i-vectors: practical PLDA scoring variants for speaker verification", Digital Signal Processing
-    31, 2014.
+    Of vectors of length 1 this mean is the usual model of several sessions: P. Rajan et al., "From
+    single to multiple enrollment i-vectors: practical PLDA scoring variants for speaker
+    verification", Digital Signal Processing 31, 2014.
 
     Example
     -------
@@ -89,18 +84,9 @@ def cohort_statistics(
     With `top_n` only the highest scores of each utterance count: its own nearest cohort, which is
     what makes s-norm adaptive [1], [2].
 
-    Arguments
-    ---------
-    cohort : numpy.ndarray
-        One vector a speaker, shape (speakers, dim), two speakers at least.
-    top_n : int, optional
-        At least 2; a smaller cohort is used whole.
-
-    Returns
-    -------
-    (numpy.ndarray, numpy.ndarray)
-        Mean and sample standard deviation, shape (utterances,). Where there is no spread it is
-        given as 1, so that nothing is divided by zero.
+    The cohort has one vector a speaker, shape (speakers, dim), two at least; `top_n` is 2 or more,
+    and a smaller cohort used whole. Where the sample standard deviation, shape (utterances,) as the
+    mean, is zero, it is given as 1, so that nothing is divided by zero.
 
     References
     ----------
@@ -122,22 +108,34 @@ def cohort_statistics(
 
 
 def plda_scores(
-    vectors: np.ndarray, enrol: np.ndarray, test: np.ndarray, between: np.ndarray
+    vectors: np.ndarray, enrol: np.ndarray, test: np.ndarray, between: np.ndarray, sessions=None
 ) -> np.ndarray:
     """Log-likelihood ratios (natural logarithms) of a PLDA model where it is diagonal [1].
 
     In the space of these vectors an utterance is its speaker's mean, with variances `between`,
-    shape (dim,), plus noise of variance 1, independently in each dimension.
+    shape (dim,), plus noise of variance 1, independently in each dimension. A row may be the mean
+    of as many enrolled utterances as `sessions` has there, 1 by default: all that the ratio by the
+    book needs of them, which is of one speaker for all utterances to another for the test [2].
 
     References
     ----------
-    [1] S. Ioffe, "Probabilistic linear discriminant analysis", ECCV 2006.
+    [1] S. Ioffe, "Probabilistic linear discriminant analysis", ECCV 2006. [2] K. A. Lee et al.,
+    "Multi-session PLDA scoring of i-vector for partially open-set speaker detection", Interspeech
+    2013.
     """
-    pair = 2 * between + 1  # the determinant of the covariance of two utterances of a speaker
-    own = (vectors**2) @ (between**2 / (pair * (between + 1))) / 2
-    constant = np.sum(np.log1p(between) - np.log(pair) / 2)
-    products = pair_products(vectors * (between / pair), vectors, enrol, test)
-    return constant - own[enrol] - own[test] + products
+    counts = np.ones(len(enrol)) if sessions is None else sessions[enrol]
+    squares, scores = vectors**2, np.empty(len(enrol))
+    for count in np.unique(counts):
+        mine = np.flatnonzero(counts == count)
+        known = count * between
+        joint = (count + 1) * between + 1  # with `known + 1` that of all utterances: determinants
+        constant = np.sum((np.log1p(known) + np.log1p(between) - np.log(joint)) / 2)
+        model = squares @ (known**2 / (joint * (known + 1))) / 2
+        other = squares @ (count * between**2 / (joint * (between + 1))) / 2
+        sides = enrol[mine], test[mine]
+        products = pair_products(vectors * (known / joint), vectors, *sides)
+        scores[mine] = constant - model[sides[0]] - other[sides[1]] + products
+    return scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,13 +166,6 @@ class Backend:
     [1] R. Auckenthaler, M. Carey, H. Lloyd-Thomas, "Score normalization for text-independent
     speaker verification systems", Digital Signal Processing 2000. [2] P. Kenny, "Bayesian speaker
     verification with heavy-tailed priors", Odyssey 2010. [3] See `cohort_statistics`.
-
-    Example
-    -------
-    >>> backend = Backend("cosine")
-    >>> scores = backend.score(np.eye(2), np.array([0, 0]), np.array([0, 1]))
-    >>> backend.to_unit(scores)
-    array([1. , 0.5])
     """
 
     name: str
@@ -196,10 +187,15 @@ class Backend:
 
         A score depends on its own two vectors, or model and vector, and the training data alone.
         """
-        vectors, enrol, test, models = _used(vectors, enrol, test, models)
+        if models is None:
+            vectors, enrol, test = _used(vectors, enrol, test)
         if self.name == "plda":
             projected = unit_length(vectors, self.mean) @ self.projection - self.shift
-            return plda_scores(projected, enrol, test, self.between)
+            sessions = None
+            if models is not None:
+                sessions = np.append(np.ones(len(projected)), list(map(len, models)))
+                projected, enrol = add_models(projected, enrol, models)
+            return plda_scores(projected, enrol, test, self.between, sessions)
         mean = 0.0 if self.mean is None else self.mean
         if models is not None:
             vectors, enrol = add_models(unit_length(vectors, mean), enrol, models)
@@ -238,14 +234,12 @@ class Backend:
         return cls(**values)
 
 
-def _used(vectors, enrol, test, models):
+def _used(vectors, enrol, test):
     """Only the utterances that occur in the trials, so that each of them costs once."""
     enrol, test = np.asarray(enrol), np.asarray(test)
     used = np.zeros(len(vectors), dtype=bool)
-    used[enrol if models is None else np.concatenate(models)] = used[test] = True
+    used[enrol] = used[test] = True
     if used.all():
-        return vectors, enrol, test, models
+        return vectors, enrol, test
     places = np.cumsum(used) - 1
-    if models is None:
-        return vectors[used], places[enrol], places[test], models
-    return vectors[used], enrol, places[test], [places[rows] for rows in models]
+    return vectors[used], places[enrol], places[test]
