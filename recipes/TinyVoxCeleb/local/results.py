@@ -19,7 +19,8 @@ from local.metrics import evaluate, summary
 from local.metrics.breakdown import Group, breakdown, side_lengths, untold
 from local.metrics.det import plot_det
 from local.metrics.evaluation import Evaluation
-from local.metrics.tables import breakdown_table, evaluation_table
+from local.metrics.identification import Identification, identify_models
+from local.metrics.tables import breakdown_table, evaluation_table, identification_table
 from local.scoring.backends import SCORINGS
 from local.scoring.decisions import to_probability
 from local.scoring.likelihood_ratios import threshold
@@ -48,7 +49,8 @@ class Measured:
 class ListResult:
     """What was measured on one trial list; without labels `evaluation` is None.
 
-    `enrolment` is the list of its models, None where its first ids are utterances.
+    `enrolment` is the list of its models, None where its first ids are utterances; rates of
+    identification are there where each of its test utterances is compared with each model.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ListResult:
     evaluation: Evaluation | None
     breakdown: list[Group]
     enrolment: str | None = None
+    identification: Identification | None = None
 
 
 @dataclass(frozen=True)
@@ -163,15 +166,16 @@ def evaluate_lists(
     stems = [Path(scored.trials.path).stem for scored in lists]
     found, lines, curves, said = [], [], {}, []
     for stem, scored in zip(stems, lists, strict=True):
-        trials, evaluation, groups = scored.trials, None, []
+        trials, evaluation, groups, identified = scored.trials, None, [], None
         name = stem if stems.count(stem) == 1 else trials.path
         details, remarks = [], trials.remarks
         if trials.has_labels:
-            evaluation, groups = _measure(hparams, scored, embeddings, decision, people)
+            evaluation, groups, identified = _measure(hparams, scored, embeddings, decision, people)
             missing = untold(people, trials.speakers(), meta) if meta else ""
             remarks = "; ".join(filter(None, [remarks, missing]))
             evaluation |= {"self_trials": hparams["self_trials_count"], "remarks": remarks}
             text, details = summary(evaluation), _tables(evaluation, groups, decision)
+            details = [*details, *identification_table(identified)]
             known, eer = trials.labels >= 0, evaluation["metrics"]["eer"]["value"]
             curves[name] = (scored.ranking[known], trials.labels[known], eer)
         else:
@@ -180,7 +184,8 @@ def evaluate_lists(
         said.append("\n  ".join([lines[-1], *details]))
         path, models = str(Path(trials.path).absolute()), trials.enrolment
         models = models and str(Path(models.path).absolute())
-        found.append(ListResult(name, path, len(trials), evaluation, groups, models))
+        measured = evaluation, groups, models, identified
+        found.append(ListResult(name, path, len(trials), *measured))
     with atomic_file(eers) as fout:
         fout.writelines(f"{line}\n" for line in lines)
     if curves:
@@ -222,11 +227,12 @@ def _tables(evaluation, groups, decision):
 
 
 def _measure(hparams, scored, embeddings, decision, people):
-    """Metrics and breakdown of one list with labels."""
+    """Metrics, breakdown and rates of identification of one list with labels."""
     options = {"num_bootstrap": hparams["num_bootstrap"], "seed": hparams["random_seed"]}
     columns = scored.ranking, scored.trials.labels, scored.trials.speakers()
     evaluation = evaluate(*columns, llrs=scored.llrs, where=scored.trials.path, **options)
     frames = side_lengths(embeddings.num_frames, *scored.trials.rows(embeddings.rows))
+    identified = identify_models(scored.trials, scored.ranking, **options)
     accepted = scored.llrs >= decision["threshold"] if decision else None
     options |= {"people": people, "num_frames": frames, "accepted": accepted}
-    return evaluation, breakdown(*columns, **options)
+    return evaluation, breakdown(*columns, **options), identified

@@ -12,7 +12,13 @@ from local.layout import utterance_key
 from local.metadata import read_speakers
 from local.metrics.breakdown import breakdown, side_lengths, untold
 from local.metrics.evaluation import compare, evaluate
-from local.metrics.tables import breakdown_table, comparison_table, evaluation_table
+from local.metrics.identification import identify_models
+from local.metrics.tables import (
+    breakdown_table,
+    comparison_table,
+    evaluation_table,
+    identification_table,
+)
 from local.scoring.enrolment import pair_lists
 from local.scoring.score_list import scores_of
 from local.scoring.trials import read_trials
@@ -95,7 +101,12 @@ def measure(args, trials, systems, people, frames):
         num_frames=lengths_of(trials, frames),
         **options,
     )
-    return result | {"evaluation": evaluations[0], "breakdown": groups}
+    identified = identify_models(trials, systems[0], **options)
+    return result | {
+        "evaluation": evaluations[0],
+        "breakdown": groups,
+        "identification": identified,
+    }
 
 
 def main():
@@ -135,6 +146,7 @@ def _text(result):
         if result["breakdown"]:
             yield "\nMiss and false alarm rates at the threshold of the EER of all trials"
             yield from breakdown_table(result["breakdown"])
+        yield from identification_table(result["identification"])
     else:
         yield result["trials"]
         yield from filter(None, [result["remarks"]])

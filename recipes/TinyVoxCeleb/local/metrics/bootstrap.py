@@ -84,6 +84,33 @@ def interval(
     return float(min(low, value)), float(max(high, value))
 
 
+def interval_of(
+    value: float,
+    resampled: Sequence[float],
+    num_speakers: int,
+    *,
+    highest: float = np.inf,
+    success: bool = False,
+) -> dict[str, float | None]:
+    """A measure with its `interval`: "value", "low" and "high", the latter not above `highest`.
+
+    A rate of success has the interval of what is missing to 1, as of the other errors.
+
+    Example
+    -------
+    >>> interval_of(0.9, [], 10, success=True)
+    {'value': 0.9, 'low': None, 'high': None}
+    """
+    if success:
+        high, low = interval(1 - value, [1 - sample for sample in resampled], num_speakers)
+        low, high = (None if bound is None else 1 - bound for bound in (low, high))
+    else:
+        low, high = interval(value, resampled, num_speakers)
+    if low is not None:
+        low, high = max(low, 0.0), min(high, highest)
+    return {"value": value, "low": low, "high": high}
+
+
 def difference_interval(
     value: float, resampled: ArrayLike, num_speakers: int
 ) -> tuple[float, float] | tuple[None, None]:

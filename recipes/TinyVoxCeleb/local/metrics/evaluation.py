@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike
 
-from local.metrics.bootstrap import difference_interval, interval
+from local.metrics.bootstrap import difference_interval, interval_of
 from local.metrics.labelled_trials import P_TARGETS, LabelledTrials
 from local.scoring.trials import count_kinds
 
@@ -196,11 +196,5 @@ def turned_round(evaluation: dict) -> bool:
 
 def _entry(name, value, samples, num_speakers):
     """A metric with its interval."""
-    if name == "auc":  # an interval of what is missing to 1, as of the other errors
-        high, low = interval(1 - value, [1 - sample for sample in samples], num_speakers)
-        low, high = (None if bound is None else 1 - bound for bound in (low, high))
-    else:
-        low, high = interval(value, samples, num_speakers)
-    if low is not None:
-        low, high = max(low, 0.0), min(high, HIGHEST.get(name, np.inf))
-    return {"value": value, "low": low, "high": high}
+    highest = HIGHEST.get(name, np.inf)
+    return interval_of(value, samples, num_speakers, highest=highest, success=name == "auc")

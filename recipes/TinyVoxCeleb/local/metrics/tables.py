@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from local.metrics.bootstrap import MIN_SPEAKERS
 from local.metrics.evaluation import TURNED_ROUND, turned_round
+from local.metrics.identification import FALSE_ALARMS
 from local.metrics.labelled_trials import P_TARGETS
 
 NAMES = {
@@ -14,11 +15,15 @@ NAMES = {
     "cllr": "Cllr (bits)",
     "min_cllr": "minimum Cllr (bits)",
     "auc": "AUC",
+    "rank_1": "rank 1, closed set",
+    **{f"dir_{most}": f"DIR at false alarm rate {most}" for most in FALSE_ALARMS},
+    **{f"fnir_{most}": f"FNIR at FPIR {most}" for most in FALSE_ALARMS},
 }
+PERCENT = ("eer", "rank", "dir", "fnir")  # what the metrics begin with that are read in percent
 
 
 def number(metric: str, value: float | None) -> str:
-    """A value as people read it: EER in percent.
+    """A value as people read it: EER and rates of identification in percent.
 
     Example
     -------
@@ -27,7 +32,7 @@ def number(metric: str, value: float | None) -> str:
     """
     if value is None:
         return "-"
-    return f"{value:.2%}".replace("%", " %") if metric.startswith("eer") else f"{value:.3f}"
+    return f"{value:.2%}".replace("%", " %") if metric.startswith(PERCENT) else f"{value:.3f}"
 
 
 def span(metric: str, entry: dict | None) -> str:
@@ -42,11 +47,7 @@ def evaluation_table(evaluation: dict) -> Iterator[str]:
     trials, how = evaluation["trials"], evaluation["bootstrap"]
     counts = f"{trials['target']} target and {trials['nontarget']} non-target trials"
     yield f"{counts} of {trials['speakers']} speakers" if trials["speakers"] else counts
-    rows = [
-        (NAMES[name], number(name, entry["value"]), span(name, entry))
-        for name, entry in evaluation["metrics"].items()
-    ]
-    title = f"95 % interval, {how['resamples']} resamples of the speakers"
+    rows, title = _rows(evaluation["metrics"], how["resamples"])
     if not any(row[2] for row in rows):
         title = f"no interval: {no_interval(evaluation)}" if how["resamples"] else ""
     yield from columns([("", "", title), *rows])
@@ -54,6 +55,32 @@ def evaluation_table(evaluation: dict) -> Iterator[str]:
         yield "no Cllr and actual DCF: scores outside [0, 1] are no probabilities"
     if turned_round(evaluation):
         yield TURNED_ROUND
+
+
+def identification_table(identification: dict | None) -> Iterator[str]:
+    """The rates of `identify`, and of how many searches; no line where there are none."""
+    if identification is None:
+        return
+    counts = identification["searches"]
+    yield (
+        f"Identification: {counts['mated']} probes of speakers among {counts['models']} models, "
+        f"{counts['nonmated']} of others"
+        + f", {counts['left_out']} left out"
+        * bool(counts["left_out"])
+    )
+    rows, title = _rows(identification["metrics"], identification["bootstrap"]["resamples"])
+    yield from columns([("", "", title if any(row[2] for row in rows) else ""), *rows])
+    if len(rows) <= 1:
+        yield "no rates of an open set: these take probes of enrolled speakers and of others"
+
+
+def _rows(metrics, resamples):
+    """Metrics as rows with their intervals, and the title of these."""
+    rows = [
+        (NAMES[name], number(name, entry["value"]), span(name, entry))
+        for name, entry in metrics.items()
+    ]
+    return rows, f"95 % interval, {resamples} resamples of the speakers"
 
 
 def no_interval(evaluation: dict) -> str:

@@ -20,6 +20,7 @@ from local.layout import utterance_key
 from local.scoring.doubtful_trials import find_doubtful
 from local.scoring.enrolment import NONE, EnrolmentList, Model, own_utterances
 from local.scoring.lines import check_undamaged, shown, without_wav
+from local.scoring.probes import is_probe_list, search_gallery
 from local.scoring.trial_forms import parse_lines
 from local.scoring.trial_labels import KIND, check_labels, form_of, line_of
 from local.stored import read_lines
@@ -165,7 +166,8 @@ def read_trials(
     does a trial of a model with an utterance that it was enrolled with. How many there are is
     logged, and how many trials come again.
 
-    With an enrolment list the first id of each trial is a model of it.
+    With an enrolment list the first id of each trial is a model of it; of a list with one id a
+    line, each utterance is compared with each model.
 
     Raises
     ------
@@ -181,13 +183,17 @@ def read_trials(
     >>> read_trials(path).test
     ['a/y/0', 'b/z/0']
     """
-    form, head = form_of(path)
-    if form is None:
-        raise RecipeError(f"{path}: the trial list is empty")
+    if enrolment is not None and is_probe_list(path):
+        rows = search_gallery(path, enrolment)
+    else:
+        form, head = form_of(path)
+        if form is None:
+            raise RecipeError(f"{path}: the trial list is empty")
+        rows = parse_lines(read_lines(path, KIND), form, str(path), head)
     labels, enrol, test, firsts = [], [], [], {}
     seconds = firsts if enrolment is None else {}  # a model may be called as an utterance is
     # One number, and one text, for all mentions of an utterance: millions of trials name few.
-    for label, first, second in parse_lines(read_lines(path, KIND), form, str(path), head):
+    for label, first, second in rows:
         labels.append(label)
         enrol.append(firsts.setdefault(first, len(firsts)))
         test.append(seconds.setdefault(second, len(seconds)))
