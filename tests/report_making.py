@@ -120,7 +120,7 @@ def measure(trials, scores, threshold):
 
 def people(speakers):
     """Speakers with even numbers are female, those with odd ones male."""
-    numbers = {name: int(name.strip("id") or 0) for side in speakers for name in side}
+    numbers = {name: int(name.strip("ids") or 0) for side in speakers for name in side}
     return {
         name: SpeakerInfo(("female", "male")[number % 2], "", "")
         for name, number in numbers.items()

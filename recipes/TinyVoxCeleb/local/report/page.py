@@ -11,6 +11,7 @@ from tqdm import tqdm
 from local.files import atomic_file, check_not_read, check_writable
 from local.metrics.tables import no_interval
 from local.report import breakdowns, scores, words
+from local.report.identification import identification_section
 from local.report.projection import map_section
 from local.report.runs import ScoredList, ScoredRun, read_runs
 from local.report.training import training_pictures
@@ -46,6 +47,7 @@ def make_report(
     check_writable(out)
     lists = [scored.trials.path for run in runs for scored in run.lists]
     files = [path for run in runs for path in (run.path, run.results.score_file)]
+    lists += [model for run in runs for one in run.lists if (model := one.result.enrolment)]
     check_not_read([out], [*files, *lists])
     content = describe(runs)
     # Ids and paths come from other people's files: the template escapes all that is not a picture.
@@ -144,6 +146,7 @@ def list_section(name: str, title: str, systems: dict[str, ScoredList]) -> dict:
             for number, by in enumerate(kinds)
         ],
         "most_groups": breakdowns.MOST_GROUPS,
+        "identification": identification_section(f"{name}-identification", systems),
     }
 
 
