@@ -14,6 +14,7 @@ from local.report import breakdowns, scores, words
 from local.report.identification import identification_section
 from local.report.projection import map_section
 from local.report.runs import ScoredList, ScoredRun, read_runs
+from local.report.sound import TRIALS, Sounds, gather_sounds
 from local.report.training import training_pictures
 from local.training.loggers import read_train_log
 
@@ -21,7 +22,7 @@ NUM_WORST = 10
 
 
 def make_report(
-    paths: Iterable[str | Path], out: str | Path | None = None
+    paths: Iterable[str | Path], out: str | Path | None = None, *, audio: bool = True
 ) -> tuple[Path, list[ScoredRun]]:
     """Write the report of one scored run, or of several side by side.
 
@@ -31,6 +32,8 @@ def make_report(
         See `read_runs`.
     out : str or Path, optional
         The HTML file; by default report.html beside the results of the first run.
+    audio : bool
+        Whether it plays utterances.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def make_report(
     files = [path for run in runs for path in (run.path, run.results.score_file)]
     lists += [model for run in runs for one in run.lists if (model := one.result.enrolment)]
     check_not_read([out], [*files, *lists])
-    content = describe(runs)
+    content = describe(runs, audio)
     # Ids and paths come from other people's files: the template escapes all that is not a picture.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -66,8 +69,8 @@ def make_report(
     return out, runs
 
 
-def describe(runs: list[ScoredRun]) -> dict:
-    """All that the template of the page is filled with."""
+def describe(runs: list[ScoredRun], audio: bool) -> dict:
+    """All that the template of the page is filled with; with sound where that is asked for."""
     groups = comparable_lists(runs)
     drawings = [partial(map_section, f"map{number}", run) for number, run in enumerate(runs)]
     drawings += [partial(list_section, f"list{i}", *group) for i, group in enumerate(groups)]
@@ -75,17 +78,36 @@ def describe(runs: list[ScoredRun]) -> dict:
         sections = [draw() for draw in bar]
     trained = {run.folder: run for run in runs}.values()  # one of them may be scored twice
     logs = {run.label: read_train_log(run.folder) for run in trained}
+    maps, sections = sections[: len(runs)], sections[len(runs) :]
     return {
         "title": " vs ".join(run.label for run in runs),
         "headlines": [words.headline(name, systems, len(runs)) for name, systems in groups],
         "unlabelled": words.unlabelled(runs),
-        "sections": sections[len(runs) :],
-        "maps": sections[: len(runs)],
+        "sections": sections,
+        "maps": maps,
+        **_sound(runs, sections, maps, audio),
         "training": training_pictures("training", logs),
         "no_log": [label for label, log in logs.items() if not log],
         "several": len(runs) > 1,
         "made": [words.provenance(run) for run in runs],
     }
+
+
+def _sound(runs, sections, maps, audio):
+    """What can be heard of the worst trials and the points of the maps, and under which numbers."""
+    points = {map_["label"]: map_["points"] for map_ in maps}
+    trials = {}
+    for spread in (spread for section in sections for spread in section["spreads"]):
+        rows = (row for rows in spread["worst"].values() for row in rows)
+        names = [name for _, *pair in rows for name in pair]
+        trials.setdefault(spread["label"], []).extend(names)
+    sounds = gather_sounds(runs, trials, points) if audio else Sounds.left_out(runs)
+    found = {
+        map_["id"]: [(name, sounds.number(map_["label"], name)) for name in map_["points"]]
+        for map_ in maps
+        if map_["svg"]
+    }
+    return {"sounds": sounds, "points": found, "heard": sounds.seconds.get(TRIALS)}
 
 
 def comparable_lists(runs: list[ScoredRun]) -> list[tuple[str, dict[str, ScoredList]]]:

@@ -49,10 +49,12 @@ def flatten(vectors: np.ndarray) -> np.ndarray:
     return tsne.fit_transform(np.asarray(vectors, dtype=np.float32))
 
 
-def speaker_map(name: str, ids: list[str], vectors: np.ndarray) -> Markup:
+def speaker_map(name: str, ids: list[str], vectors: np.ndarray) -> tuple[Markup, list[str]]:
     """Draw utterances near each other whose embeddings are alike, in the colours of their speakers.
 
-    Those without a speaker in their id are drawn as of one unknown speaker. At least three.
+    Those without a speaker in their id are drawn as of one unknown speaker. At least three. Gives
+    the picture, and the ids in the order of its points: <use> elements in groups whose ids begin
+    with the name and "-points".
     """
     points = flatten(vectors)
     speakers = np.array([key.split("/")[0] if "/" in key else "" for key in ids])
@@ -63,10 +65,11 @@ def speaker_map(name: str, ids: list[str], vectors: np.ndarray) -> Markup:
     def draw(figure):
         axes = figure.add_subplot(xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
-        for speaker, (marker, colour) in zip(names, looks, strict=False):
+        for number, (speaker, (marker, colour)) in enumerate(zip(names, looks, strict=False)):
             axes.plot(
                 *points[speakers == speaker].T,
                 marker,
+                gid=f"points{number}",
                 color=colour,
                 markersize=4.5,
                 alpha=0.75,
@@ -79,15 +82,19 @@ def speaker_map(name: str, ids: list[str], vectors: np.ndarray) -> Markup:
     columns = max(1, min(4, 44 // (6 + max(map(len, names)))))
     rows = -(-len(names) // columns) if 1 < len(names) <= MOST_NAMES else 0
     title = f"Map of {len(ids)} embeddings of {len(names)} speakers"
-    return picture(name, title, draw, height=3.7 + 0.17 * rows)
+    order = np.argsort(speakers, kind="stable")
+    svg = picture(name, title, draw, height=3.7 + 0.17 * rows)
+    return svg, [ids[row] for row in order]
 
 
 def map_section(name: str, run: ScoredRun) -> dict:
     """What the page shows of the embeddings of the first list with labels, or of all without one.
 
-    "svg", the picture of the name given, is None where there is nothing to draw.
+    "svg", the picture of the name given, is None where there is nothing to draw; "points" are the
+    utterances of its points, see `speaker_map`.
     """
-    section = {"label": run.label, "svg": None, "shown": 0, "total": 0, "list": None}
+    section = {"id": name, "label": run.label, "svg": None, "points": []}
+    section |= {"shown": 0, "total": 0, "list": None}
     embeddings = run.embeddings
     if embeddings is None:
         return section
@@ -103,7 +110,7 @@ def map_section(name: str, run: ScoredRun) -> dict:
     drawn = np.array(rows, dtype=int)[choose(len(rows), MOST_ON_MAP)]
     if len(drawn) >= 3:
         ids = [embeddings.ids[row] for row in drawn]
-        section["svg"] = speaker_map(name, ids, embeddings.vectors[drawn])
+        section["svg"], section["points"] = speaker_map(name, ids, embeddings.vectors[drawn])
         section["shown"] = len(drawn)
         section["speakers"] = len({key.split("/")[0] for key in ids if "/" in key})
     return section
