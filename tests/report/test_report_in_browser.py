@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 from matplotlib.image import imread
 
 from local.report import make_report
@@ -180,3 +181,69 @@ def test_print(opened):
         assert pdf.startswith(b"%PDF") and len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 3
     finally:
         page.emulate_media(media="screen")
+
+
+def sound(page):
+    """What the player is at, once it has read what it plays: name, seconds, and its error."""
+    page.wait_for_function("document.querySelector('#player audio').readyState > 0")
+    player = "const p = document.querySelector('#player'), a = p.querySelector('audio')"
+    return page.evaluate(
+        f"() => {{ {player}; return [p.querySelector('span').textContent, a.duration, a.error] }}"
+    )
+
+
+def test_the_worst_trials_are_heard(opened, small):
+    buttons = opened.page.locator("button[data-clip]")
+    if opened.path.stem == "comparison":  # its shards are made up
+        assert "There is no sound:" in opened.page.inner_text("main") and not buttons.count()
+        return
+    assert buttons.count() == 40
+    for button in buttons.all()[::7]:
+        name = button.get_attribute("data-name")
+        button.focus()
+        opened.page.keyboard.press("Enter")
+        title, seconds, error = sound(opened.page)
+        assert (title, error) == (name, None) and opened.page.locator("#player").is_visible()
+        whole = soundfile.info(small.corpus / "dev" / f"{name}.wav").duration
+        assert seconds == pytest.approx(min(whole, 5), abs=0.1)
+    opened.page.wait_for_function("document.querySelector('#player audio').currentTime > 0.2")
+    left, top, right, bottom, _ = boxes(opened.page, "#player")[0]
+    screen = opened.page.viewport_size
+    assert left >= 0 and right <= screen["width"] and bottom <= screen["height"] + 1
+    assert bottom - top < 0.2 * screen["height"]
+    opened.page.keyboard.press("Enter")  # the same button: pause
+    assert opened.page.evaluate("document.querySelector('#player audio').paused")
+    opened.page.locator("#player button").click()
+    assert not opened.page.locator("#player").is_visible()
+
+
+def test_points_of_the_map_tell_who_they_are(opened):
+    page = opened.page
+    points = page.evaluate("JSON.parse(document.getElementById('points').textContent)")
+    assert len(points) == page.locator("svg.map").count() > 0
+    for map_, utterances in points.items():
+        told, places = page.locator(f"#{map_}-point"), page.locator(f"use[id^='{map_}-utterance']")
+        assert told.inner_text() == "No point is chosen." and places.count() == len(utterances)
+        svg = page.locator("svg.map", has=places)
+        svg.scroll_into_view_if_needed()
+        for number in (0, len(utterances) // 2):
+            name, clip = utterances[number]
+            box = places.nth(number).bounding_box()
+            page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            # Of points on each other it may be the other; sound is that of the one that is told.
+            shown = told.inner_text().removesuffix(" (no sound)")
+            there = places.nth([each for each, _ in utterances].index(shown)).bounding_box()
+            assert abs(there["x"] - box["x"]) < 3 and abs(there["y"] - box["y"]) < 3
+            if clip is not None:
+                title, seconds, error = sound(page)
+                assert title == shown and seconds > 0.5 and error is None
+        svg.focus()
+        page.keyboard.press("Home")
+        for name, clip in utterances[:4]:
+            assert told.inner_text() == (name if clip is not None else f"{name} (no sound)")
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft")
+        if utterances[3][1] is not None:
+            page.keyboard.press("Enter")
+            assert sound(page)[0] == utterances[3][0]
+            page.locator("#player button").click()
