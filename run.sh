@@ -194,6 +194,10 @@ verify() { # trial lists, shard folders, score list, further options
     fi
 }
 
+quoted() { # a path as a shell reads it: bare where it is plain
+    if [[ $1 =~ ^[[:alnum:]_./:@%+=,-]+$ ]]; then echo "$1"; else echo "${1@Q}"; fi
+}
+
 speakers() { # trial list: how many speakers its ids tell
     awk 'NF == 3 { for (i = 2; i < 4; i++) if (split($i, parts, "/") > 1) seen[parts[1]] }
         END { for (name in seen) count++; print count + 0 }' "$1"
@@ -234,4 +238,9 @@ if runs 4 verification; then
     # "unseen speakers", where they are
     who=$(sed -n 's/.*dev trials (\([^)]*\)).*/\1/p' "$run_folder/dev_eer.txt")
     echo "dev, $who: ${dev#*: }"
+    echo
+    python=$(quoted "$(command -v python)") network=$(quoted "$run_folder")
+    echo "to verify two recordings, and to open the page that enrols and identifies:"
+    echo "  $python $(quoted "$PWD/speakers.py") verify A.wav B.wav --checkpoint $network"
+    echo "  $python $(quoted "$PWD/demo.py") --checkpoint $network"
 fi

@@ -24,9 +24,9 @@ from speechbrain.utils.distributed import run_on_main
 from local.bundle.levels import check_detector, training_level
 from local.bundle.start_from import class_speakers, start_from
 from local.bundle.windows import MIN_FRAMES
-from local.bundle.writing import write_inference_bundle
+from local.bundle.writing import leave_result, write_inference_bundle
 from local.embeddings import Embedder
-from local.experiment import Experiment, check_experiment, record_test, run_folder
+from local.experiment import Experiment, check_experiment, run_folder
 from local.hparams import load_hparams, parse_arguments
 from local.metrics import equal_error_rate, evaluate, summary
 from local.processes import keep_freed_memory, on_main, training_processes
@@ -193,7 +193,7 @@ def main(argv):
             bundle = results / "inference"
             title = train(hparams, run_opts, val_trials, bundle, experiment)
             result = test(hparams, run_opts, dev_trials, bundle, title)
-            run_on_main(record_test, args=[results, result])
+            run_on_main(leave_result, args=[results, result])
 
 
 if __name__ == "__main__":

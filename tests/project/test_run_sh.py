@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -25,7 +26,13 @@ def run_sh(*arguments, cwd=None, venv=None):
 
 def check_end(answer, out, run="quick"):
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    run_folder, score_list, det_curve, report, val, dev = answer.stdout.splitlines()[-6:]
+    *_, blank, told, verify, page = answer.stdout.splitlines()
+    run_folder, score_list, det_curve, report, val, dev = answer.stdout.splitlines()[-10:-4]
+    assert blank == "" and told.startswith("to verify two recordings")
+    for line, script in ((verify, "speakers.py"), (page, "demo.py")):
+        python, path, *words = shlex.split(line)
+        assert os.access(python, os.X_OK) and path == str(ROOT / "recipes/TinyVoxCeleb" / script)
+        assert words[-2:] == ["--checkpoint", f"{out}/{run}"]
     assert run_folder == f"run folder: {out}/{run}"
     assert score_list == f"score list: {out}/{run}/scores.txt"
     assert Path(det_curve.removeprefix("DET curve:  ")).read_bytes().startswith(b"\x89PNG")

@@ -31,6 +31,7 @@ WITHOUT_EFFECT = (
     *("front_end_cache", "front_end_folder"),  # its parameters are in the checkpoints
 )
 MAY_CHANGE = (*WITHOUT_EFFECT, "epochs", "patience")
+NOT_COMPARED = ("train_loggers",)  # what only watches, made by a call
 FOLLOWS = ("num_batches",)  # attributes of the data that follow from what is compared anyway
 TESTED = "dev_eer.txt"  # the last that a training leaves
 PARTS = (".ckpt", ".yaml")  # of a trained network, beside its code: never empty
@@ -106,6 +107,7 @@ class Experiment:
         changed = {key: values[key] for key in may_differ if key in values}
         now = settings(self._resolve(changed, hidden=FOLLOWS))
         names = [key for key in now.keys() | then.keys() if now.get(key) != UNKNOWN]
+        names = [key for key in names if key.partition(".")[0] not in NOT_COMPARED]
         # Keys of the command line come first, the parts of objects that are made of them last.
         for key in sorted(names, key=lambda name: (name.startswith("_"), name.count("."), name)):
             if now.get(key) != then.get(key):

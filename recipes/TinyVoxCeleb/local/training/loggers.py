@@ -12,12 +12,10 @@ from speechbrain.utils.logger import TqdmCompatibleStreamHandler, get_logger
 
 from local.errors import RecipeError, stop_writing, write_errors
 from local.files import atomic_file
+from local.training.trackers import make_tracker
 
-# What SpeechBrain says when its loggers are imported; nothing here draws spectrograms.
-logging.getLogger("speechbrain.utils.train_logger").addFilter(
-    lambda record: "torchvision" not in record.getMessage()
-)
-from speechbrain.utils.train_logger import (  # noqa: E402
+# After the trackers, which see to it that SpeechBrain's loggers do not warn of torchvision.
+from speechbrain.utils.train_logger import (  # isort: skip
     FileTrainLogger,
     TensorboardLogger,
     TrainLogger,
@@ -36,12 +34,16 @@ class Screen(TqdmCompatibleStreamHandler):
             super().handleError(record)
 
 
-def standard_loggers(output_folder: str) -> list[TrainLogger]:
-    """Loggers that leave train_log.txt, train_log.csv and tensorboard/ in the output folder."""
+def standard_loggers(output_folder: str, *trackers: str) -> list[TrainLogger]:
+    """Loggers that leave train_log.txt, train_log.csv and tensorboard/ in the output folder.
+
+    Trackers beside them are named: "wandb" and "mlflow", see `local.training.trackers`.
+    """
     return [
         TextLogger(save_file=f"{output_folder}/train_log.txt", precision=4),
         CsvLogger(f"{output_folder}/train_log.csv"),
         EpochTensorboardLogger(f"{output_folder}/tensorboard"),
+        *(make_tracker(name, output_folder) for name in trackers),
     ]
 
 
