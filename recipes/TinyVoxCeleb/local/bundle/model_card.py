@@ -16,6 +16,7 @@ import yaml
 
 from local.errors import RecipeError
 from local.experiment import TESTED, read_record
+from local.files import atomic_file
 from local.hparams import RECORD, settings
 
 CARD = "README.md"
@@ -130,6 +131,13 @@ def make_card(bundle: Path, result: str = "", decision: dict | None = None) -> d
         unknown=UNKNOWN,
     )
     return {CARD: f"---\n{head}---\n{body}".encode()}
+
+
+def write_card(bundle: Path, result: str = "") -> None:
+    """Write the card of a bundle for which no threshold has been fitted."""
+    for name, content in make_card(bundle, result).items():
+        with atomic_file(bundle / name, "wb") as fout:
+            fout.write(content)
 
 
 def known_result(bundle: Path) -> str:

@@ -16,7 +16,7 @@ from speechbrain.dataio.encoder import CategoricalEncoder
 from speechbrain.utils.checkpoints import Checkpoint
 
 from local.bundle.front_ends import copy_config
-from local.bundle.model_card import known_result, make_card
+from local.bundle.model_card import known_result, make_card, write_card
 from local.errors import RecipeError
 from local.experiment import record_experiment, record_test
 from local.files import atomic_file, atomic_folder, exclusive, remove_leftovers
@@ -135,13 +135,12 @@ def write_inference_bundle(
             shutil.copy(path, target)
         record_experiment(target, experiment)
         write_checksums(target, "*.ckpt")
-        _write_all(target, make_card(target))
+        write_card(target)
 
 
 def leave_result(folder: str | Path, result: str) -> None:
     """Leave the result of its test in the card of a run's network, and complete the run with it."""
-    bundle = Path(folder) / "inference"
-    _write_all(bundle, make_card(bundle, result))
+    write_card(Path(folder) / "inference", result)
     record_test(folder, result)
 
 
@@ -211,7 +210,8 @@ def write_decision(folder, backend, calibration, *, threshold, p_target, c_miss,
         return  # also where the folder can only be read
     try:
         with exclusive(lock):
-            _write_all(folder, contents)
+            for name, content in contents.items():
+                _write_if_new(folder / name, content)
             for path in folder.glob(BACKENDS):
                 if path.name != decision["backend"]:
                     path.unlink()
@@ -228,11 +228,10 @@ def _is_there(path, content):
     return path.is_file() and path.read_bytes() == content
 
 
-def _write_all(folder, contents):
-    for name, content in contents.items():
-        if not _is_there(folder / name, content):
-            with atomic_file(folder / name, "wb") as fout:
-                fout.write(content)
+def _write_if_new(path, content):
+    if not _is_there(path, content):
+        with atomic_file(path, "wb") as fout:
+            fout.write(content)
 
 
 def _replace(mapping, key, value):
