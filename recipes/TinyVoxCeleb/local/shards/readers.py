@@ -25,8 +25,8 @@ PR_SET_PDEATHSIG = 1  # the signal that a process gets when its parent ends, see
 class Readers:
     """Processes that call a function for each path; answers come in the order of the paths.
 
-    Threads take 1.4 times as long, measured on two cores. What an answer has in buffers (arrays, and bytes
-    in a `pickle.PickleBuffer`) lies in shared memory, and is valid until the next is asked for. A
+    Threads take 1.4 times as long on two cores. What an answer has in buffers (arrays, and bytes in
+    a `pickle.PickleBuffer`) lies in shared memory, and is valid until the next is asked for. A
     context, at whose end, also after an error, the processes end; they end with this one, too,
     however that ends.
     """
