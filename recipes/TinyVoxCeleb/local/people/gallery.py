@@ -10,7 +10,7 @@ import numpy as np
 from local.errors import RecipeError
 from local.files import atomic_file, exclusive
 from local.people.voices import ARRAYS, Voices
-from local.stored import read_arrays
+from local.shards.arrays import read_arrays
 
 KINDS = {"vectors": "f4", "speech": "f4", "num_frames": "i8", "recordings": "i8"}
 
