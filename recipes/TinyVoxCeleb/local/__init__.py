@@ -4,6 +4,7 @@ corpora, shards, dataset, augmentation, training, bundle, embeddings, scoring, m
 report, people, search. The other files serve all of them.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,3 +16,6 @@ if sys.argv[:1] == ["-m"] or (
     script and Path(script).resolve().parent == Path(__file__).parents[1]
 ):
     end_at_interrupts()
+    # Before torch: its threads then do not spin while they wait for each other, which on cores that
+    # others use too takes several times as long, and on idle ones no longer.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -18,6 +18,7 @@ HOP, WINDOW = 24, 48  # chunks: one answer every 0.77 s, from 1.54 s around it
 PIECE = 80 * HOP  # chunks that are in memory at once: a minute
 ENOUGH = 16  # chunks of speech, 0.5 s, from which a window tells who speaks
 STAYS = 0.9  # probability that the next window has the speaker of this one
+AT_ONCE = 16  # windows that are embedded together
 GAP = 16  # chunks, 0.5 s, of silence that do not end what somebody says
 SHORTEST = 4  # chunks: less is said by nobody
 UNKNOWN = "unknown"
@@ -67,7 +68,8 @@ def hear(encoder, blocks: Iterable[np.ndarray]) -> Heard:
                 counts.append(count)
                 hops.append(number * PIECE // HOP + hop)
         if windows:
-            vectors.append(encoder.embed_windows(torch.stack(windows)).numpy())
+            parts = torch.stack(windows).split(AT_ONCE)
+            vectors += [encoder.embed_windows(part).numpy() for part in parts]
             seconds += [count * CHUNK / SAMPLE_RATE for count in counts]
     ones = np.ones(len(hops), np.int64)
     matrix = np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
