@@ -124,7 +124,7 @@ def test_a_brain_fits_it_to_its_augmented_crops(small, tmp_path):
             embeddings.append(of_batch.squeeze(1))
             classes.append(of_crops.squeeze(1))
     embeddings, speakers = torch.cat(embeddings), torch.cat(classes) % 6
-    assert embeddings.shape[1] == 5 * 16 and classifier.means.shape == (6, 5 * 16)
+    assert embeddings.shape[1] == 7 * 16 and classifier.means.shape == (6, 7 * 16)
     for number in range(6):
         mean = embeddings[speakers == number].mean(dim=0)
         torch.testing.assert_close(classifier.means[number], mean, rtol=0, atol=1e-5)
