@@ -24,8 +24,9 @@ import numpy as np
 from tqdm import tqdm
 
 from local.files import check_writable, split_paths
-from local.people.comparing import Comparer, who_is
-from local.people.gallery import changed_gallery, enrolled_names, read_gallery
+from local.people import gallery
+from local.people.comparing import Comparer, verify_voices, who_is
+from local.people.gallery import changed_gallery, check_new, enrolled_names, read_gallery
 from local.people.live import microphone_seconds, read_seconds, recent_speech
 from local.people.network import HearingNetwork
 from local.people.options import parse
@@ -89,41 +90,22 @@ def verify(args):
         cosine = float(cosine_similarity(np.vstack([a.vectors, b.vectors]), [0], [1])[0])
         say(args, {"cosine": cosine}, f"cosine {cosine:.4f}")
         raise RecipeError(f"no decision: {network.without_threshold}")
-    llr = float(Comparer(network.encoder, a).llrs(b)[0, 0])
-    threshold = network.encoder.threshold if args.threshold is None else args.threshold
-    probability = float(network.encoder.decisions.to_probability(np.array(llr)))
-    same, speech = llr >= threshold, [round(float(side.speech[0]), 2) for side in (a, b)]
-    answer = {"same_speaker": same, "llr": llr, "probability": probability, "threshold": threshold}
-    text = f"{'same speaker' if same else 'different speakers'}: log-likelihood ratio {llr:.2f} "
-    text += f"(threshold {threshold:.2f}), probability {probability:.3f} at even odds; "
-    text += f"{speech[0]:.1f} s and {speech[1]:.1f} s of speech"
-    say(args, {**answer, "speech": speech}, text)
-    return YES if same else NO
+    found = verify_voices(network.encoder, a, b, args.threshold)
+    say(args, found._asdict(), str(found))
+    return YES if found.same_speaker else NO
 
 
 def enrol(args):
     """Introduce somebody to a gallery."""
-    paths = find_recordings(args.files)
+    check_new(args.gallery, args.name, [])
+    paths, there = find_recordings(args.files), args.add or args.replace
     network = HearingNetwork(args.checkpoint, args.device, args.min_speech)
-    check_new(args, enrolled_names(args.gallery, network.digest))
+    check_new(args.gallery, args.name, enrolled_names(args.gallery, network.digest), there)
     voice = one_voice(network, paths, args.name)
-    with changed_gallery(args.gallery, network.digest) as people:
-        check_new(args, people)  # another process may have been faster
-        if args.add and args.name in people:
-            voice = merge(args.name, [people[args.name], voice])
-        people[args.name] = voice
-    answer = {**about(voice), "enrolled": len(people)}
-    say(args, answer, f"{in_words(voice)}; {len(people)} enrolled in {args.gallery}")
+    how = {"add": args.add, "replace": args.replace}
+    voice, count = gallery.enrol(args.gallery, network.digest, voice, **how)
+    say(args, {**about(voice), "enrolled": count}, f"{in_words(voice)}; {count} enrolled")
     return YES
-
-
-def check_new(args, names):
-    """Check that a name can be taken."""
-    if args.name in names and not (args.add or args.replace):
-        raise RecipeError(
-            f"{args.gallery}: {args.name} is enrolled already: give --add to add to what was "
-            "heard, --replace to forget it, or another name"
-        )
 
 
 def about(voice):

@@ -74,6 +74,33 @@ def posteriors(llrs: np.ndarray, known: float) -> np.ndarray:
     return np.exp(log_softmax(logits, axis=1))
 
 
+class Verification(NamedTuple):
+    """Whether two voices are of one speaker; `speech` is the seconds that were heard of each."""
+
+    same_speaker: bool
+    llr: float
+    probability: float
+    threshold: float
+    speech: tuple[float, float]
+
+    def __str__(self):
+        decision = "same speaker" if self.same_speaker else "different speakers"
+        return (
+            f"{decision}: log-likelihood ratio {self.llr:.2f} (threshold {self.threshold:.2f}), "
+            f"probability {self.probability:.3f} at even odds; {self.speech[0]:.1f} s and "
+            f"{self.speech[1]:.1f} s of speech"
+        )
+
+
+def verify_voices(verifier, a: Voices, b: Voices, threshold: float | None = None) -> Verification:
+    """Decide about two voices, one row each, at the threshold of a bundle's verifier or another."""
+    llr = float(Comparer(verifier, a).llrs(b)[0, 0])
+    threshold = float(verifier.threshold if threshold is None else threshold)
+    probability = float(verifier.decisions.to_probability(np.array(llr)))
+    speech = tuple(round(float(side.speech[0]), 2) for side in (a, b))
+    return Verification(llr >= threshold, llr, probability, threshold, speech)
+
+
 class Identity(NamedTuple):
     """Who somebody is.
 

@@ -1,7 +1,7 @@
 """The people that a network has been introduced to, in one file."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from local.errors import RecipeError
 from local.files import atomic_file, exclusive
-from local.people.voices import ARRAYS, Voices
+from local.people.voices import ARRAYS, Voices, merge
 from local.shards.arrays import read_arrays
 
 KINDS = {"vectors": "f4", "speech": "f4", "num_frames": "i8", "recordings": "i8"}
@@ -85,6 +85,38 @@ def changed_gallery(path: str | Path, digest: str | None = None) -> Iterator[dic
                 network=np.array(digest or network),
                 **{key: value.astype(KINDS[key]) for key, value in arrays.items()},
             )
+
+
+def check_new(path: str | Path, name: str, names: Collection[str], replaced: bool = False) -> None:
+    """Check that a name can be enrolled: a RecipeError if it is, and is not to be `replaced`."""
+    if not name.strip() or not name.isprintable() or name in ("unknown", "nobody"):
+        raise RecipeError(f"NAME {name!r}: expected the name of somebody")
+    if name in names and not replaced:
+        raise RecipeError(
+            f"{path}: {name} is enrolled already: give --add to add to what was heard, --replace "
+            "to forget it, or another name"
+        )
+
+
+def enrol(
+    path: str | Path, digest: str, voice: Voices, *, add: bool = False, replace: bool = False
+) -> tuple[Voices, int]:
+    """Put somebody, one row with a name, into a gallery; gives its row and how many there are.
+
+    Of a name that is there already, what was heard is added to, or replaced.
+
+    Raises
+    ------
+    RecipeError
+        See `check_new` and `changed_gallery`.
+    """
+    (name,) = voice.names
+    with changed_gallery(path, digest) as people:
+        check_new(path, name, people, replaced=add or replace)
+        if add and name in people:
+            voice = merge(name, [people[name], voice])
+        people[name] = voice
+    return voice, len(people)
 
 
 def _check_network(path, network, digest):

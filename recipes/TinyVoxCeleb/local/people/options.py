@@ -57,9 +57,6 @@ def parse(argv: list[str], description: str) -> argparse.Namespace:
             help="probability, before listening, that somebody is enrolled (0.5)",
         )
     args = parser.parse_args(argv)
-    name = getattr(args, "name", "somebody")
-    if not name.strip() or not name.isprintable() or name in ("unknown", "nobody"):
-        parser.error(f"NAME {name!r}: expected the name of somebody")
     if args.verb in ("identify", "listen") and not 0 < args.known < 1:
         parser.error(f"--known {args.known}: expected a probability between 0 and 1")
     if args.verb == "identify" and (args.rttm or args.picture) and not args.timeline:

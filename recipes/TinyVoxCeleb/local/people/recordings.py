@@ -1,11 +1,10 @@
 """The recordings that somebody names: files, folders, or a list from standard input."""
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.corpora.audio_files import find_audio
+from local.corpora.audio_files import Ignored, find_audio
 from local.corpora.speaker_tree import AUDIO_EXTENSIONS
 from local.errors import RecipeError
 
@@ -27,7 +26,7 @@ def find_recordings(names: Sequence[str]) -> list[Path]:
             lines = [line.strip() for line in sys.stdin]
             found = [path for line in lines if line for path in find_recordings([line])]
         elif Path(name).is_dir():
-            found = sorted(find_audio(name, AUDIO_EXTENSIONS, Counter(), repeated=True))
+            found = sorted(find_audio(name, AUDIO_EXTENSIONS, Ignored(), repeated=True))
         elif Path(name).is_file() or "://" in name:
             found = [Path(name) if "://" not in name else name]
         else:
