@@ -13,6 +13,7 @@ from local.layout import SAMPLE_RATE
 
 WINDOW = 3  # seconds that are heard for an answer: the last ones
 MIN_SPEECH = 0.25  # seconds of the last second: less is taken for silence
+SILENT = 2 / 32768  # swing of a second that need not be listened to: a microphone that is off
 CONVERT = "ffmpeg -i … -f s16le -ar 16000 -ac 1 - | python speakers.py listen …"
 
 
@@ -86,6 +87,10 @@ def recent_speech(encoder, seconds: Iterator[np.ndarray]) -> Iterator[tuple[int,
     recent, chunk = np.zeros(0, np.float32), encoder.speech.CHUNK
     for number, second in enumerate(seconds, start=1):
         second = np.nan_to_num(second, posinf=0.0, neginf=0.0)
+        if not len(second) or np.ptp(second) < SILENT:
+            recent = recent[:0]
+            yield number, 0.0, None
+            continue
         recent = np.concatenate([recent, second])[-WINDOW * SAMPLE_RATE :]
         signal = torch.from_numpy(recent - recent.mean())
         answer = encoder.detector([signal])[0]
