@@ -1,92 +1,86 @@
 #!/usr/bin/env python3
-r"""Open a page in the browser that verifies, enrols and identifies speakers with a trained network.
+r"""Open a page on which a trained network verifies, enrols and identifies speakers.
 
 To run this recipe:
-> python demo.py --checkpoint RUN_FOLDER
-> python demo.py --checkpoint RUN_FOLDER --gallery people.npz --port 7861
+> pip install -r ../../requirements_demo.txt
+> python demo.py --checkpoint RUN_FOLDER --gallery people.npz
 
-It wants `pip install -r ../../requirements_demo.txt`. Only this machine sees it, unless --host says
-otherwise; nothing is sent elsewhere. The gallery is that of speakers.py.
+The page is at http://127.0.0.1:7860, for this machine alone; Ctrl-C ends it. What is recorded or
+uploaded goes when it ends; who is enrolled stays in the gallery, if one is given. Browsers lend
+their microphone to pages of their own machine and to https only: with --host, others can upload.
 
 Authors
  * The TinyVoxCeleb authors 2026
 """
 
 import argparse
-import os
-import socket
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 from local.errors import RecipeError, one_line_errors  # isort: skip - first, see local
 
+from local.files import check_writable
+from local.people.gallery import enrolled_names
 from local.people.network import HearingNetwork
-
-LARGEST = "100mb"  # of an upload
+from local.people.page_serving import free_port, keep_to_itself, serve
 
 
 def parse(argv):
     """The options."""
-    parser = argparse.ArgumentParser(
-        prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--checkpoint", required=True, help="output folder of a run")
-    parser.add_argument("--gallery", help="file of the enrolled, .npz (forgotten at the end)")
-    parser.add_argument("--host", default="127.0.0.1", help="who may see it (only this machine)")
-    parser.add_argument("--port", type=int, default=7860, help="(7860)")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (cpu)")
-    parser.add_argument(
-        "--min_speech", type=float, default=0.5, help="seconds in a recording (0.5)"
-    )
-    parser.add_argument("--known", type=float, default=0.5, help="probability that one is enrolled")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    about, _, more = __doc__.partition("\n\n")
+    form = argparse.RawDescriptionHelpFormatter
+    more = more.partition("Authors")[0]
+    parser = argparse.ArgumentParser(description=about, epilog=more, formatter_class=form)
+    add = parser.add_argument
+    add("--checkpoint", required=True, help="output folder of a run")
+    add("--gallery", help="file of the enrolled, .npz (one that goes with the page)")
+    add("--host", default="127.0.0.1", help="address to be reached at (127.0.0.1)")
+    add("--port", type=int, default=7860, help="0 for any that is free (7860)")
+    add("--device", default="cpu", help="cpu, cuda, cuda:1, … (cpu)")
+    add("--min_speech", type=float, default=0.5, help="seconds that a recording holds (0.5)")
+    add("--known", type=float, default=0.5, help="probability that who speaks is enrolled (0.5)")
+    add("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(argv)
     if not 0 < args.known < 1:
         parser.error(f"--known {args.known}: expected a probability between 0 and 1")
     return args
 
 
-def check_port(host, port):
-    """Check that nobody else is at a port."""
+def load_page():
+    """The part that needs Gradio, which a RecipeError names where it is not installed."""
     try:
-        with socket.create_server((host, port)):
-            pass
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RecipeError(f"--port {port} of {host}: {reason}; give another --port") from None
+        import gradio  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise RecipeError(
+            f"the package {error.name} is not installed: pip install -r requirements_demo.txt, in "
+            "the project's folder"
+        ) from None
+    from local.people import page, page_answers
+
+    return page, page_answers
 
 
 def main(argv):
-    """Check, load, and serve the page until Ctrl-C."""
+    """Parse, load, serve."""
     args = parse(argv)
-    with one_line_errors(args.debug), tempfile.TemporaryDirectory() as folder:
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        os.environ["GRADIO_TEMP_DIR"] = folder  # what was recorded is gone at the end
-        try:
-            from local.people.page import make_page, style
-        except ImportError as error:
-            raise RecipeError(
-                f"the page needs the package {error.name}, which is not installed: pip install -r "
-                "requirements_demo.txt"
-            ) from None
-        check_port(args.host, args.port)
+    with (
+        one_line_errors(args.debug),
+        tempfile.TemporaryDirectory(prefix="page") as folder,
+    ):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        keep_to_itself(folder)
+        page, page_answers = load_page()
+        port = free_port(args.host, args.port)
+        gallery = Path(args.gallery or Path(folder) / "people.npz").absolute()
+        check_writable(gallery)
         network = HearingNetwork(args.checkpoint, args.device, args.min_speech)
         if not network.decides:
             raise RecipeError(f"nothing can be decided: {network.without_threshold}")
-        gallery = args.gallery or Path(folder) / "people.npz"
-        page = make_page(network, gallery, args.known)
-        page.queue(default_concurrency_limit=1, max_size=16)
-        options = {"server_name": args.host, "server_port": args.port, "max_file_size": LARGEST}
-        options |= {"share": False, "quiet": True, "ssr_mode": False, "show_error": False}
-        page.launch(prevent_thread_lock=True, **options, **style())
-        print(f"http://{args.host}:{args.port} (Ctrl-C ends it)", flush=True)
-        try:
-            page.block_thread()
-        except KeyboardInterrupt:
-            pass
-        finally:
-            page.close(verbose=False)
+        enrolled_names(gallery, network.digest)
+        made = page.make_page(page_answers.Answers(network, gallery, args.known))
+        serve(made, args.host, port, theme=page.THEME, css_paths=page.CSS)
 
 
 if __name__ == "__main__":

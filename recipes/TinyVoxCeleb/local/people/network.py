@@ -1,7 +1,10 @@
 """A trained network that hears recordings, with errors that name what is wrong with them."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from local.bundle import checkpoint_digest, find_bundle
 from local.bundle.finding import check_whole
@@ -15,6 +18,25 @@ FIT = (
     "--shards_dirs_to_evaluate SHARDS/dev --trial_lists dev_trials.txt "
     "--calibration_trials dev_trials.txt --score_file scores.txt"
 )
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What a bundle's code says of a recording, as one line."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise RecipeError(str(error)) from error
+
+
+def _bounded(blocks, longest, path):
+    """Blocks of samples, and an error when there are more than so many seconds."""
+    frames = 0
+    for block in blocks:
+        frames += len(block)
+        if frames > longest * SAMPLE_RATE:
+            raise ValueError(f"{path}: longer than {longest / 60:g} minutes; give a part of it")
+        yield block
 
 
 class HearingNetwork:
@@ -78,6 +100,18 @@ class HearingNetwork:
             f"{FIT.format(run=self.checkpoint)}"
         )
 
+    def load(self, path: str | Path, longest: float) -> np.ndarray:
+        """The samples of a recording at 16 kHz, shape (time,).
+
+        Raises
+        ------
+        RecipeError
+            It is not there, cannot be decoded, or is longer than so many seconds.
+        """
+        with _told():
+            blocks = list(_bounded(self.encoder.read_blocks(path), longest, path))
+        return np.concatenate(blocks or [np.zeros(0, np.float32)])
+
     def embed(self, recordings: Sequence):
         """What the encoder's `embed` gives for files or samples at 16 kHz, see there.
 
@@ -86,10 +120,8 @@ class HearingNetwork:
         RecipeError
             A recording is not there, cannot be decoded, or lacks speech.
         """
-        try:
+        with _told():
             return self.encoder.embed(*recordings, min_speech=self.min_speech)
-        except (ValueError, OSError) as error:
-            raise RecipeError(str(error)) from error
 
     def embed_each(self, paths: Iterable[Path]) -> Iterator[tuple]:
         """Embed file by file: gives the path and its embedding, or the RecipeError in its place."""
@@ -99,18 +131,17 @@ class HearingNetwork:
             except RecipeError as error:
                 yield path, error
 
-    def hear(self, path: Path) -> Heard:
+    def hear(self, path: str | Path, longest: float = np.inf) -> Heard:
         """Embed all windows of a long recording, see `local.people.timeline`.
 
         Raises
         ------
         RecipeError
-            It is not there, cannot be decoded, or holds less speech than the minimum.
+            It is not there, cannot be decoded, is longer than so many seconds, or holds less speech
+            than the minimum.
         """
-        try:
-            heard = hear(self.encoder, self.encoder.read_blocks(path))
-        except (ValueError, OSError) as error:
-            raise RecipeError(str(error)) from error
+        with _told():
+            heard = hear(self.encoder, _bounded(self.encoder.read_blocks(path), longest, path))
         if not len(heard.voices) or heard.speech.sum() * CHUNK < self.min_speech * SAMPLE_RATE:
             raise RecipeError(f"{path}: too little speech for a timeline; give another recording")
         return heard

@@ -9,11 +9,15 @@ from local.files import atomic_file
 from local.people.timeline import UNKNOWN, Segment
 
 
-def draw_timeline(segments: Sequence[Segment], seconds: float) -> Figure:
+def height(segments: Sequence[Segment]) -> float:
+    """Inches that a picture of these segments is high."""
+    return 1 + 0.35 * max(len({part.name for part in segments}), 1)
+
+
+def draw_timeline(figure: Figure, segments: Sequence[Segment], seconds: float) -> None:
     """Draw who speaks when in a recording of so many seconds; the unknown in grey, below."""
     names = sorted({part.name for part in segments} - {UNKNOWN}, reverse=True)
     lines = [UNKNOWN] * any(part.name == UNKNOWN for part in segments) + names
-    figure = Figure(figsize=(9, 1 + 0.35 * max(len(lines), 1)), layout="constrained")
     axes = figure.add_subplot()
     unit, divisor = ("min", 60) if seconds >= 180 else ("s", 1)
     for row, name in enumerate(lines):
@@ -25,8 +29,8 @@ def draw_timeline(segments: Sequence[Segment], seconds: float) -> Figure:
     axes.set_ylim(-0.6, max(len(lines), 1) - 0.4)
     axes.set_xlim(0, seconds / divisor)
     axes.set_xlabel(f"time in {unit}")
+    axes.grid(visible=False, axis="y")
     axes.grid(axis="x", alpha=0.3)
-    return figure
 
 
 def write_timeline_picture(
@@ -34,6 +38,7 @@ def write_timeline_picture(
 ) -> None:
     """The same as a PNG file, with the name of the recording."""
     with atomic_file(path, "wb") as fout:
-        figure = draw_timeline(segments, seconds)
+        figure = Figure(figsize=(9, height(segments)), layout="constrained")
+        draw_timeline(figure, segments, seconds)
         figure.suptitle(Path(recording).name)
         figure.savefig(fout, format="png", dpi=120)
