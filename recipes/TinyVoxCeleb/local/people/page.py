@@ -12,6 +12,7 @@ THEME = gr.themes.Base(  # with fonts of the system: none is asked of another ho
     font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
 )
 TITLE = "Who is speaking?"
+PRIVACY = "Nothing is sent elsewhere, and recordings go when the page ends."
 CSS = Path(__file__).with_suffix(".css")
 ONE_BY_ONE = {"concurrency_limit": 1, "concurrency_id": "network", "api_visibility": "private"}
 
@@ -19,9 +20,7 @@ ONE_BY_ONE = {"concurrency_limit": 1, "concurrency_id": "network", "api_visibili
 def make_page(answers: Answers) -> gr.Blocks:
     """Build the page on which these answers are asked for."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
-        gr.HTML(
-            f"<h1>{TITLE}</h1><p>What is recorded here stays on this machine.</p>", padding=False
-        )
+        gr.HTML(f"<h1>{TITLE}</h1><p>{PRIVACY}</p>", padding=False)
         with gr.Tab("Verify"):
             _verify_tab(answers)
         with gr.Tab("Enrol"):
@@ -37,7 +36,7 @@ def make_page(answers: Answers) -> gr.Blocks:
 def _verify_tab(answers):
     gr.HTML("<p>Are two recordings of one speaker?</p>", padding=False)
     with gr.Row():
-        sides = [_recording(f"Recording {number}") for number in (1, 2)]
+        sides = [_recording(f"Recording {number}", f"recording-{number}") for number in (1, 2)]
     _ask("Compare", answers.verify, sides, "verified")
 
 
@@ -45,8 +44,8 @@ def _enrol_tab(answers, page):
     gr.HTML("<p>Introduce somebody: a name, and a recording or several files.</p>", padding=False)
     name = gr.Textbox(label="Name", max_length=100, max_lines=1)
     with gr.Row():
-        recording = _recording("Recording")
-        files = gr.File(label="Several files", file_count="multiple", height=180)
+        recording = _recording("Recording", "to-enrol")
+        files = gr.File(label="Or several files", file_count="multiple", height=180)
     how = gr.Radio(["new", "add", "replace"], value="new", label="A name that is there already")
     button = gr.Button("Enrol", variant="primary")
     answer = _answer("enrolled")
@@ -74,7 +73,7 @@ def _enrol_tab(answers, page):
 
 def _identify_tab(answers):
     gr.HTML("<p>Who of the enrolled speaks, or nobody who is enrolled?</p>", padding=False)
-    recording = _recording("Recording")
+    recording = _recording("Recording", "to-identify")
     _ask("Identify", answers.identify, [recording], "identified")
 
 
@@ -91,8 +90,14 @@ def _ask(label: str, question: Callable, fields: list, name: str) -> None:
     button.click(lambda *given: str(question(*given)), fields, answer, **ONE_BY_ONE)
 
 
-def _recording(label):
-    return gr.Audio(label=label, type="filepath", sources=["microphone", "upload"], elem_id=label)
+def _recording(label, name):
+    return gr.Audio(
+        label=label,
+        type="filepath",
+        sources=["microphone", "upload"],
+        buttons=["download"],  # none that shares it
+        elem_id=name,
+    )
 
 
 def _answer(name):

@@ -52,7 +52,7 @@ class Answers:
         if not enrolled_names(self.gallery, self.network.digest):
             return Markup("<p>Nobody is enrolled yet.</p>")
         people = read_gallery(self.gallery, self.network.digest)
-        columns = people.names, people.recordings.tolist(), people.speech.round(1).tolist()
+        columns = people.names, people.recordings.tolist(), [f"{s:.1f}" for s in people.speech]
         return table(("name", "recordings", "speech (s)"), zip(*columns, strict=True))
 
     @told

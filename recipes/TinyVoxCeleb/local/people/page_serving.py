@@ -1,6 +1,7 @@
 """Serving the page from this machine, to it alone unless told, until Ctrl-C."""
 
 import os
+import signal
 import socket
 import threading
 
@@ -77,4 +78,5 @@ def serve(page, host: str, port: int, **style) -> None:
     except KeyboardInterrupt:
         print(flush=True)
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # of who presses it twice
         page.close(verbose=False)
