@@ -57,9 +57,9 @@ def load_page():
             f"the package {error.name} is not installed: pip install -r requirements_demo.txt, in "
             "the project's folder"
         ) from None
-    from local.people import page, page_answers
+    from local.people import page, page_answers, page_uploads
 
-    return page, page_answers
+    return page, page_answers, page_uploads
 
 
 def main(argv):
@@ -71,7 +71,7 @@ def main(argv):
     ):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         keep_to_itself(folder)
-        page, page_answers = load_page()
+        page, page_answers, page_uploads = load_page()
         port = free_port(args.host, args.port)
         gallery = Path(args.gallery or Path(folder) / "people.npz").absolute()
         check_writable(gallery)
@@ -80,7 +80,7 @@ def main(argv):
             raise RecipeError(f"nothing can be decided: {network.without_threshold}")
         enrolled_names(gallery, network.digest)
         made = page.make_page(page_answers.Answers(network, gallery, args.known))
-        serve(made, args.host, port, theme=page.THEME, css_paths=page.CSS)
+        serve(made, args.host, port, **page.style(), **page_uploads.bounds(folder))
 
 
 if __name__ == "__main__":

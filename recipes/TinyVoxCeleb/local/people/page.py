@@ -8,18 +8,15 @@ import gradio as gr
 from local.people.page_answers import Answers
 from local.people.page_html import is_wrong
 
-THEME = gr.themes.Base(  # with fonts of the system: none is asked of another host
-    font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-)
 TITLE = "Who is speaking?"
 PRIVACY = "Nothing is sent elsewhere, and recordings go when the page ends."
-CSS = Path(__file__).with_suffix(".css")
 ONE_BY_ONE = {"concurrency_limit": 1, "concurrency_id": "network", "api_visibility": "private"}
 
 
 def make_page(answers: Answers) -> gr.Blocks:
     """Build the page on which these answers are asked for."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    options = {"analytics_enabled": False, "delete_cache": (600, 3600)}  # seconds
+    with gr.Blocks(title=TITLE, fill_width=True, **options) as page:
         gr.HTML(f"<h1>{TITLE}</h1><p>{PRIVACY}</p>", padding=False)
         with gr.Tab("Verify"):
             _verify_tab(answers)
@@ -31,6 +28,16 @@ def make_page(answers: Answers) -> gr.Blocks:
             _timeline_tab(answers)
     page.queue(default_concurrency_limit=1, max_size=32)
     return page
+
+
+def style() -> dict:
+    """How the page looks, for `launch`: with fonts of the system, none is asked of another host."""
+    theme = gr.themes.Base(
+        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    )
+    # Not as `css`, which Gradio confines to what is within the page's margins.
+    css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    return {"theme": theme, "head": f"<style>{css}</style>"}
 
 
 def _verify_tab(answers):

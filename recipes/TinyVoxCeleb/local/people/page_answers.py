@@ -71,8 +71,8 @@ class Answers:
         found = verify_voices(self.network.encoder, *voices)
         sentence, _, numbers = str(found).partition(": ")
         scale = figure(scale_picture(found), f"{numbers[0].upper()}{numbers[1:]}.")
-        figures = Markup('<div class="figures">{}</div>').format(Markup("").join([scale, *parts]))
-        return headline(f"{sentence.capitalize()}.") + figures
+        figures = Markup('<div class="figures">{}</div>').format(Markup("").join(parts))
+        return headline(f"{sentence.capitalize()}.") + scale + figures
 
     @told
     def enrol(self, name: str, recording: str | None, files: list[str] | None, how: str) -> Markup:

@@ -7,8 +7,6 @@ import threading
 
 from local.errors import RecipeError
 
-LARGEST = 200 * 2**20  # bytes of an upload
-
 
 def free_port(host: str, port: int) -> int:
     """The port, or a free one in the place of 0.
@@ -44,8 +42,8 @@ def keep_to_itself(folder: str) -> None:
         os.environ[name] = ",".join(hosts)
 
 
-def serve(page, host: str, port: int, **style) -> None:
-    """Serve the page until Ctrl-C.
+def serve(page, host: str, port: int, **options) -> None:
+    """Serve the page until Ctrl-C; the options are those of `launch`.
 
     Raises
     ------
@@ -60,14 +58,13 @@ def serve(page, host: str, port: int, **style) -> None:
             inbrowser=False,
             quiet=True,
             prevent_thread_lock=True,
-            max_file_size=LARGEST,
             footer_links=[],
             run_history=False,
             enable_monitoring=False,
             ssr_mode=False,
             mcp_server=False,
             pwa=False,
-            **style,
+            **options,
         )
     except OSError:
         raise RecipeError(f"port {port} of {host} has just been taken: give another") from None
