@@ -104,6 +104,7 @@ def _recording(label, name):
         sources=["microphone", "upload"],
         buttons=["download"],  # none that shares it
         elem_id=name,
+        min_width=280,  # below each other on a phone
     )
 
 
