@@ -184,7 +184,9 @@ def test_two_recordings_are_compared_by_keyboard(server, people):
             if decision == "Different":
                 panel.locator("#recording-2").get_by_label("Clear").click()
             upload(panel, "recording-2", path)
-            panel.get_by_role("button", name="Compare").focus()
+            button = panel.get_by_role("button", name="Compare")
+            playwright.expect(button).to_be_enabled()
+            button.focus()
             page.keyboard.press("Enter")
             panel.locator("#verified .headline", has_text=f"{decision} speaker").wait_for()
         texts = panel.locator("#verified figcaption").all_inner_texts()
@@ -240,14 +242,17 @@ def test_what_is_wrong_is_told_on_the_page(server, people, tmp_path):
     (tmp_path / "damaged.wav").write_bytes(people[0][0].read_bytes()[:5000])
     (tmp_path / "text.m4a").write_text("hello\n" * 99)
     with browsing(server) as page:
-        panel = tab(page, "Timeline")
-        assert "nobody is enrolled yet" in ask(panel, "Who speaks when", "timeline", "wrong")
         panel = tab(page, "Verify")
-        assert "recording 1 is missing" in ask(panel, "Compare", "verified", "wrong")
+        assert panel.get_by_role("button", name="Compare").is_disabled()
+        panel = tab(page, "Timeline")
+        attach(panel, people[0][0])
+        assert "nobody is enrolled yet" in ask(panel, "Who speaks when", "timeline", "wrong")
         panel = tab(page, "Enrol")
+        assert panel.get_by_role("button", name="Enrol").is_disabled()
+        attach(panel, people[0][0])
         assert "the name is missing" in ask(panel, "Enrol", "enrolled", "wrong")
+        panel.get_by_label("Clear").last.click()
         panel.get_by_label("Name").first.fill("Ann")
-        assert "the recording is missing" in ask(panel, "Enrol", "enrolled", "wrong")
         for name, message in (
             ("silence.wav", "silence.wav: no speech in 3.0 s of audio"),
             ("short.wav", "expected 0.5 s at least; give another recording"),
@@ -259,6 +264,7 @@ def test_what_is_wrong_is_told_on_the_page(server, people, tmp_path):
             assert message in text and "Traceback" not in text and "/" not in text
             panel.get_by_label("Clear").last.click()
         enrol_elsewhere(server.gallery)
+        attach(panel, people[0][0])
         assert "made by another network" in ask(panel, "Enrol", "enrolled", "wrong")
 
 

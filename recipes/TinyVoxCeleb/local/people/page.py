@@ -54,7 +54,7 @@ def _enrol_tab(answers, page):
         recording = _recording("Recording", "to-enrol")
         files = gr.File(label="Or several files", file_count="multiple", height=180)
     how = gr.Radio(["new", "add", "replace"], value="new", label="A name that is there already")
-    button = gr.Button("Enrol", variant="primary")
+    button = _button("Enrol", any, [recording, files])
     answer = _answer("enrolled")
     gr.HTML("<h2>Who is enrolled</h2>", padding=False)
     people = _answer("people")
@@ -92,9 +92,24 @@ def _timeline_tab(answers):
 
 def _ask(label: str, question: Callable, fields: list, name: str) -> None:
     """A button that asks a question about fields, and its answer below."""
-    button = gr.Button(label, variant="primary")
+    button = _button(label, all, fields)
     answer = _answer(name)
     button.click(lambda *given: str(question(*given)), fields, answer, **ONE_BY_ONE)
+
+
+def _button(label: str, enough: Callable, recordings: list) -> gr.Button:
+    """A button that can be pressed once recordings are here: they are shown before."""
+    button = gr.Button(label, variant="primary", interactive=False)
+    gr.on(
+        [recording.change for recording in recordings],
+        lambda *given: gr.Button(interactive=enough(map(bool, given))),
+        recordings,
+        button,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    return button
 
 
 def _recording(label, name):
