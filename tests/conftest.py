@@ -33,6 +33,18 @@ def small(tmp_path_factory):
     return make_data(tmp_path_factory.mktemp("small"), seed=1, num_train_speakers=6)
 
 
+@pytest.fixture(scope="session")
+def decided_run(small, tmp_path_factory):
+    """A run whose network has a threshold, and knows the people of its training well."""
+    from running import train, verify  # which needs this file
+
+    run, trials = tmp_path_factory.mktemp("decided_run"), small.corpus / "val_trials.txt"
+    train(small, run, "--epochs", "30", "--crops_per_utterance", "8")
+    options = ("--calibration_trials", str(trials))
+    verify(run, [small.shards / "val"], [trials], run / "scores.txt", *options)
+    return run
+
+
 @pytest.fixture
 def own_shards(small, tmp_path):
     """A copy of the shards that a test may spoil."""

@@ -23,6 +23,7 @@ from local.errors import RecipeError, first_of, one_line_errors  # isort: skip -
 import numpy as np
 from tqdm import tqdm
 
+from local.bundle import checkpoint_digest, find_bundle
 from local.files import check_writable, split_paths
 from local.people import gallery
 from local.people.comparing import Comparer, verify_voices, who_is
@@ -141,9 +142,9 @@ def remove(args):
 
 def load_comparer(args):
     """The network, and what compares voices with those of the gallery."""
-    people = read_gallery(args.gallery)  # before what takes seconds
+    digest = checkpoint_digest(find_bundle(args.checkpoint))
+    people = read_gallery(args.gallery, digest)  # before what takes seconds
     network = HearingNetwork(args.checkpoint, args.device, args.min_speech)
-    read_gallery(args.gallery, network.digest)
     if not network.decides:
         raise RecipeError(f"nobody can be told apart: {network.without_threshold}")
     return network, Comparer(network.encoder, people)

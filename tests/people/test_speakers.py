@@ -18,7 +18,7 @@ from local.embeddings import read_embeddings
 from local.people.gallery import changed_gallery, read_gallery
 from local.people.voices import as_voices
 from local.scoring.backends import cosine_similarity
-from running import train, verify
+from running import train
 
 pytestmark = pytest.mark.long
 
@@ -29,13 +29,8 @@ def undecided(small, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(small, tmp_path_factory):
-    """A run whose network has a threshold, and knows the people of its training well."""
-    run, trials = tmp_path_factory.mktemp("run"), small.corpus / "val_trials.txt"
-    train(small, run, "--epochs", "30", "--crops_per_utterance", "8")
-    options = ("--calibration_trials", str(trials))
-    verify(run, [small.shards / "val"], [trials], run / "scores.txt", *options)
-    return run
+def run(decided_run):
+    return decided_run
 
 
 @pytest.fixture(scope="module")
