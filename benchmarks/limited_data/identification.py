@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.limited_data.experiments import NETWORKS, SEEDS, Experiment
+from benchmarks.limited_data.runs import parse_runs
 from local.embeddings import read_embeddings
 from local.errors import one_line_errors
 from local.metrics.identification import identify_models
@@ -71,17 +71,12 @@ def cell(found, metric):
 
 def main():
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output_folder", type=Path, required=True, help="of limited_data")
-    parser.add_argument("--names", nargs="+", choices=NETWORKS, default=["prototype", "best"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    args = parser.parse_args()
     with one_line_errors(debug=False):
+        _, runs = parse_runs(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
         rows = []
-        for name in args.names:
-            experiment, half, whole = Experiment("networks", name, *NETWORKS[name]), [], []
-            for seed in args.seeds:
-                run = experiment.folder(args.output_folder.absolute(), seed)
+        for name, own in runs.items():
+            half, whole = [], []
+            for run in own:
                 table = read_embeddings(run / f"suite/{CORPUS}.npz")
                 half += [measure(table, split, 0.5) for split in SPLITS]
                 whole += [measure(table, split, 1.0) for split in SPLITS]

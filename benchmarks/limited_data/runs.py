@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from benchmarks import RECIPE
+from benchmarks.limited_data.experiments import NETWORKS, SEEDS, Experiment
 from benchmarks.limited_data.lists import CORPORA, measure
 from local.embeddings import read_embeddings
+from local.errors import RecipeError
 from local.files import atomic_file
 from local.results import read_results
 from local.training.loggers import read_train_log
@@ -29,6 +32,22 @@ def run(experiment, seed, data, folder, log):
     row = {**experiment.settings, "seed": seed, "commit": commit(), **_training(folder)}
     embeddings = {name: _embed(folder, data[name], name, log) for name in CORPORA}
     return row | measure(embeddings, {name: trials_of(data[name]) for name in CORPORA})
+
+
+def parse_runs(parser):
+    """Add the options that name runs which are there, parse, and give those of each network."""
+    parser.add_argument("--output_folder", type=Path, required=True, help="of limited_data")
+    parser.add_argument("--names", nargs="+", choices=NETWORKS, default=["prototype", "best"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    args = parser.parse_args()
+    folder, runs = args.output_folder.absolute(), {}
+    for name in args.names:
+        experiment = Experiment("networks", name, *NETWORKS[name])
+        runs[name] = [experiment.folder(folder, seed) for seed in args.seeds]
+        for run in runs[name]:
+            if not (run / "suite").is_dir():
+                raise RecipeError(f"{run}: no run that python -m benchmarks.limited_data left")
+    return folder, runs
 
 
 def trials_of(corpus):

@@ -9,15 +9,13 @@ trial is that of its two sessions: "cellphone + landlinephone", "anger + sadness
 import argparse
 import statistics
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.limited_data.corpora import corpora
-from benchmarks.limited_data.experiments import NETWORKS, SEEDS, Experiment
-from benchmarks.limited_data.runs import trials_of
+from benchmarks.limited_data.runs import parse_runs, trials_of
 from local.embeddings import read_embeddings
-from local.errors import RecipeError, one_line_errors
+from local.errors import one_line_errors
 from local.metrics import equal_error_rate
 from local.scoring.backends import Backend
 from local.scoring.trial_scores import score_trials
@@ -51,30 +49,19 @@ def measure(run, data, name):
 
 def main():
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output_folder", type=Path, required=True, help="of limited_data")
-    parser.add_argument("--names", nargs="+", choices=NETWORKS, default=["prototype", "best"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    args = parser.parse_args()
-    folder = args.output_folder.absolute()
-    data = corpora(folder)
     with one_line_errors(debug=False):
+        folder, runs = parse_runs(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
+        data = corpora(folder)
         for name in KINDS:
             eers, counts = defaultdict(lambda: defaultdict(list)), {}
-            for network in args.names:
-                experiment = Experiment("networks", network, *NETWORKS[network])
-                for seed in args.seeds:
-                    run = experiment.folder(folder, seed)
-                    if not (run / "suite").is_dir():
-                        raise RecipeError(
-                            f"{run}: no run that python -m benchmarks.limited_data left"
-                        )
+            for network, own in runs.items():
+                for run in own:
                     for group, eer, counts[group] in measure(run, data, name):
                         eers[group][network].append(eer)
-            print(f"\n| {name} | target, non-target | {' | '.join(args.names)} |")
-            print("|---|---|" + "---|" * len(args.names))
+            print(f"\n| {name} | target, non-target | {' | '.join(runs)} |")
+            print("|---|---|" + "---|" * len(runs))
             for group, found in eers.items():
-                means = (f"{statistics.mean(found[network]):.1f}" for network in args.names)
+                means = (f"{statistics.mean(found[network]):.1f}" for network in runs)
                 print("| {} | {:,}, {:,} | {} |".format(group, *counts[group], " | ".join(means)))
 
 
