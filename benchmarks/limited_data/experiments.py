@@ -62,6 +62,7 @@ NETWORKS = {
     "ResNet": ("resnet", ()),
     "CAM++": ("cam_plus_plus", ()),
     "SpeechBrain's VoxCeleb settings": ("speechbrain_voxceleb", ()),
+    "phone": ("phone", ()),
     "quick": ("quick", ()),
     "best": ("best", ()),
 }
