@@ -50,7 +50,15 @@ AUDIO_KEPT = 4096  # files of a test process
 
 
 def build(
-    folder, layout, speakers=SPEAKERS, *, sessions=2, utterances=2, seconds=0.5, meta="tabs", of=None
+    folder,
+    layout,
+    speakers=SPEAKERS,
+    *,
+    sessions=2,
+    utterances=2,
+    seconds=0.5,
+    meta="tabs",
+    of=None,
 ):
     """Write a VoxCeleb of some speakers into a folder; returns the ids of its utterances, sorted.
 
@@ -58,7 +66,7 @@ def build(
     ---------
     layout : str
         One of LAYOUTS. With "zips" these are the zip files; with "download" those of the dev parts
-        in two pieces each; with "links" the speakers lie on two "disks" beside the folder.
+        in pieces; with "links" the speakers lie on two "disks" beside the folder.
     speakers : dict of str to str
         The sex, "f" or "m", of each, by ids of VoxCeleb, of which there may be any number.
     meta : str or None
@@ -207,8 +215,9 @@ def _pack(folder, speakers):
         top.rmdir()
 
 
-def cut(path, pieces=2):
+def cut(path):
     """Replace a zip file by pieces of it, name_partaa, name_partab, …, as they are downloaded."""
+    pieces = 4 if path.name.startswith("vox1") else 8
     content, size = path.read_bytes(), -(-path.stat().st_size // pieces)
     for number in range(pieces):
         part = path.with_name(f"{path.stem}_parta{chr(ord('a') + number)}")

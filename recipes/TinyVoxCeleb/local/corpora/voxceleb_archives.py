@@ -1,0 +1,172 @@
+"""VoxCeleb as it is downloaded: zip files, read as they are, and pieces of them, to be joined."""
+
+import os
+import shlex
+import string
+import struct
+import zipfile
+from collections.abc import Collection, Mapping
+
+from local.corpora.voxceleb_names import side_of, utterance_id
+from local.corpora.voxceleb_tree import RANKS, kind_of, rank
+from local.errors import RecipeError, first_of
+
+PIECES = {"vox1_dev_wav": 4, "vox2_dev_aac": 8, "vox2_dev_mp4": 9}  # that there are of each
+PROBE = 4096  # every so many members it is seen whether one begins where it should
+MEMBER = b"PK\3\4"  # with which it begins
+UNREADABLE = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error)
+
+
+class ZipError(RecipeError):
+    """A zip file is truncated or damaged; `path` is that of the file."""
+
+    def __init__(self, path: str, reason: str):
+        super().__init__(
+            f"{path}: a zip file that is truncated or damaged: {reason}; download or join it "
+            "again, or remove it if it is not needed"
+        )
+        self.path = path
+
+
+class _Each(list):
+    """In the place of a list of members: each is handed on, and none kept."""
+
+    def __init__(self, take):
+        super().__init__()
+        self.append = take
+
+
+class _Forgetful(dict):
+    """In the place of a dictionary of members: keeps none."""
+
+    def __setitem__(self, name, member):
+        pass
+
+
+class _Members(zipfile.ZipFile):
+    """A zip file that hands on each of its members: to keep them takes 1 KB each."""
+
+    def __init__(self, path, take):
+        self._each, self._none = _Each(take), _Forgetful()
+        super().__init__(path)
+
+    # What ZipFile sets and fills
+    filelist = property(lambda self: self._each, lambda self, _: None)
+    NameToInfo = property(lambda self: self._none, lambda self, _: None)
+
+
+def zip_paths(path: str) -> dict[str, str]:
+    """The utterances in a zip file by their ids, as paths through it; nothing is unpacked.
+
+    Raises
+    ------
+    RecipeError
+        The file is truncated or damaged.
+    """
+    paths, starts, number = {}, [], 0
+
+    def take(member):
+        nonlocal number
+        if not number % PROBE:
+            starts.append(member.header_offset)
+        number += 1
+        *folders, name = ("", "", *member.filename.split("/"))
+        if name.startswith(".") or "__MACOSX" in folders or not member.file_size:
+            return
+        if kind_of(name) in RANKS:
+            identifier = utterance_id(*folders[-2:], os.path.splitext(name)[0])
+            inner = f"{path}/{member.filename}"
+            if identifier and rank(paths.get(identifier, inner)) >= rank(inner):
+                paths[identifier] = inner
+
+    if not zipfile.is_zipfile(path):
+        size = os.path.getsize(path)
+        raise ZipError(path, f"its end, which lists what is in it, is missing ({size:,} bytes)")
+    try:
+        with _Members(path, take) as archive:
+            for start in starts:
+                if start >= 0:
+                    archive.fp.seek(start)
+                if start < 0 or archive.fp.read(4) != MEMBER:
+                    raise ZipError(path, "a part of it is missing, or stands in another's place")
+    except UNREADABLE:
+        raise ZipError(path, "the list of what is in it cannot be read") from None
+    return paths
+
+
+def add_zips(paths: dict[str, str], zips: Collection[str]) -> tuple[list[str], list[ZipError]]:
+    """Add the utterances of zip files to those that lie there as files; returns notes, and faults.
+
+    A zip file all of whose utterances are there already adds nothing. Else, all are taken from it:
+    to unpack it was not finished, so the last of the files may be half of one.
+    """
+    notes, faults = [], []
+    for path in sorted(zips):
+        try:
+            inside = zip_paths(path)
+        except ZipError as error:
+            faults.append(error)
+            continue
+        common = sum(identifier in paths for identifier in inside)
+        if not inside:
+            notes.append(f"ignored: {path}, a zip file without audio of VoxCeleb")
+        elif common == len(inside):
+            notes.append(f"{path}: its {common:,} utterances are there already, and taken once")
+        else:
+            if common:
+                notes.append(
+                    f"{path}: {common:,} of its {len(inside):,} utterances are there already, but "
+                    "not all: all are read from the zip file"
+                )
+            paths.update(inside)
+    return notes, faults
+
+
+def part_named(path: str) -> str:
+    """The part of VoxCeleb that a file is named for, as vox2_dev_aac.zip is; "" if none."""
+    name = os.path.basename(path).lower()
+    vox = next((vox for vox in ("vox1", "vox2") if name.startswith(vox)), "")
+    return f"{vox}-{side_of([name])}" if vox and side_of([name]) else ""
+
+
+def check_pieces(
+    pieces: Mapping[str, Collection[str]], zips: Collection[str], parts: Collection[str]
+) -> list[str]:
+    """Check that no zip file is there in pieces only; returns notes on those that are not needed.
+
+    Raises
+    ------
+    RecipeError
+        For pieces that are not joined, of parts of VoxCeleb that are not among those found.
+    """
+    notes, unjoined = [], []
+    for start, found in sorted(pieces.items()):
+        whole = f"{start.removesuffix('part').rstrip('._-').removesuffix('.zip')}.zip"
+        name = os.path.basename(whole).removesuffix(".zip")
+        if whole in zips or part_named(name) in parts:
+            notes.append(f"ignored: {start}{min(found)} and others, as what they hold is there")
+        else:
+            unjoined.append(_joining(start, sorted(found), whole, PIECES.get(name, 0)))
+    if unjoined:
+        raise RecipeError("; ".join(unjoined))
+    return notes
+
+
+def _joining(start, found, whole, number):
+    """What is to be done with the pieces of a zip file, of which `number` are published."""
+    letters = string.ascii_lowercase
+    order = [first + second for first in letters for second in letters]
+    needed = order[: max(number, order.index(found[-1]) + 1)]
+    missing = [end for end in needed if end not in found]
+    sizes = {end: os.path.getsize(start + end) for end in found}
+    # All but the last are of one size.
+    short = [end for end in found if end != needed[-1] and sizes[end] < max(sizes.values())]
+    name = os.path.basename(start)
+    todo = [f"download what is missing ({_named(name, missing)})"] if missing else []
+    todo += [f"download again what is not complete ({_named(name, short)})"] if short else []
+    joining = f"join them: cat {shlex.quote(start)}* > {shlex.quote(whole)}"
+    return f"{start}{found[0]} …: pieces of one zip file: {', then '.join([*todo, joining])}"
+
+
+def _named(name, ends):
+    return first_of([name + end for end in ends], 8)
