@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Collection, Mapping
 
 from local.corpora.voxceleb_names import side_of, utterance_id
-from local.corpora.voxceleb_tree import RANKS, kind_of, rank
+from local.corpora.voxceleb_tree import RANKS, Tree, rank
 from local.errors import RecipeError, first_of
 
 PIECES = {"vox1_dev_wav": 4, "vox2_dev_aac": 8, "vox2_dev_mp4": 9}  # that there are of each
@@ -22,8 +22,8 @@ class ZipError(RecipeError):
 
     def __init__(self, path: str, reason: str):
         super().__init__(
-            f"{path}: a zip file that is truncated or damaged: {reason}; download or join it "
-            "again, or remove it if it is not needed"
+            f"{path}: no whole zip file: {reason}; download or join it again, or remove it where "
+            "it is not needed"
         )
         self.path = path
 
@@ -55,8 +55,10 @@ class _Members(zipfile.ZipFile):
     NameToInfo = property(lambda self: self._none, lambda self, _: None)
 
 
-def zip_paths(path: str) -> dict[str, str]:
+def zip_paths(path: str, tree: Tree) -> dict[str, str]:
     """The utterances in a zip file by their ids, as paths through it; nothing is unpacked.
+
+    `tree` gets what is left out.
 
     Raises
     ------
@@ -71,43 +73,49 @@ def zip_paths(path: str) -> dict[str, str]:
             starts.append(member.header_offset)
         number += 1
         *folders, name = ("", "", *member.filename.split("/"))
-        if name.startswith(".") or "__MACOSX" in folders or not member.file_size:
+        stem, _, kind = name.rpartition(".")
+        if kind.lower() not in RANKS or name.startswith(".") or "__MACOSX" in folders:
             return
-        if kind_of(name) in RANKS:
-            identifier = utterance_id(*folders[-2:], os.path.splitext(name)[0])
+        if identifier := utterance_id(*folders[-2:], stem):
             inner = f"{path}/{member.filename}"
-            if identifier and rank(paths.get(identifier, inner)) >= rank(inner):
+            if not member.file_size:
+                tree.leave("empty files", inner)
+            elif rank(paths.get(identifier, inner)) >= rank(inner):
                 paths[identifier] = inner
 
-    if not zipfile.is_zipfile(path):
+    try:
         size = os.path.getsize(path)
-        raise ZipError(path, f"its end, which lists what is in it, is missing ({size:,} bytes)")
+        os.close(os.open(path, os.O_RDONLY))
+    except OSError as error:
+        raise ZipError(path, f"it cannot be opened: {error.strerror}") from None
+    if not zipfile.is_zipfile(path):
+        raise ZipError(path, f"its end is missing, with the list of what is in it ({size:,} bytes)")
     try:
         with _Members(path, take) as archive:
             for start in starts:
                 if start >= 0:
                     archive.fp.seek(start)
                 if start < 0 or archive.fp.read(4) != MEMBER:
-                    raise ZipError(path, "a part of it is missing, or stands in another's place")
+                    raise ZipError(path, "damaged: a part of it is missing, or in another's place")
     except UNREADABLE:
-        raise ZipError(path, "the list of what is in it cannot be read") from None
+        raise ZipError(path, "damaged: the list of what is in it cannot be read") from None
     return paths
 
 
-def add_zips(paths: dict[str, str], zips: Collection[str]) -> tuple[list[str], list[ZipError]]:
+def add_zips(tree: Tree) -> tuple[list[str], list[ZipError]]:
     """Add the utterances of zip files to those that lie there as files; returns notes, and faults.
 
     A zip file all of whose utterances are there already adds nothing. Else, all are taken from it:
     to unpack it was not finished, so the last of the files may be half of one.
     """
     notes, faults = [], []
-    for path in sorted(zips):
+    for path in sorted(tree.zips):
         try:
-            inside = zip_paths(path)
+            inside = zip_paths(path, tree)
         except ZipError as error:
             faults.append(error)
             continue
-        common = sum(identifier in paths for identifier in inside)
+        common = sum(identifier in tree.paths for identifier in inside)
         if not inside:
             notes.append(f"ignored: {path}, a zip file without audio of VoxCeleb")
         elif common == len(inside):
@@ -118,7 +126,7 @@ def add_zips(paths: dict[str, str], zips: Collection[str]) -> tuple[list[str], l
                     f"{path}: {common:,} of its {len(inside):,} utterances are there already, but "
                     "not all: all are read from the zip file"
                 )
-            paths.update(inside)
+            tree.paths.update(inside)
     return notes, faults
 
 

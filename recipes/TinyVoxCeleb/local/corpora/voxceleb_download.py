@@ -55,7 +55,7 @@ def find_voxceleb(data_folder: str | Path) -> Download:
     """
     tree = read_tree(data_folder)
     told, ids, notes = read_people(tree.tables)
-    zip_notes, damaged = add_zips(tree.paths, tree.zips)
+    zip_notes, damaged = add_zips(tree)
     notes += zip_notes
     paths = _by_ids(tree.paths, ids)
     speakers, tallies = count(data_folder, paths, told)
@@ -82,8 +82,11 @@ def _by_ids(paths, ids):
 
 
 def _what_is_there(data_folder, tree):
-    found = sorted(name for name in os.listdir(data_folder) if not name.startswith("."))
-    there = f"there is {first_of(found, 8)}" if found else "the folder is empty"
+    try:
+        found = sorted(name for name in os.listdir(data_folder) if not name.startswith("."))
+        there = f"there is {first_of(found, 8)}" if found else "the folder is empty"
+    except PermissionError:
+        there = "you may not list the folder"
     return "; ".join(
         [
             f"{data_folder}: no VoxCeleb below this folder: looked for id10001/1zcIwhmdeo4/"

@@ -12,11 +12,11 @@ from local.corpora.voxceleb_names import utterance_id
 from local.errors import RecipeError, first_of
 
 # Of several files of one utterance the first of these is taken: what is decoded already.
-KINDS = (".wav", ".flac", ".m4a", ".aac", ".opus", ".ogg", ".mp3", ".mp4")
+KINDS = ("wav", "flac", "m4a", "aac", "opus", "ogg", "mp3", "mp4")
 RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 PIECE = re.compile(r"(.*part)([a-z]{2})")  # of an archive, as `split` names them
 TABLE = re.compile(r".*vox.*meta.*\.(csv|tsv|txt)", re.I)
-UNFINISHED = {".part", ".partial", ".crdownload", ".download", ".aria2", ".tmp", ".filepart"}
+UNFINISHED = {"part", "partial", "crdownload", "download", "aria2", "tmp", "filepart"}
 KNOWN_LIST = re.compile(r"(veri_test|list_test|iden_split|vox).*\.txt", re.I)  # others read them
 OTHER_PLACE = "audio files that are not in the folders of a speaker and a session"
 LINKED = "links to what is there already"
@@ -68,8 +68,8 @@ class Tree:
 
 
 def kind_of(path: str) -> str:
-    """The extension of a file's name, in lower case."""
-    return os.path.splitext(path)[1].lower()
+    """The extension of a file's name, in lower case, without its dot."""
+    return path.rpartition(".")[2].lower()
 
 
 def rank(path: str) -> int:
@@ -122,20 +122,20 @@ def _read_folder(tree, path, place, folders, links):
         for entry in entries:
             file = entry.name
             if file.startswith(".") or file == "__MACOSX":
-                hidden = "folders" if entry.is_dir() else "files"
+                hidden = "folders" if os.path.isdir(entry.path) else "files"
                 tree.leave(f"hidden {hidden}", entry.path)
             elif entry.is_dir(follow_symlinks=False):
                 same = place is path  # one text for both, as long as there are no links
                 inner = entry.path if same else os.path.join(place, file)
                 folders.append((entry.path, inner))
-            elif entry.is_symlink() and entry.is_dir():
+            elif entry.is_symlink() and os.path.isdir(entry.path):
                 links.append((entry.path, os.path.realpath(entry.path)))
             else:
                 _read_file(tree, entry, above, name)
 
 
 def _read_file(tree, entry, above, folder):
-    stem, extension = os.path.splitext(entry.name)
+    stem, dot, extension = entry.name.rpartition(".")
     if (kind := extension.lower()) in RANKS:
         identifier = utterance_id(above, folder, stem)
         if identifier is None:
@@ -143,14 +143,16 @@ def _read_file(tree, entry, above, folder):
             return
         try:
             empty = not entry.stat().st_size
-        except FileNotFoundError:
+        except OSError:
+            if not entry.is_symlink():
+                raise
             tree.leave("links that lead nowhere", entry.path)
             return
         if empty:
             tree.leave("empty files", entry.path)
         else:
             tree.take(identifier, entry.path)
-    elif kind == ".zip":
+    elif kind == "zip":
         tree.zips.append(entry.path)
     elif kind in UNFINISHED:
         tree.leave("unfinished downloads", entry.path)
@@ -159,7 +161,7 @@ def _read_file(tree, entry, above, folder):
     elif TABLE.fullmatch(entry.name):
         tree.tables.append(entry.path)
     elif not KNOWN_LIST.fullmatch(entry.name):
-        tree.leave(kind or "without extension", entry.path)
+        tree.leave(f".{kind}" if dot else "files without an extension", entry.path)
 
 
 def ignored_notes(tree: Tree) -> list[str]:
@@ -170,7 +172,7 @@ def ignored_notes(tree: Tree) -> list[str]:
         if kind == other:
             notes.append(f"{count:,} utterances lie there twice, taken once: {example}")
         else:
-            notes.append(f"{count:,} utterances as {kind} and {other}: {kind} taken")
+            notes.append(f"{count:,} utterances as .{kind} and as .{other}: .{kind} taken")
     if tree.ignored:
         reasons = [
             f"{count:,} {reason}" + (f" ({tree.examples[reason]})" if " " in reason else "")
