@@ -7,6 +7,7 @@ import struct
 import zipfile
 from collections.abc import Collection, Mapping
 
+from local.corpora.voxceleb_count import Tally, is_complete
 from local.corpora.voxceleb_names import side_of, utterance_id
 from local.corpora.voxceleb_tree import RANKS, Tree, rank
 from local.errors import RecipeError, first_of
@@ -138,23 +139,26 @@ def part_named(path: str) -> str:
 
 
 def check_pieces(
-    pieces: Mapping[str, Collection[str]], zips: Collection[str], parts: Collection[str]
+    pieces: Mapping[str, Collection[str]], zips: Collection[str], tallies: Mapping[str, Tally]
 ) -> list[str]:
     """Check that no zip file is there in pieces only; returns notes on those that are not needed.
 
     Raises
     ------
     RecipeError
-        For pieces that are not joined, of parts of VoxCeleb that are not among those found.
+        For pieces that are not joined, of parts of VoxCeleb of which nothing else was found.
     """
     notes, unjoined = [], []
     for start, found in sorted(pieces.items()):
         whole = f"{start.removesuffix('part').rstrip('._-').removesuffix('.zip')}.zip"
         name = os.path.basename(whole).removesuffix(".zip")
-        if whole in zips or part_named(name) in parts:
+        told = _joining(start, sorted(found), whole, PIECES.get(name, 0))
+        if whole in zips or is_complete(tallies, part_named(name)):
             notes.append(f"ignored: {start}{min(found)} and others, as what they hold is there")
+        elif part_named(name) in tallies:  # which may lack something on purpose
+            notes.append(f"ignored: {told}")
         else:
-            unjoined.append(_joining(start, sorted(found), whole, PIECES.get(name, 0)))
+            unjoined.append(told)
     if unjoined:
         raise RecipeError("; ".join(unjoined))
     return notes

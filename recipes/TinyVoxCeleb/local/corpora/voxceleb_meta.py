@@ -24,10 +24,10 @@ def read_people(tables: Collection[str]) -> tuple[dict[str, Told], dict[str, str
     """What tables tell of speakers, by their ids; ids by the names they had at first; and notes.
 
     Columns may be called otherwise, but that of the ids is the one that holds them. Where tables
-    contradict each other, the first one counts.
+    contradict each other, the one in the fewest folders counts, and its first row.
     """
     people, ids, notes = {}, {}, []
-    for path in sorted(tables):
+    for path in sorted(tables, key=lambda path: (path.count("/"), path)):
         try:
             table = read_table(path)
         except RecipeError as error:

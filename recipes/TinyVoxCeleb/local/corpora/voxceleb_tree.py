@@ -63,7 +63,8 @@ class Tree:
         better, worse = sorted((other, path), key=lambda path: (rank(path), path))
         kinds = kind_of(better), kind_of(worse)
         self.doubles[kinds] += 1
-        self.examples.setdefault(kinds, f"{better} and {worse}")
+        if kinds not in self.examples:
+            self.examples[kinds] = f"{better} and {worse}"
         self.paths[identifier] = better
 
 
