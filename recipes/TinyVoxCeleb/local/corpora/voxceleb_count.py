@@ -72,8 +72,8 @@ def summary(tallies: Mapping[str, Tally]) -> Iterator[str]:
     """A line on each part that was found."""
     for part, tally in sorted(tallies.items()):
         whole = PARTS.get(part)
-        line = f"{whole.title if whole else 'VoxCeleb, of a part that nothing tells'}: {_counts(tally)} in "
-        line += first_of(sorted(tally.folders), 3)
+        title = whole.title if whole else "VoxCeleb, of a part that nothing tells"
+        line = f"{title}: {_counts(tally)} in {first_of(sorted(tally.folders), 3)}"
         if whole is None:
             yield f"{line}; vox2_meta.csv would tell it, or folders called dev and test"
         elif (tally.speakers, tally.sessions, tally.utterances) == whole[1:]:

@@ -14,7 +14,7 @@ from local.errors import RecipeError, first_of
 # Of several files of one utterance the first of these is taken: what is decoded already.
 KINDS = ("wav", "flac", "m4a", "aac", "opus", "ogg", "mp3", "mp4")
 RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
-PIECE = re.compile(r"(.*part)([a-z]{2})")  # of an archive, as `split` names them
+PIECE = re.compile(r"(.*[Vv]ox[^/]*part)([a-z]{2})")  # of an archive, as `split` names them
 TABLE = re.compile(r".*vox.*meta.*\.(csv|tsv|txt)", re.I)
 UNFINISHED = {"part", "partial", "crdownload", "download", "aria2", "tmp", "filepart"}
 KNOWN_LIST = re.compile(r"(veri_test|list_test|iden_split|vox).*\.txt", re.I)  # others read them
