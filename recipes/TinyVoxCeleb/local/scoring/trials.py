@@ -21,6 +21,7 @@ from local.layout import utterance_key
 from local.scoring.doubtful_trials import find_doubtful
 from local.scoring.enrolment import EnrolmentList, Model, find_models, own_utterances
 from local.scoring.lines import check_undamaged, without_wav
+from local.scoring.official_lists import recognise
 from local.scoring.probes import is_probe_list, search_gallery
 from local.scoring.trial_forms import parse_lines
 from local.scoring.trial_labels import KIND, check_labels, form_of
@@ -42,11 +43,13 @@ class TrialList:
     path : str
         Where the list was read, for messages.
     remarks : str
-        What is to be said where its error rates are, see `local.scoring.doubtful_trials`.
+        What is to be said where its error rates are, see `doubtful_trials` and `official_lists`.
     meant : dict of str to str
         The utterances of ids that shards spell otherwise, see `find_utterances`.
     enrolment : EnrolmentList, optional
         The utterances of the first ids, where these are models.
+    title : str
+        What papers call it, where it is one of `local.scoring.official_lists`.
     """
 
     labels: np.ndarray
@@ -56,6 +59,7 @@ class TrialList:
     remarks: str = ""
     meant: dict[str, str] = field(default_factory=dict)
     enrolment: EnrolmentList | None = None
+    title: str = ""
 
     def __len__(self):
         return len(self.labels)
@@ -215,14 +219,15 @@ def read_trials(
         enrolled = own_utterances(models, keys, enrol, test)
         ends = (enrol, len(models) + test, [*range(len(models)), *keys])
     check_labels(labels, ((enrol, first_keys), (test, keys)), path)
+    title, unlike = recognise(path, labels, keys, first_keys)
     labels, remarks = find_doubtful(labels, *ends, counted=self_trials, enrolled=enrolled)
-    if remarks:
+    if remarks := "; ".join(filter(None, [unlike, remarks])):
         logger.warning(f"{path}: {remarks}")
     sides = []
     for names, codes in ((firsts, enrol), (seconds, test)):
         names = [without_wav(name) for name in names]
         sides.append([names[code] for code in codes.tolist()])
-    return TrialList(labels, *sides, str(path), remarks, enrolment=enrolment)
+    return TrialList(labels, *sides, str(path), remarks, enrolment=enrolment, title=title)
 
 
 def count_kinds(labels: np.ndarray) -> dict[str, int]:
