@@ -1,7 +1,7 @@
 """How others score and measure trials: SpeechBrain's loops, a trial at a time, and scikit-learn.
 
-Each sends through a pipe how long it takes or, where that would be hours, what a part of it tells
-of the whole; the first of its values; and the peak of its memory, in bytes.
+Each sends through a pipe how many seconds of the processors it takes or, where that would be hours,
+what a part of it tells of the whole; the first of its values; and the peak of its memory, in bytes.
 """
 
 import time
@@ -20,13 +20,13 @@ PART_OF_RESAMPLES = 3
 def read_and_score(folder, size, pipe):
     """The loop of SpeechBrain's speaker_verification_cosine.py: a line, two look-ups, a cosine."""
     embeddings, similarity = _tensors(folder), torch.nn.CosineSimilarity(dim=-1, eps=1e-6)
-    scores, start = [], time.perf_counter()
+    scores, start = [], time.process_time()
     with open(folder / "trials.txt", encoding="utf-8") as fin:
         for line in fin:
             _, enrol, test = line.rstrip().split(" ")
             enrol, test = embeddings[enrol.split(".")[0]], embeddings[test.split(".")[0]]
             scores.append(similarity(enrol, test).item())
-    pipe.send((time.perf_counter() - start, scores[:CHECKED], peak_memory()))
+    pipe.send((time.process_time() - start, scores[:CHECKED], peak_memory()))
 
 
 def normalise(folder, size, pipe):
@@ -35,7 +35,7 @@ def normalise(folder, size, pipe):
     cohort, scores = torch.from_numpy(make_cohort(size)), []
     with open(folder / "trials.txt", encoding="utf-8") as fin:
         lines = [next(fin) for _ in range(min(CHECKED, size.trials))]
-    start = time.perf_counter()
+    start = time.process_time()
     for line in lines:
         sides = [embeddings[name.split(".")[0]] for name in line.split()[1:]]
         score, normalised = similarity(*sides), 0.0
@@ -44,18 +44,18 @@ def normalise(folder, size, pipe):
             nearest = torch.topk(of_cohort, k=min(TOP_N, len(cohort)), dim=0)[0]
             normalised += 0.5 * (score - nearest.mean()) / nearest.std()
         scores.append(normalised.item())
-    seconds = (time.perf_counter() - start) * size.trials / len(lines)
+    seconds = (time.process_time() - start) * size.trials / len(lines)
     pipe.send((seconds, scores, peak_memory()))
 
 
 def measure_eers(folder, size, pipe):
     """The EER by scikit-learn's roc_curve: of all trials and of resamples, which are weights."""
     columns = np.load(folder / "scores.npy"), np.load(folder / "labels.npy")
-    rng, start = np.random.default_rng(0), time.perf_counter()
+    rng, start = np.random.default_rng(0), time.process_time()
     value = _eer(*columns, None)
     for _ in range(PART_OF_RESAMPLES):
         _eer(*columns, rng.integers(0, 4, len(columns[0])).astype(float))
-    seconds = (time.perf_counter() - start) * (1 + size.resamples) / (1 + PART_OF_RESAMPLES)
+    seconds = (time.process_time() - start) * (1 + size.resamples) / (1 + PART_OF_RESAMPLES)
     pipe.send((seconds, [value], peak_memory()))
 
 

@@ -32,8 +32,9 @@ def measure(folder: Path, size: Size | None = None) -> list[str]:
     """Score and measure made-up trials below a folder; lines of a table.
 
     Ours goes through all steps in one process, as `speaker_verification.py` does, each peer has a
-    process of its own. Memory is the most that it has had by then, imports and all. What both
-    compute is compared.
+    process of its own. Seconds are those of the processors, which others on the machine do not
+    lengthen; memory is the most that a process has had by then, imports and all. What both compute
+    is compared.
     """
     folder, size = Path(folder, "trials"), size or Size()
     in_process(_write, folder, size)
@@ -43,7 +44,7 @@ def measure(folder: Path, size: Size | None = None) -> list[str]:
         f"a cohort of {size.cohort:,}, {size.resamples} resamples; the page has "
         f"{(folder / 'report.html').stat().st_size / 1e6:.1f} MB.",
         "",
-        "| step | ours, s | peer | peer, s | peer / ours | ours, MB | peer, MB |",
+        "| step | ours, CPU s | peer | peer, CPU s | peer / ours | ours, MB | peer, MB |",
         "|---|--:|---|--:|--:|--:|--:|",
     ]
     for name, (seconds, values, memory) in steps.items():
@@ -86,9 +87,9 @@ def _go_through(folder, size, pipe):
     steps, path = {}, folder / "scores.txt"
 
     def step(name, function, compared=lambda value: []):
-        start = time.perf_counter()
+        start = time.process_time()
         value = function()
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         steps[name] = seconds, compared(value), peak_memory()
         return value
 
