@@ -100,7 +100,7 @@ class TrialList:
         if self.enrolment is None:
             names = list(dict.fromkeys(itertools.chain(*sides)))  # few, see `_keys`
             rows = dict(zip(names, find(names).tolist(), strict=True))
-            return (*(np.array([rows[name] for name in side]) for side in sides), None)
+            return (*(np.fromiter(map(rows.get, side), int, len(side)) for side in sides), None)
         models = self.models()
         names = [self.meant.get(name, name) for one in models.values() for name in one.utterances]
         ends = np.cumsum([len(model.utterances) for model in models.values()])
