@@ -92,6 +92,7 @@ def test_a_trial_does_not_see_the_others(train, evaluation, name, monkeypatch):
         np.concatenate([test + 50, np.arange(50)[::-1]]),
     )
     assert np.abs(more[: len(enrol)] - all_scores).max() < 1e-12
+    monkeypatch.setattr(backends, "ROWS", 1)
     monkeypatch.setattr(backends, "BLOCK", 100)  # a few trials, or utterances, at a time
     assert np.abs(backend.score(vectors, enrol, test) - all_scores).max() < 1e-12
 
@@ -297,3 +298,14 @@ def test_speaker_means_against_a_loop():
         assert means[number] == pytest.approx(vectors[speakers == name].mean(axis=0))
         assert counts[number] == (speakers == name).sum()
         assert (speakers[numbers == number] == name).all()
+
+
+@pytest.mark.parametrize("mean", [0.0, np.linspace(-1, 1, 30)])
+def test_unit_vectors_of_blocks_are_those_of_all_at_once(mean, monkeypatch):
+    vectors = np.random.default_rng(0).normal(size=(700, 30)).astype(np.float32)
+    vectors[5] = mean
+    centred = vectors.astype(np.float64) - mean
+    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    expected = centred / np.maximum(norms, np.finfo(np.float64).tiny)
+    monkeypatch.setattr("local.scoring.backends.BLOCK", 30 * 64)
+    assert (unit_length(vectors, mean) == expected).all()

@@ -120,6 +120,7 @@ def test_a_trial_of_a_model_does_not_see_the_others(train, trials, name, monkeyp
         [np.arange(3), *(50 + rows for rows in models)],
     )
     assert np.abs(more[50:] - scores).max() < 1e-12
+    monkeypatch.setattr(backends, "ROWS", 1)
     monkeypatch.setattr(backends, "BLOCK", 100)
     order = np.random.default_rng(5).permutation(len(models))
     turned = backend.score(vectors, np.argsort(order)[enrol], test, [models[n] for n in order])

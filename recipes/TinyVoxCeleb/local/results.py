@@ -163,11 +163,11 @@ def evaluate_lists(
     score_file, eers, picture, json_file = outputs(hparams["score_file"])
     meta = hparams["meta_file"]
     people = read_speakers(meta) if meta else None
-    stems = [Path(scored.trials.path).stem for scored in lists]
+    names = [_name(scored.trials) for scored in lists]
     found, lines, curves, said = [], [], {}, []
-    for stem, scored in zip(stems, lists, strict=True):
+    for name, scored in zip(names, lists, strict=True):
         trials, evaluation, groups, identified = scored.trials, None, [], None
-        name = stem if stems.count(stem) == 1 else trials.path
+        name = name if names.count(name) == 1 else trials.path
         details, remarks = [], trials.remarks
         if trials.has_labels:
             evaluation, groups, identified = _measure(hparams, scored, embeddings, decision, people)
@@ -210,6 +210,12 @@ def evaluate_lists(
     )
     write_results(json_file, results)
     return said
+
+
+def _name(trials):
+    """What a list is called: a published one as in papers, another as its file."""
+    path = Path(trials.path)
+    return f"{path.name} ({trials.title})" if trials.title else path.stem
 
 
 def _tables(evaluation, groups, decision):

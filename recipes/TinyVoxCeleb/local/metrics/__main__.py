@@ -85,7 +85,7 @@ def measure(args, trials, systems, people, frames):
     paths = [str(path) for path in args.compare or [args.scores]]
     remarks = [trials.remarks, "" if people is None else untold(people, speakers, args.meta)]
     remarks = "; ".join(filter(None, remarks))
-    result = {"trials": trials.path, "scores": paths, "remarks": remarks}
+    result = {"trials": trials.path, "title": trials.title, "scores": paths, "remarks": remarks}
     evaluations = [
         evaluate(scores, trials.labels, speakers, where=path, **options)
         for path, scores in zip(paths, systems, strict=True)
@@ -139,8 +139,9 @@ def main():
 
 def _text(result):
     """A result as lines."""
+    trials = result["trials"] + (f" ({result['title']})" if result["title"] else "")
     if "evaluation" in result:
-        yield f"{result['scores'][0]} on {result['trials']}"
+        yield f"{result['scores'][0]} on {trials}"
         yield from filter(None, [result["remarks"]])
         yield from evaluation_table(result["evaluation"])
         if result["breakdown"]:
@@ -148,7 +149,7 @@ def _text(result):
             yield from breakdown_table(result["breakdown"])
         yield from identification_table(result["identification"])
     else:
-        yield result["trials"]
+        yield trials
         yield from filter(None, [result["remarks"]])
         names = [f"{number} {Path(path).stem}" for number, path in enumerate(result["scores"], 1)]
         yield from (f"{name}: {path}" for name, path in zip(names, result["scores"], strict=True))

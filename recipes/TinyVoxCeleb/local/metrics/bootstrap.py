@@ -9,23 +9,45 @@ from scipy.stats import t as student_t
 MIN_SPEAKERS = 5  # below, resampling them says nothing
 
 
+def name_speakers(speakers: Sequence[Sequence[str]]) -> tuple[list[str], np.ndarray]:
+    """The names of all speakers, sorted, and their places there, shape (2, trials).
+
+    The speakers are given for both sides of all trials. Millions of trials name few of them: a
+    look-up for each is a fraction of a sort.
+
+    Example
+    -------
+    >>> name_speakers((["b", "a"], ["b", "c"]))
+    (['a', 'b', 'c'], array([[1, 0],
+           [1, 2]]))
+    """
+    sides = [side.tolist() if isinstance(side, np.ndarray) else side for side in speakers]
+    names = sorted(set().union(*sides))
+    places = {name: place for place, name in enumerate(names)}
+    rows = [np.fromiter(map(places.get, side), np.intp, len(side)) for side in sides]
+    return names, np.stack(rows)
+
+
 def number_speakers(
-    speakers: Sequence[ArrayLike] | None, chosen: np.ndarray
-) -> tuple[int, list[np.ndarray] | None]:
+    speakers: Sequence[Sequence[str]] | np.ndarray | None, chosen: np.ndarray
+) -> tuple[int, np.ndarray | None]:
     """Count the speakers of the chosen trials, and number them on the two sides of each.
 
-    The speakers are given for both sides of all trials, as names or numbers, or as None if they are
-    unknown; `chosen` is a mask of the trials.
+    The speakers are given for both sides of all trials, as names, or as numbers from 0 of the shape
+    (2, trials), or as None if they are unknown; `chosen` are rows of trials, or a mask. What is
+    returned are numbers of the shape (2, chosen trials), in the order of the names or numbers.
     """
     if speakers is None:
         return 0, None
-    sides = [np.asarray(side)[chosen] for side in speakers]
-    names, rows = np.unique(np.concatenate(sides), return_inverse=True)
-    return len(names), np.split(rows, 2)
+    if not (isinstance(speakers, np.ndarray) and speakers.dtype.kind == "i"):
+        _, speakers = name_speakers(speakers)
+    rows = speakers[:, chosen]
+    present = np.bincount(rows.ravel()) > 0
+    return int(present.sum()), (np.cumsum(present) - 1)[rows]
 
 
 def speaker_weights(
-    rows: Sequence[np.ndarray] | None, num_speakers: int, num_bootstrap: int, seed: int
+    rows: np.ndarray | None, num_speakers: int, num_bootstrap: int, seed: int
 ) -> Iterator[np.ndarray]:
     """Weights of the trials in resamples of the speakers [1, 2].
 
@@ -42,12 +64,13 @@ def speaker_weights(
     if num_speakers < MIN_SPEAKERS:
         return
     first, second = rows
-    same = first == second
+    other = np.where(first == second, num_speakers, second)  # there 1 stands below
     rng = np.random.default_rng(seed)
     for _ in range(num_bootstrap):
         times = rng.multinomial(num_speakers, np.full(num_speakers, 1 / num_speakers)).astype(float)
         weights = times[first]
-        yield np.where(same, weights, weights * times[second])
+        weights *= np.append(times, 1.0)[other]
+        yield weights
 
 
 def interval(

@@ -12,6 +12,7 @@ import numpy as np
 from local.errors import first_of
 from local.layout import SAMPLE_RATE
 from local.metadata import SpeakerInfo
+from local.metrics.bootstrap import name_speakers
 from local.metrics.evaluation import Value, eer_with_interval
 from local.metrics.labelled_trials import LabelledTrials
 from local.scoring.lines import brief
@@ -69,10 +70,7 @@ def breakdown(
     scores, labels = np.asarray(scores, dtype=float), np.asarray(labels)
     if accepted is None:
         accepted = scores >= LabelledTrials(scores, labels).sorted.eer_threshold()
-    rows = None
-    if speakers is not None:
-        names, rows = np.unique(np.concatenate(speakers), return_inverse=True)
-        rows = rows.reshape(2, -1)
+    names, rows = (None, None) if speakers is None else name_speakers(speakers)
     groups = itertools.chain(
         _groups_of_speakers(names, rows, people) if people and speakers is not None else (),
         _groups_of_lengths(num_frames) if num_frames is not None else (),
@@ -132,7 +130,7 @@ def untold(people: Collection[str], speakers: Sequence[Sequence[str]] | None, ta
 def _groups_of_speakers(names, rows, people):
     """The trials of each pair of sexes, of nations, and of known and unknown speakers."""
     for by, field in (("sex", "sex"), ("nationality", "nationality"), ("speaker", "known")):
-        told = [getattr(people.get(name), field, "") for name in names.tolist()]
+        told = [getattr(people.get(name), field, "") for name in names]
         values, codes = np.unique(told, return_inverse=True)
         first, second = np.sort(codes[rows], axis=0)
         pairs = first * len(values) + second

@@ -96,7 +96,7 @@ def evaluate(
         for name, value in trials.metrics().items()
     }
     counts = count_kinds(trials.labels)
-    counts |= {"unlabelled": int((~trials.known).sum()), "speakers": num_speakers}
+    counts |= {"unlabelled": np.size(labels) - len(trials.known), "speakers": num_speakers}
     how = {"resamples": num_bootstrap, "seed": seed, "over": "speakers"}
     return {"trials": counts, "metrics": metrics, "bootstrap": how}
 

@@ -7,9 +7,16 @@ from numpy.typing import ArrayLike
 
 from local.errors import RecipeError
 from local.metrics.bootstrap import number_speakers, speaker_weights
-from local.metrics.measures import act_dcf, area_under_roc, crossing, min_cllr, min_dcf
+from local.metrics.measures import (
+    area_under_roc,
+    crossing,
+    detection_cost,
+    min_cllr,
+    min_dcf,
+    wrong_decisions,
+)
 from local.metrics.roc import SortedTrials, convex_hull
-from local.scoring.likelihood_ratios import cllr, log_likelihood_ratios
+from local.scoring.likelihood_ratios import costs_in_bits, log_likelihood_ratios
 from local.scoring.trials import check_both_kinds
 
 P_TARGETS = (0.01, 0.05)
@@ -30,6 +37,15 @@ class LabelledTrials:
     where : str
         What messages name.
 
+    Attributes
+    ----------
+    known : numpy.ndarray
+        The rows of the labelled trials, shape (known trials,): targets by falling score, then
+        non-targets by falling score. Weights are in this order, so that those of each kind are
+        summed up where they lie: for 580,000 trials, that is most of the time.
+    labels : numpy.ndarray
+        Theirs, 1 or 0.
+
     Raises
     ------
     RecipeError
@@ -48,31 +64,58 @@ class LabelledTrials:
         if not finite.all():
             raise RecipeError(f"{where}: {(~finite).sum()} of {len(scores)} scores are not finite")
         check_both_kinds(labels, where)
-        self.known = labels >= 0
+        rows = np.flatnonzero(labels >= 0)
+        self.sorted = SortedTrials(scores[rows], labels[rows])
+        self._corners = self.sorted.corners()
+        order, is_target = self.sorted.order, self.sorted.is_target
+        self.known = rows[np.concatenate([order[is_target], order[~is_target]])]
         self.labels = labels[self.known]
-        scores = scores[self.known]
-        self.sorted = SortedTrials(scores, self.labels)
-        probabilities = scores.min() >= 0 and scores.max() <= 1
-        self.llrs = log_likelihood_ratios(scores) if probabilities else None
+        self._num_targets = int(is_target.sum())
         if llrs is not None:
-            self.llrs = np.asarray(llrs, dtype=np.float64)[self.known]
+            llrs = np.asarray(llrs, dtype=np.float64)[self.known]
+        elif self.sorted.scores[-1] >= 0 and self.sorted.scores[0] <= 1:
+            llrs = log_likelihood_ratios(scores[self.known])
+        self._bits, self._wrong = None, {}
+        if llrs is not None:
+            self._bits = costs_in_bits(llrs, self.labels)
+            wrong = {each: wrong_decisions(llrs, self.labels, each) for each in P_TARGETS}
+            self._wrong = {each: mask.astype(np.float64) for each, mask in wrong.items()}
 
     def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
         """The values of all metrics of `evaluate`, under weights of the labelled trials."""
-        roc = self.sorted.roc(weights)
+        roc = self._roc(weights)
         hull = convex_hull(*roc)
         values = {"eer": crossing(*hull), "eer_interpolated": crossing(*roc)}
         values |= {f"min_dcf_{p_target}": min_dcf(*hull, p_target) for p_target in P_TARGETS}
-        if self.llrs is not None:
-            llrs, labels = self.llrs, self.labels
-            for p_target in P_TARGETS:
-                values[f"act_dcf_{p_target}"] = act_dcf(llrs, labels, p_target, weights=weights)
-            values["cllr"] = cllr(llrs, labels, weights)
+        for p_target, wrong in self._wrong.items():
+            miss, false_alarm = self._averages(wrong, weights)
+            values[f"act_dcf_{p_target}"] = float(detection_cost(false_alarm, miss, p_target))
+        if self._bits is not None:
+            values["cllr"] = float(sum(self._averages(self._bits, weights))) / 2
         return values | {"min_cllr": min_cllr(*hull), "auc": area_under_roc(*roc)}
 
     def eer(self, weights: np.ndarray | None = None) -> float:
         """EER of the convex hull alone, under weights as for `metrics`."""
-        return crossing(*convex_hull(*self.sorted.roc(weights)))
+        return crossing(*convex_hull(*self._roc(weights)))
+
+    def _roc(self, weights):
+        """False alarm and miss rates where the ROC turns."""
+        false_alarms, hits = self._corners
+        if weights is not None:
+            targets, nontargets = self._by_kind(weights)
+            false_alarms, hits = _sums(nontargets)[false_alarms], _sums(targets)[hits]
+        return false_alarms / false_alarms[-1], 1 - hits / hits[-1]
+
+    def _averages(self, values, weights):
+        """Averages of values over the targets, and over the non-targets."""
+        values = self._by_kind(values)
+        if weights is None:
+            return [each.mean() for each in values]
+        sides = zip(values, self._by_kind(weights), strict=True)
+        return [(each * own).sum() / own.sum() for each, own in sides]
+
+    def _by_kind(self, values):
+        return values[: self._num_targets], values[self._num_targets :]
 
     def resampled(
         self,
@@ -93,8 +136,15 @@ class LabelledTrials:
     def usable(self, resamples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Those weights of resamples that leave trials of both kinds."""
         for weights in resamples:
-            if all(weights[self.labels == label].any() for label in (0, 1)):
+            if all(own.any() for own in self._by_kind(weights)):
                 yield weights
+
+
+def _sums(weights):
+    """What the first weights add up to: none of them, one, two and so on to all."""
+    sums = np.zeros(len(weights) + 1)
+    np.cumsum(weights, out=sums[1:])
+    return sums
 
 
 def equal_error_rate(scores: ArrayLike, labels: ArrayLike) -> float:

@@ -57,25 +57,18 @@ def min_dcf(false_alarm: np.ndarray, miss: np.ndarray, p_target: float) -> float
     return float(detection_cost(false_alarm, miss, p_target).min())
 
 
-def act_dcf(
-    llrs: np.ndarray, labels: np.ndarray, p_target: float, weights: np.ndarray | None = None
-) -> float:
-    """Normalised detection cost of the decisions that log-likelihood ratios stand for.
+def wrong_decisions(llrs: np.ndarray, labels: np.ndarray, p_target: float) -> np.ndarray:
+    """Which of the decisions are wrong that log-likelihood ratios stand for, a mask.
 
     A trial, with label 1 or 0, is accepted where its ratio reaches the Bayes threshold of the
-    prior. The weights are those of the trials.
+    prior. What these errors cost is the actual detection cost.
 
     Example
     -------
-    >>> act_dcf(np.array([9.0, 1.0, -9.0]), np.array([1, 1, 0]), p_target=0.01)
-    0.5
+    >>> wrong_decisions(np.array([9.0, 1.0, -9.0]), np.array([1, 1, 0]), p_target=0.01)
+    array([False,  True, False])
     """
-    weights = np.ones(len(llrs)) if weights is None else weights
-    accepted = llrs >= np.log((1 - p_target) / p_target)
-    is_target = labels == 1
-    miss = np.average(~accepted[is_target], weights=weights[is_target])
-    false_alarm = np.average(accepted[~is_target], weights=weights[~is_target])
-    return float(detection_cost(false_alarm, miss, p_target))
+    return (llrs >= np.log((1 - p_target) / p_target)) != (labels == 1)
 
 
 def min_cllr(false_alarm: np.ndarray, miss: np.ndarray) -> float:

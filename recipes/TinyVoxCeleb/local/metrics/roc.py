@@ -46,6 +46,29 @@ class SortedTrials:
         miss = np.concatenate([[1.0], 1 - hits / hits[-1]])
         return np.concatenate([[0.0], false_alarms / false_alarms[-1]]), miss
 
+    def corners(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the ROC turns, with any weights of the trials: the rest of it is straight.
+
+        Trials of one kind that follow each other make one straight piece, and so do those of equal
+        score: of a good system's list, a fraction of all points is left.
+
+        Returns
+        -------
+        (numpy.ndarray, numpy.ndarray)
+            How many non-targets and how many targets are accepted there, from none to all.
+
+        Example
+        -------
+        >>> SortedTrials([0.9, 0.8, 0.7, 0.6, 0.1], [1, 1, 0, 0, 1]).corners()
+        (array([0, 0, 2, 2]), array([0, 2, 2, 3]))
+        """
+        hits = np.append(0, np.cumsum(self.is_target)[self.last])
+        false_alarms = np.append(0, self.last + 1) - hits
+        kinds = 2 * (np.diff(false_alarms) > 0) + (np.diff(hits) > 0)
+        turns = (kinds[1:] != kinds[:-1]) | (kinds[1:] == 3)
+        kept = np.concatenate([[True], turns, [True]])
+        return false_alarms[kept], hits[kept]
+
     def eer_threshold(self) -> float:
         """The highest threshold at which the miss rate is at most the false alarm rate.
 

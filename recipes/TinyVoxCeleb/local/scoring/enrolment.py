@@ -17,6 +17,7 @@ from local.errors import RecipeError, first_of
 from local.layout import utterance_key
 from local.scoring.lines import brief, check_undamaged, shown, without_wav
 from local.scoring.trial_forms import clean, find_head, split_fields
+from local.scoring.trial_labels import line_of
 from local.stored import read_lines
 
 KIND = "enrolment list"  # in messages
@@ -151,6 +152,24 @@ def pair_lists(paths: Iterable[str], enrolments: Sequence[str]) -> dict[str, Enr
         )
     read = {name: None if name == NONE else read_enrolment(name) for name in names}
     return {path: read[names[place % len(names)]] for place, path in enumerate(paths)}
+
+
+def find_models(
+    enrolment: EnrolmentList, names: Iterable[str], enrol: np.ndarray, path: str | Path
+) -> list[Model]:
+    """The models of some names, which the first sides of the trials of a list give by their places.
+
+    One that is not there is a RecipeError, with the number of its line in the trial list.
+    """
+    models = [enrolment.find(name) for name in names]
+    if None in models:
+        unknown = models.index(None)
+        number = line_of(path, np.flatnonzero(enrol == unknown)[0])
+        raise RecipeError(
+            f"{path}:{number}: {shown(list(names)[unknown])} is none of the {len(enrolment)} "
+            f"models of {enrolment.path}: add it there, or name {NONE!r} for a list without models"
+        )
+    return models
 
 
 def own_utterances(

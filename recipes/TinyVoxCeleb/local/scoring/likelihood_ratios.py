@@ -25,11 +25,16 @@ def log_likelihood_ratios(probabilities: ArrayLike) -> np.ndarray:
     return logit(np.clip(probabilities, EVEN, np.nextafter(1.0, 0.0)))
 
 
-def cllr(llrs: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
+def costs_in_bits(llrs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What the log-likelihood ratio of each trial costs, with label 1 or 0, see `cllr`."""
+    return np.logaddexp(0, np.where(labels == 1, -llrs, llrs)) / np.log(2)
+
+
+def cllr(llrs: np.ndarray, labels: np.ndarray) -> float:
     """Cost of log-likelihood ratios, in bits [1]: 0 is perfect, 1 is knowing nothing.
 
-    Labels are 1 or 0; the weights are those of the trials. A calibration at even prior minimises
-    this cost on what it is fitted on.
+    Labels are 1 or 0, both there. A calibration at even prior minimises this cost on what it is
+    fitted on.
 
     References
     ----------
@@ -41,11 +46,8 @@ def cllr(llrs: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
     >>> cllr(np.zeros(2), np.array([1, 0]))
     1.0
     """
-    weights = np.ones(len(llrs)) if weights is None else weights
-    is_target = labels == 1
-    bits = np.logaddexp(0, np.where(is_target, -llrs, llrs)) / np.log(2)
-    sides = (is_target, ~is_target)
-    return float(sum(np.average(bits[side], weights=weights[side]) for side in sides)) / 2
+    bits = costs_in_bits(llrs, labels)
+    return float(bits[labels == 1].mean() + bits[labels != 1].mean()) / 2
 
 
 def threshold(p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:

@@ -65,22 +65,29 @@ def read_scores(path: str | Path) -> tuple[np.ndarray, list[str], list[str]]:
     """
     scores, enrol, test, names = [], [], [], {}
     for number, (score, pair) in enumerate(_read_lines(path), start=1):
-        if pair is None or score is None or not math.isfinite(score):
-            raise RecipeError(
-                f"{path}:{number}: expected 'score id1 id2' with a finite score; "
-                "`python -m local.scoring check` tells all that is wrong"
-            )
-        if abs(score) > LARGEST:
-            raise RecipeError(
-                f"{path}:{number}: a score of {score}: expected one of {LARGEST:g} at the most, as "
-                "sums of larger ones are none; score anew, or take what is no score out"
-            )
+        if pair is None or score is None or not abs(score) <= LARGEST:
+            raise _unusable(f"{path}:{number}", score, pair)
         scores.append(score)
-        for side, name in zip((enrol, test), _without_wav(pair), strict=True):
-            side.append(names.setdefault(name, name))  # one text for all mentions
+        first, second = pair
+        # One text for all mentions of an utterance, looked at once.
+        enrol.append(names.get(first) or names.setdefault(first, without_wav(first)))
+        test.append(names.get(second) or names.setdefault(second, without_wav(second)))
     if not scores:
         raise RecipeError(f"{path}: the score list is empty")
     return np.array(scores), enrol, test
+
+
+def _unusable(where, score, pair):
+    """The error for a line whose score is none, or which has no two ids."""
+    if pair is None or score is None or not math.isfinite(score):
+        return RecipeError(
+            f"{where}: expected 'score id1 id2' with a finite score; "
+            "`python -m local.scoring check` tells all that is wrong"
+        )
+    return RecipeError(
+        f"{where}: a score of {score}: expected one of {LARGEST:g} at the most, as sums of larger "
+        "ones are none; score anew, or take what is no score out"
+    )
 
 
 def scores_of(path: str | Path, lists: Sequence[TrialList]) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ import numpy as np
 from local.errors import RecipeError
 from local.layout import utterance_key
 from local.scoring.doubtful_trials import find_doubtful
-from local.scoring.enrolment import NONE, EnrolmentList, Model, own_utterances
-from local.scoring.lines import check_undamaged, shown, without_wav
+from local.scoring.enrolment import EnrolmentList, Model, find_models, own_utterances
+from local.scoring.lines import check_undamaged, without_wav
+from local.scoring.official_lists import recognise
 from local.scoring.probes import is_probe_list, search_gallery
 from local.scoring.trial_forms import parse_lines
-from local.scoring.trial_labels import KIND, check_labels, form_of, line_of
+from local.scoring.trial_labels import KIND, check_labels, form_of
 from local.stored import read_lines
 
 logger = logging.getLogger(__name__)
@@ -41,11 +43,13 @@ class TrialList:
     path : str
         Where the list was read, for messages.
     remarks : str
-        What is to be said where its error rates are, see `local.scoring.doubtful_trials`.
+        What is to be said where its error rates are, see `doubtful_trials` and `official_lists`.
     meant : dict of str to str
         The utterances of ids that shards spell otherwise, see `find_utterances`.
     enrolment : EnrolmentList, optional
         The utterances of the first ids, where these are models.
+    title : str
+        What papers call it, where it is one of `local.scoring.official_lists`.
     """
 
     labels: np.ndarray
@@ -55,6 +59,7 @@ class TrialList:
     remarks: str = ""
     meant: dict[str, str] = field(default_factory=dict)
     enrolment: EnrolmentList | None = None
+    title: str = ""
 
     def __len__(self):
         return len(self.labels)
@@ -91,14 +96,17 @@ class TrialList:
 
         `find` gives the rows of utterances in a table. Without models the third part is None.
         """
+        sides = self.utterances()
         if self.enrolment is None:
-            return (*map(find, self.utterances()), None)
+            names = list(dict.fromkeys(itertools.chain(*sides)))  # few, see `_keys`
+            rows = dict(zip(names, find(names).tolist(), strict=True))
+            return (*(np.fromiter(map(rows.get, side), int, len(side)) for side in sides), None)
         models = self.models()
         names = [self.meant.get(name, name) for one in models.values() for name in one.utterances]
         ends = np.cumsum([len(model.utterances) for model in models.values()])
         places = {name: place for place, name in enumerate(models)}
         enrol = np.array([places[name] for name in self.enrol])
-        return enrol, find(self.utterances()[1]), np.split(find(names), ends[:-1])
+        return enrol, find(sides[1]), np.split(find(names), ends[:-1])
 
     def _keys(self):
         """Of each side, the key of the utterance that each of its ids means, or its model begins
@@ -115,6 +123,10 @@ class TrialList:
 
         That of a model is the one of its utterances.
         """
+        return self._speakers
+
+    @cached_property
+    def _speakers(self):
         keys = list(self._keys())
         if not all("/" in key for side in keys for key in side.values()):
             return None
@@ -202,32 +214,20 @@ def read_trials(
     keys, enrolled = [utterance_key(name) for name in seconds], None
     first_keys, ends = keys, (enrol, test, keys)
     if enrolment is not None:
-        models = _find_models(enrolment, firsts, enrol, path)
+        models = find_models(enrolment, firsts, enrol, path)
         first_keys = [utterance_key(model.utterances[0]) for model in models]
         enrolled = own_utterances(models, keys, enrol, test)
         ends = (enrol, len(models) + test, [*range(len(models)), *keys])
     check_labels(labels, ((enrol, first_keys), (test, keys)), path)
+    title, unlike = recognise(path, labels, keys, first_keys)
     labels, remarks = find_doubtful(labels, *ends, counted=self_trials, enrolled=enrolled)
-    if remarks:
+    if remarks := "; ".join(filter(None, [unlike, remarks])):
         logger.warning(f"{path}: {remarks}")
     sides = []
     for names, codes in ((firsts, enrol), (seconds, test)):
         names = [without_wav(name) for name in names]
         sides.append([names[code] for code in codes.tolist()])
-    return TrialList(labels, *sides, str(path), remarks, enrolment=enrolment)
-
-
-def _find_models(enrolment, names, enrol, path):
-    """The models of some names, which the first sides of trials give by their places."""
-    models = [enrolment.find(name) for name in names]
-    if None in models:
-        unknown = models.index(None)
-        number = line_of(path, np.flatnonzero(enrol == unknown)[0])
-        raise RecipeError(
-            f"{path}:{number}: {shown(list(names)[unknown])} is none of the {len(enrolment)} "
-            f"models of {enrolment.path}: add it there, or name {NONE!r} for a list without models"
-        )
-    return models
+    return TrialList(labels, *sides, str(path), remarks, enrolment=enrolment, title=title)
 
 
 def count_kinds(labels: np.ndarray) -> dict[str, int]:

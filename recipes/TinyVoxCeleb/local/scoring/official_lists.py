@@ -1,0 +1,106 @@
+"""The trial lists that papers quote, known by their names and counts.
+
+Several editions of each are about, and numbers on two of them are not to be compared: the cleaned
+ones leave out trials whose labels or audio were found wrong [1]. Those of the VoxSRC challenges are
+not here: their counts are to be confirmed by a source first.
+
+References
+----------
+[1] A. Nagrani et al., "VoxCeleb: Large-scale speaker verification in the wild", Computer Speech &
+Language 60, 2020; https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html has the lists.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+PLACES = ("", "meta", "trials", "lists", "vox1", "vox1/meta", "voxceleb1", "voxceleb1/meta")
+
+
+class OfficialList(NamedTuple):
+    """A published list: its file, what papers call it, and what it has; targets are trials too."""
+
+    file: str
+    title: str
+    trials: int
+    targets: int
+    speakers: int
+
+
+OFFICIAL_LISTS = (
+    OfficialList("veri_test.txt", "VoxCeleb1-O", 37_720, 18_860, 40),
+    OfficialList("veri_test2.txt", "VoxCeleb1-O, cleaned", 37_611, 18_802, 40),
+    OfficialList("list_test_all.txt", "VoxCeleb1-E", 581_480, 290_743, 1_251),
+    OfficialList("list_test_all2.txt", "VoxCeleb1-E, cleaned", 579_818, 289_921, 1_251),
+    OfficialList("list_test_hard.txt", "VoxCeleb1-H", 552_536, 276_270, 1_190),
+    OfficialList("list_test_hard2.txt", "VoxCeleb1-H, cleaned", 550_894, 275_488, 1_190),
+)
+
+
+def find_official_lists(folder: str | Path) -> dict[str, Path]:
+    """The published lists that lie in a data folder or its usual subfolders, by their file names.
+
+    Of one that is there twice the first counts, in the order of `PLACES`.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "meta").mkdir()
+    >>> _ = (folder / "meta" / "veri_test2.txt").write_text("")
+    >>> list(find_official_lists(folder))
+    ['veri_test2.txt']
+    """
+    found = {}
+    for each in OFFICIAL_LISTS:
+        paths = (Path(folder, place, each.file) for place in PLACES)
+        if path := next(filter(Path.is_file, paths), None):
+            found[each.file] = path
+    return found
+
+
+def recognise(path: str | Path, labels: np.ndarray, *sides: Iterable[str]) -> tuple[str, str]:
+    """What papers call a trial list, and what to say where its name promises another; "" for none.
+
+    A list is known by how many trials, targets and speakers it has, under any name and in the form
+    of any toolkit; where it has no labels, by its length and name. Labels are 1, 0 or -1 (unknown),
+    the sides the keys of their utterances, each once.
+
+    Example
+    -------
+    >>> title, remark = recognise("meta/veri_test2.txt", np.array([1, 0, 0]), ["a/x/0", "b/y/0"])
+    >>> title, remark.split(":")[0]
+    ('', 'not the veri_test2.txt that is published as VoxCeleb1-O, cleaned')
+    """
+    targets = int(np.sum(labels == 1)) if (labels >= 0).any() else None
+    found, name = (len(labels), targets, _num_speakers(sides)), Path(path).name
+    named = next((each for each in OFFICIAL_LISTS if each.file == name), None)
+    for each in OFFICIAL_LISTS:
+        if (each is named or targets is not None) and _fits(each, found):
+            return each.title, "" if named in (None, each) else _unlike(named, found)
+    return "", "" if named is None else _unlike(named, found)
+
+
+def _num_speakers(sides):
+    """How many speakers there are; None where the ids do not tell them."""
+    speakers = {key.partition("/")[0] if "/" in key else None for side in sides for key in side}
+    return None if None in speakers else len(speakers)
+
+
+def _fits(each, found):
+    """Whether all that a list tells is as published."""
+    pairs = zip(found, (each.trials, each.targets, each.speakers), strict=True)
+    return all(own in (None, wanted) for own, wanted in pairs)
+
+
+def _unlike(each, found):
+    """How a list differs from the published one of its name."""
+    names = ("trials", "targets", "speakers")
+    expected = (each.trials, each.targets, each.speakers)
+    differences = [
+        f"{own:,} {name}, expected {wanted:,}"
+        for name, own, wanted in zip(names, found, expected, strict=True)
+        if own not in (None, wanted)
+    ]
+    return f"not the {each.file} that is published as {each.title}: {'; '.join(differences)}"
