@@ -5,6 +5,7 @@
 
 import bisect
 import itertools
+import math
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -45,28 +46,70 @@ def make_trials(
     [(0, 'a/y/0', 'b/z/0'), (1, 'a/x/0', 'a/y/0')]
     """
     rng = random.Random(seed)
-    targets = [pair for ids in utterances.values() for pair in itertools.combinations(ids, 2)]
-    speakers = list(itertools.combinations(sorted(utterances), 2))
-    if sex:
-        same = [(a, b) for a, b in speakers if a in sex and sex[a] == sex.get(b)]
-        speakers = same or speakers
-    sizes = [len(utterances[a]) * len(utterances[b]) for a, b in speakers]
-    half = min(num_trials // 2, len(targets), sum(sizes))
+    # Pairs are drawn by their running numbers, so that none has to be listed: VoxCeleb has 10^12.
+    targets, nontargets = _Targets(utterances), _NonTargets(utterances, sex)
+    half = min(num_trials // 2, targets.number, nontargets.number)
     if half == 0:
         raise RecipeError(
             f"cannot make trials from {len(utterances)} speakers with "
             f"{sum(map(len, utterances.values()))} utterances: expected at least two speakers, one "
             "of them with two utterances"
         )
-    # Non-target pairs are drawn by their running number, so that none has to be listed.
-    bounds = list(itertools.accumulate(sizes))
-    nontargets = []
-    for number in rng.sample(range(bounds[-1]), half):
-        place = bisect.bisect_right(bounds, number)
-        a, b = (utterances[speaker] for speaker in speakers[place])
-        first, second = divmod(number - (bounds[place] - sizes[place]), len(b))
-        nontargets.append((a[first], b[second]))
-    trials = [(1, *pair) for pair in rng.sample(targets, half)]
-    trials += [(0, *pair) for pair in nontargets]
+    others = [(0, *nontargets[number]) for number in rng.sample(range(nontargets.number), half)]
+    trials = [(1, *targets[number]) for number in rng.sample(range(targets.number), half)] + others
     rng.shuffle(trials)
     return trials
+
+
+class _Targets:
+    """The pairs of utterances of one speaker, numbered as `itertools.combinations` gives them."""
+
+    def __init__(self, utterances):
+        self._speakers = list(utterances.values())
+        counts = (math.comb(len(ids), 2) for ids in self._speakers)
+        self._ends = list(itertools.accumulate(counts, initial=0))
+        self.number = self._ends[-1]
+
+    def __getitem__(self, number):
+        place = bisect.bisect_right(self._ends, number)
+        ids = self._speakers[place - 1]
+        # From the last pair back, there are 1, 2, 3, ... pairs with one first utterance.
+        back = self._ends[place] - 1 - number
+        row = (math.isqrt(8 * back + 1) - 1) // 2
+        return ids[-2 - row], ids[row * (row + 1) // 2 - back - 1]
+
+
+class _NonTargets:
+    """The pairs of utterances of two speakers: those of the first pair of speakers come first.
+
+    Speakers are of one sex, where that is given and there are two of one.
+    """
+
+    def __init__(self, utterances, sex):
+        groups, speakers, sex = {}, sorted(utterances), sex or {}
+        for speaker in speakers:
+            known = (sex[speaker],) if speaker in sex else speaker  # others are alone
+            groups.setdefault(known, []).append(speaker)
+        if all(len(group) < 2 for group in groups.values()):
+            groups = {"all": speakers}
+        self._utterances, self._after, counts = utterances, {}, {}
+        for group in groups.values():
+            ends = list(itertools.accumulate(len(utterances[name]) for name in group))
+            for place, name in enumerate(group):
+                self._after[name] = place + 1, group, ends
+                counts[name] = len(utterances[name]) * (ends[-1] - ends[place])
+        self._first = speakers
+        self._ends = list(itertools.accumulate((counts[name] for name in speakers), initial=0))
+        self.number = self._ends[-1]
+
+    def __getitem__(self, number):
+        place = bisect.bisect_right(self._ends, number) - 1
+        ids = self._utterances[self._first[place]]
+        start, group, ends = self._after[self._first[place]]
+        number -= self._ends[place]
+        before = ends[start - 1]
+        other = bisect.bisect_right(ends, before + number // len(ids), lo=start)
+        others = self._utterances[group[other]]
+        number -= len(ids) * (ends[other - 1] - before)
+        first, second = divmod(number, len(others))
+        return ids[first], others[second]
