@@ -76,7 +76,10 @@ def test_lists_are_those_that_were_drawn_from_all_pairs(start):
         counts = {speaker: rng.choice((0, 1, 2, 3, 7, 20)) for speaker in speakers}
         utterances = {name: [f"{name}/{n}" for n in range(counts[name])] for name in counts}
         told = {name: rng.choice("fm") for name in counts if rng.random() < 0.7 and name != "f"}
-        sex, number = rng.choice([None, told, {name: name for name in counts}]), rng.choice((10, 500))
+        sex, number = (
+            rng.choice([None, told, {name: name for name in counts}]),
+            rng.choice((10, 500)),
+        )
         expected = listed_trials(utterances, number, seed, sex)
         if expected:
             found = make_trials(utterances, num_trials=number, seed=seed, sex=sex)

@@ -202,19 +202,21 @@ def write_meta(
     *,
     train_speakers: Iterable[str],
     dev_speakers: Iterable[str],
+    eval_speakers: Iterable[str] = (),
     gender: Mapping[str, str] | None = None,
     nationality: Mapping[str, str] | None = None,
 ) -> None:
     """Write the table tiny_meta.csv of a corpus.
 
-    Training speakers get class indices from 0 in sorted order, dev speakers none.
+    Training speakers get class indices from 0 in sorted order, all others none.
     """
     gender, nationality = gender or {}, nationality or {}
     with atomic_file(Path(corpus) / META_FILE) as fout:
         writer = csv.writer(fout, lineterminator="\n")
         writer.writerow(META_COLUMNS)
         rows = [(speaker, "train", idx) for idx, speaker in enumerate(sorted(train_speakers))]
-        rows += [(speaker, "dev", "") for speaker in sorted(dev_speakers)]
+        for split, speakers in (("dev", dev_speakers), ("eval", eval_speakers)):
+            rows += [(speaker, split, "") for speaker in sorted(speakers)]
         for speaker, split, idx in rows:
             row = (speaker, gender.get(speaker, ""), nationality.get(speaker, ""), split, idx)
             writer.writerow(row)

@@ -3,6 +3,7 @@
 Usage
 -----
 > python -m local.corpora --corpus folder --data_folder SPEAKERS --out OUTPUT
+> python -m local.corpora --corpus voxceleb --data_folder VOXCELEB --speakers 200 --out OUTPUT
 """
 
 import argparse
@@ -15,15 +16,23 @@ from local.corpora.folder import prepare_folder
 from local.corpora.synthetic import prepare_synthetic
 from local.corpora.tiny_voxceleb import prepare_tiny_voxceleb
 from local.corpora.voices import prepare_voices
+from local.corpora.voxceleb import prepare_voxceleb
+from local.corpora.voxceleb_options import VoxCelebOptions, add_options, options_of
 from local.errors import RecipeError, one_line_errors
 from local.files import atomic_file, atomic_folder, exclusive
 
-NEEDS_DATA = ("tiny-voxceleb", "folder")
+NEEDS_DATA = ("tiny-voxceleb", "voxceleb", "folder")
 CORPORA = (*NEEDS_DATA, "voices", "synthetic")
 EXIT_PACKAGES_UNAVAILABLE = 3
 
 
-def prepare(corpus: str, data_folder: str | None, out: str | Path, seed: int) -> None:
+def prepare(
+    corpus: str,
+    data_folder: str | None,
+    out: str | Path,
+    seed: int,
+    options: VoxCelebOptions | None = None,
+) -> None:
     """Prepare a corpus in `out`/corpus; shards that come with it are linked as `out`/shards.
 
     The seed is that of splits and trial lists. `out`/corpus.source tells what the corpus is made
@@ -40,13 +49,15 @@ def prepare(corpus: str, data_folder: str | None, out: str | Path, seed: int) ->
             raise RecipeError(f"--corpus {corpus}: give --data_folder")
         if not Path(data_folder).is_dir():
             raise RecipeError(f"--data_folder {data_folder}: no such folder")
-        source = f"{corpus} from {Path(data_folder).absolute()}, seed {seed}"
+        source = f"{corpus} from {Path(data_folder).absolute()}, seed {seed}{options or ''}"
     else:
         source = f"{corpus}, seed {seed}"
     waiting = f"{out}: waiting for another process that prepares a corpus there"
     with exclusive(out / ".corpus.source.lock", waiting), _recorded(out, source):
         if corpus == "tiny-voxceleb":
             prepare_tiny_voxceleb(data_folder, out / "corpus", out / "shards")
+        elif corpus == "voxceleb":
+            prepare_voxceleb(data_folder, out / "corpus", seed=seed, options=options)
         elif corpus == "folder":
             prepare_folder(data_folder, out / "corpus", seed=seed)
         elif corpus == "voices":
@@ -86,14 +97,15 @@ def main():
         prog="python -m local.corpora", description="Prepare a corpus in the tiny-voxceleb layout."
     )
     parser.add_argument("--corpus", required=True, choices=CORPORA)
-    parser.add_argument("--data_folder", help="where the data of tiny-voxceleb or folder lies")
+    parser.add_argument("--data_folder", help=f"where the data of {', '.join(NEEDS_DATA)} lies")
     parser.add_argument("--out", required=True, help="gets corpus/, and shards/ where they exist")
-    parser.add_argument("--seed", type=int, default=123, help="of splits and trial lists (123)")
+    parser.add_argument("--seed", type=int, default=123, help="of choice, splits and trials (123)")
+    add_options(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args()
     with one_line_errors(args.debug):
         try:
-            prepare(args.corpus, args.data_folder, args.out, args.seed)
+            prepare(args.corpus, args.data_folder, args.out, args.seed, options_of(args))
         except PackagesUnavailable as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(EXIT_PACKAGES_UNAVAILABLE)

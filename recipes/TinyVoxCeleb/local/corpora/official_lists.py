@@ -1,0 +1,170 @@
+"""VoxCeleb1's verification lists, and others over its audio: found, named, and whom they name.
+
+Nobody of a list that is evaluated may be trained on: VoxCeleb1-O has its speakers from VoxCeleb1's
+test set, -E and -H from all of VoxCeleb1 (https://www.robots.ox.ac.uk/~vgg/data/voxceleb).
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from local.corpora.voxceleb_names import FIRST_VOX1, SPEAKER
+from local.errors import RecipeError, first_of
+from local.files import split_paths
+from local.layout import utterance_key
+from local.stored import read_lines
+
+# By letter, the names of the list's files and how many trials they have: the cleaned one first.
+OFFICIAL = {
+    "O": {"veri_test2.txt": 37_611, "veri_test.txt": 37_720},
+    "E": {"list_test_all2.txt": 579_818, "list_test_all.txt": 581_480},
+    "H": {"list_test_hard2.txt": 550_894, "list_test_hard.txt": 552_536},
+}
+NOTHING = "none"
+DEEPEST = 2  # folders below the data folder in which a list may lie
+
+
+class EvaluationList(NamedTuple):
+    """A trial list that is to be evaluated.
+
+    `target` is the name that it gets in a corpus, `title` the one for people; `utterances` has the
+    ids of its trials, sorted.
+    """
+
+    path: Path
+    target: str
+    title: str
+    num_trials: int
+    utterances: list[str]
+
+    @property
+    def speakers(self) -> set[str]:
+        """The speakers of the trials."""
+        return {name.split("/")[0] for name in self.utterances}
+
+
+def find_lists(asked: str, near: list[Path]) -> list[EvaluationList]:
+    """The lists that letters (O, E, H) and paths name, which commas separate; "none" names none.
+
+    The list of a letter is looked for among the files of the data folder, see `files_near`.
+
+    Raises
+    ------
+    RecipeError
+        No such list, or one named twice; a list that names no utterances.
+    """
+    words = split_paths(asked)
+    if words == [NOTHING]:
+        return []
+    found = {}
+    for word in words:
+        letter, path = word, Path(word)
+        if word in OFFICIAL:
+            path = find_official(letter, near)
+            if path is None:
+                raise RecipeError(
+                    f"--evaluate {word}: no {' or '.join(OFFICIAL[word])} in the data folder: copy "
+                    "the list there, or name its path"
+                )
+        elif path.is_file():
+            letters = (key for key, names in OFFICIAL.items() if path.name in names)
+            letter = next(letters, path.stem)
+        else:
+            raise RecipeError(
+                f"--evaluate {word}: expected {', '.join(OFFICIAL)}, {NOTHING}, or the path of a "
+                "trial list, separated by commas"
+            )
+        target = "eval_trials.txt" if letter == "O" else f"eval_trials_{letter}.txt"
+        if target in found:
+            raise RecipeError(f"--evaluate {asked}: {word} is there twice: name each list once")
+        found[target] = read_list(path, target)
+    return list(found.values())
+
+
+def find_official(letter: str, near: list[Path]) -> Path | None:
+    """The list of a letter among some files: the cleaned one where there are both."""
+    for name in OFFICIAL[letter]:
+        if paths := [path for path in near if path.name == name]:
+            return paths[0]
+    return None
+
+
+def read_list(path: Path, target: str) -> EvaluationList:
+    """The trials of a list counted, and the utterances that they name.
+
+    What is wrong with a trial beyond that is told when it is scored.
+    """
+    names, count = set(), 0
+    for number, line in enumerate(read_lines(path, "trial list"), start=1):
+        fields = line.replace(",", " ").split()
+        ids = [field for field in fields if "/" in field]
+        if not fields or fields[0] == "#" or (number == 1 and not ids):
+            continue
+        if len(ids) != 2:
+            raise RecipeError(
+                f"{path}:{number}: expected a trial 'label id1 id2' with two ids as "
+                f"id10270/5r0dWxy17C8/00001.wav, found {len(ids)} of them"
+            )
+        names.update(ids)
+        count += 1
+    if not count:
+        raise RecipeError(f"{path}: the trial list is empty")
+    utterances = sorted({utterance_key(name) for name in names})
+    return EvaluationList(path, target, _title(path, count), count, utterances)
+
+
+def _title(path, count):
+    """What a list is called: the official one with that number of trials, or what it should be."""
+    for letter, counts in OFFICIAL.items():
+        cleaned, _ = counts.values()
+        if count in counts.values():
+            return f"VoxCeleb1-{letter}" + ", cleaned" * (count == cleaned)
+    for letter, counts in OFFICIAL.items():
+        if path.name in counts:
+            return f"{path.name}, which is not VoxCeleb1-{letter} with {counts[path.name]:,} trials"
+    return path.name
+
+
+def read_overlap(path: str | Path) -> set[str]:
+    """The speakers of VoxCeleb2 who are in VoxCeleb1 too, by a list of them or of pairs.
+
+    Raises
+    ------
+    RecipeError
+        No speaker of VoxCeleb2 in it.
+    """
+    lines = read_lines(path, "list of speakers who are in VoxCeleb1 and in VoxCeleb2")
+    ids = {speaker for line in lines for speaker in re.findall(r"\bid\d{5}\b", line)}
+    if not (found := {speaker for speaker in ids if speaker < FIRST_VOX1}):
+        raise RecipeError(
+            f"{path}: no speaker of VoxCeleb2 in it, as id00012: found {first_of(sorted(ids))}"
+            f"{'' if ids else 'none at all'}; expected one a line, or one of each part"
+        )
+    return found
+
+
+def find_overlap(near: list[Path]) -> Path | None:
+    """The list of the speakers who are in both parts, which its name tells."""
+    return next((path for path in near if "overlap" in path.name.lower()), None)
+
+
+def files_near(data_folder: str | Path) -> Iterator[Path]:
+    """The text files of a data folder and its folders, those above first, but not of speakers."""
+    folders = [Path(data_folder)]
+    for _ in range(DEEPEST + 1):
+        below = []
+        for folder in folders:
+            found = []
+            with contextlib.suppress(PermissionError), os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+            for entry in found:
+                if entry.name.startswith(".") or SPEAKER.fullmatch(entry.name):
+                    continue
+                if entry.name.endswith((".txt", ".csv")):
+                    yield Path(entry.path)
+                elif entry.is_dir():
+                    below.append(entry.path)
+        folders = below
