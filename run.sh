@@ -14,11 +14,12 @@ Makes the environment, then runs the stages of the recipe. What is done is not d
 
 Options
   --corpus NAME         tiny-voxceleb  the real data, or any data in its layout
+                        voxceleb       VoxCeleb1, VoxCeleb2 or both as downloaded: some of it
                         folder         your own recordings: one folder a speaker
                         voices         recorded voices from Debian packages (the default)
                         synthetic      artificial voices: no network needed
-  --data_folder DIR     where tiny-voxceleb or the folders of speakers are; given alone it means
-                        tiny-voxceleb, and so does DATA_FOLDER in .env
+  --data_folder DIR     where tiny-voxceleb, VoxCeleb or the folders of speakers are; given alone
+                        it means tiny-voxceleb, and so does DATA_FOLDER in .env
   --output_folder DIR   gets everything that is made (recipes/TinyVoxCeleb/results/NAME)
   --hparams FILE        the experiment (hparams/quick.yaml)
   --run NAME            the run's folder in the output folder (the name of the hparams file); a
@@ -28,6 +29,17 @@ Options
   --stop_stage M        last stage (4)
   -h, --help            this text
 
+Of --corpus voxceleb, see docs/voxceleb.md
+  --speakers N|all      how many to train on, half of them women (100)
+  --min_sessions N      that a speaker has at least (4); two of them are held out
+  --utterances_per_speaker N, --sessions_per_speaker N
+                        to train on at most (all)
+  --dev_speakers N      unseen speakers (10; with more than 200 to train on, 40)
+  --evaluate LISTS      VoxCeleb1's O, E or H, or paths of lists, with commas between, or none
+                        (O, where its audio and veri_test2.txt are there)
+  --choice FILE         utterances.csv of a corpus that is to be made again
+  --overlap FILE        list of speakers of VoxCeleb2 who are in VoxCeleb1, to leave out
+
 Everything after -- goes to training, e.g. ./run.sh --run slow -- --learning_rate 0.001
 EOF
 }
@@ -35,6 +47,17 @@ EOF
 fail() {
     echo "error: $*" >&2
     exit 1
+}
+
+paths_of() { # letters and paths of lists, with commas between: the paths as any folder reads them
+    local words word whole=()
+    if [[ -f $1 && ! $1 =~ ^[OEH]$ ]]; then realpath "$1" && return; fi
+    IFS=, read -ra words <<<"$1"
+    for word in "${words[@]}"; do
+        if [[ -f $word && ! $word =~ ^[OEH]$ ]]; then word=$(realpath "$word"); fi
+        whole+=("$word")
+    done
+    (IFS=, && echo "${whole[*]}")
 }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -50,8 +73,19 @@ fi
 
 corpus='' data_folder='' output_folder='' hparams=hparams/quick.yaml run='' device=cpu
 stage=1 stop_stage=4
+voxceleb=() # options of that corpus
 while (($#)); do
     case $1 in
+    --speakers | --min_sessions | --utterances_per_speaker | --sessions_per_speaker | \
+        --dev_speakers | --evaluate | --choice | --overlap)
+        [[ $# -ge 2 ]] || fail "$1 needs a value; see ./run.sh --help"
+        case $1 in
+        --evaluate) voxceleb+=("$1" "$(paths_of "$2")") ;;
+        --choice | --overlap) voxceleb+=("$1" "$(realpath -m "$2")") ;;
+        *) voxceleb+=("$1" "$2") ;;
+        esac
+        shift 2
+        ;;
     --corpus | --data_folder | --output_folder | --hparams | --run | --device | --stage | --stop_stage)
         [[ $# -ge 2 ]] || fail "$1 needs a value; see ./run.sh --help"
         declare "${1#--}=$2"
@@ -85,9 +119,11 @@ asked=$corpus
 corpus=${corpus:-${data_folder:+tiny-voxceleb}}
 corpus=${corpus:-voices}
 case $corpus in
-tiny-voxceleb | folder | voices | synthetic) ;;
-*) fail "--corpus $corpus: expected tiny-voxceleb, folder, voices or synthetic" ;;
+tiny-voxceleb | voxceleb | folder | voices | synthetic) ;;
+*) fail "--corpus $corpus: expected tiny-voxceleb, voxceleb, folder, voices or synthetic" ;;
 esac
+[[ $corpus == voxceleb || -z ${voxceleb[*]} ]] ||
+    fail "${voxceleb[0]}: an option of --corpus voxceleb only"
 [[ $device =~ ^(cpu|cuda(:[0-9]+)?)$ ]] || fail "--device $device: expected cpu or cuda"
 [[ -f $hparams ]] || hparams=$recipe/$hparams
 [[ -f $hparams ]] || fail "--hparams ${hparams#"$recipe/"}: no such file"
@@ -100,7 +136,7 @@ set_output() {
     scores=$run_folder/scores.txt
 }
 set_output
-if ((stage == 1)) && [[ $corpus == folder || $corpus == tiny-voxceleb ]]; then
+if ((stage == 1)) && [[ $corpus =~ ^(folder|tiny-voxceleb|voxceleb)$ ]]; then
     [[ -n $data_folder ]] || fail "--corpus $corpus: give --data_folder"
     [[ -d $data_folder ]] || fail "--data_folder $data_folder: no such folder"
 fi
@@ -146,7 +182,8 @@ fi
 
 if runs 1 "corpus $corpus"; then
     status=0
-    python -m local.corpora --corpus "$corpus" --data_folder "$data_folder" --out "$out" || status=$?
+    python -m local.corpora --corpus "$corpus" --data_folder "$data_folder" --out "$out" \
+        "${voxceleb[@]}" || status=$?
     if ((status == 3)) && [[ -z $asked ]]; then
         fall_back
         python -m local.corpora --corpus "$corpus" --out "$out"
@@ -212,8 +249,11 @@ if runs 4 verification; then
     options=()
     if [[ -f $out/corpus/tiny_meta.csv ]]; then options=(--meta_file "$out/corpus/tiny_meta.csv"); fi
     lists=$out/corpus/dev_trials.txt folders=$out/shards/dev
-    if [[ -d $out/shards/eval && -f $out/corpus/eval_trials_no_gt.txt ]]; then
-        lists+=,$out/corpus/eval_trials_no_gt.txt folders+=,$out/shards/eval
+    if [[ -d $out/shards/eval ]]; then # with labels or without: whichever lists there are
+        for list in "$out"/corpus/eval_trials*.txt; do
+            if [[ -f $list ]]; then lists+=,$list; fi
+        done
+        if [[ $lists == *,"$out"/corpus/* ]]; then folders+=,$out/shards/eval; fi
     fi
     dev_options=("${options[@]}")
     if (($(speakers "$out/corpus/dev_trials.txt") >= 8)); then
@@ -238,6 +278,9 @@ if runs 4 verification; then
     # "unseen speakers", where they are
     who=$(sed -n 's/.*dev trials (\([^)]*\)).*/\1/p' "$run_folder/dev_eer.txt")
     echo "dev, $who: ${dev#*: }"
+    while IFS=: read -r list measured; do
+        echo "eval, unseen speakers ($list):$measured"
+    done < <(grep '^eval_trials.*: EER' "$run_folder/scores_eer.txt")
     echo
     python=$(quoted "$(command -v python)") network=$(quoted "$run_folder")
     echo "to verify two recordings, and to open the page that enrols and identifies:"

@@ -148,7 +148,7 @@ def _asked(options, download, near, notes):
 def _balance_notes(splits, sex, options):
     """What is to be said where there are not as many women as men."""
     if not any(speaker in sex for speaker in splits["train"]):
-        yield "nobody's sex is told (vox1_meta.csv, vox2_meta.csv): trials pair any two speakers"
+        yield "not balanced by sex, which nothing tells, and trials pair any two speakers"
     elif options.amounts.speakers and not options.choice:
         counts = [sum(sex.get(name) == kind for name in splits["train"]) for kind in "fm"]
         if abs(counts[0] - counts[1]) > 1:
