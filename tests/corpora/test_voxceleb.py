@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 
-import numpy as np
 import pytest
 
 from conftest import RECIPE
@@ -17,6 +16,7 @@ from local.corpora.voxceleb import prepare_voxceleb
 from local.corpora.voxceleb_options import VoxCelebOptions
 from local.errors import RecipeError
 from local.scoring.trials import read_trials
+from voxceleb_lists import noise, write_list
 from voxceleb_trees import VOX2_TEST, build
 from warm_python import warm_python
 
@@ -25,20 +25,6 @@ PEOPLE = {f"id{number:05}": "fm"[number % 2] for number in NUMBERS}
 PEOPLE |= VOX2_TEST  # one of whom is among these
 TEST = {"id10270", "id10275", "id10308", "id10309"}
 FEW = {"speakers": 6, "dev_speakers": 4}
-
-
-def noise(identifier, _):
-    return np.random.default_rng(list(identifier.encode())).uniform(-0.3, 0.3, 1600)
-
-
-def write_list(path, ids, speakers, *, number=60):
-    """An official list: trials of the utterances of some speakers, each of which is named."""
-    names = [name for name in ids if name[:7] in speakers]
-    pairs = list(itertools.combinations(names, 2))
-    step = max(1, len(pairs) // number)
-    pairs = [*pairs[::step], *itertools.pairwise(names)]
-    path.write_text("".join(f"{int(a[:7] == b[:7])} {a}.wav {b}.wav\n" for a, b in pairs))
-    return path
 
 
 @pytest.fixture(scope="module")

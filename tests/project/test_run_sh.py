@@ -3,13 +3,16 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT, shared
-from local.shards import index_shards
+from local.shards import index_shards, write_shards
+from voxceleb_lists import noise, write_list
+from voxceleb_trees import build
 from warm_python import make_environment, warm_environment
 
 pytestmark = pytest.mark.long
@@ -121,6 +124,50 @@ def test_real_speech_in_the_tiny_voxceleb_layout(data, tmp_path):
     assert [line.split()[1:] for line in scores] == trials and len(trials) == 21_045
 
 
+def test_voxceleb_with_options_and_lists_from_where_it_is_called(tmp_path):
+    people = {f"id{n:05}": "fm"[n % 2] for n in (*range(10001, 10011), 10270, 10275)}
+    ids = build(tmp_path / "vox", "parts", people, sessions=4, of=noise)
+    write_list(tmp_path / "veri_test2.txt", ids, {"id10270", "id10275"})
+    options = ("--corpus", "voxceleb", "--data_folder", "vox", "--stop_stage", "1")
+    amounts = ("--speakers", "6", "--dev_speakers", "4", "--evaluate", "veri_test2.txt")
+    answer = run_sh(*options, *amounts, "--output_folder", "first", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "  train     6 speakers (3 f, 3 m)     12 sessions" in answer.stdout
+    again = ("--choice", "first/corpus/utterances.csv", "--output_folder", "second")
+    answer = run_sh(*options, *again, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    first, second = (written(tmp_path / name / "corpus") for name in ("first", "second"))
+    assert len(first) == 5 and {path.name for path in first} == {path.name for path in second}
+    for path in first:
+        assert path.read_bytes() == (tmp_path / "second/corpus" / path.name).read_bytes()
+
+
+def test_lists_with_and_without_labels_are_scored_beside_dev(small, decided_run, tmp_path):
+    shutil.copytree(small.corpus, tmp_path / "corpus", ignore=shutil.ignore_patterns("train"))
+    shutil.copytree(small.shards, tmp_path / "shards")
+    shutil.copytree(decided_run, tmp_path / "quick")
+    for folder in (small.corpus / "dev").iterdir():  # the same audio, of speakers called otherwise
+        shutil.copytree(folder, tmp_path / "other/eval" / folder.name.replace("syn", "eval"))
+    write_shards(tmp_path / "other", small.corpus / "tiny_meta.csv", tmp_path / "shards")
+    table = (small.corpus / "tiny_meta.csv").read_text()
+    unseen = [row.replace("syn", "eval", 1) for row in table.splitlines() if ",dev," in row]
+    (tmp_path / "corpus/tiny_meta.csv").write_text(table + "\n".join(unseen))
+    lines = (small.corpus / "dev_trials.txt").read_text().replace("syn", "eval").splitlines()
+    for name, kept in (("", ""), ("_E", ""), ("_no_gt", "-1")):
+        text = "".join(f"{kept or line[0]}{line[1:]}\n" for line in lines)
+        (tmp_path / f"corpus/eval_trials{name}.txt").write_text(text)
+    options = ("--corpus", "voxceleb", "--output_folder", tmp_path, "--stage", "4")
+    answer = run_sh(*options)
+    assert answer.returncode == 0, answer.stderr
+    scores = (tmp_path / "quick/scores.txt").read_text().splitlines()
+    assert [line.replace("eval", "syn") for line in scores] == scores[: len(lines)] * 4
+    *_, dev, first, second, _, _, _, _ = answer.stdout.splitlines()
+    measured = dev.removeprefix("dev, unseen speakers:")
+    assert first == f"eval, unseen speakers (eval_trials):{measured}"
+    assert second == f"eval, unseen speakers (eval_trials_E):{measured}"
+    assert "scored already" in run_sh(*options).stdout
+
+
 @pytest.mark.parametrize("data", [shared("arabic-speakers")])
 def test_own_folder_of_speakers(data, tmp_path):
     options = ("--corpus", "folder", "--data_folder", data, "--output_folder", tmp_path)
@@ -167,6 +214,9 @@ def test_existing_shards_are_used_where_dotenv_says(small, tmp_path):
         (("--device", "gpu"), "--device gpu: expected cpu or cuda"),
         (("--corpus", "synthetic", "--stage", "3"), "run stages 1 and 2 first"),
         (("--corpus", "folder"), "--corpus folder: give --data_folder"),
+        (("--corpus", "voxceleb"), "--corpus voxceleb: give --data_folder"),
+        (("--speakers", "20"), "--speakers: an option of --corpus voxceleb only"),
+        (("--choice",), "--choice needs a value"),
         (("--data_folder", "/nowhere"), "--data_folder /nowhere: no such folder"),
     ],
 )
