@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.corpora.official_lists import EvaluationList, read_list
+from local.corpora.evaluation_lists import EvaluationList, read_list
 from local.corpora.utterance_list import read_utterances
 from local.errors import RecipeError, first_of
 from local.layout import TRIAL_LISTS, utterance_key

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.corpora.choice import choose
 from local.corpora.choice_file import check_named, lists_beside, read_choice
-from local.corpora.official_lists import NOTHING, files_near, find_lists, find_official
+from local.corpora.evaluation_lists import NOTHING, files_near, find_lists, find_published
 from local.corpora.splits import make_trial_lists
 from local.corpora.trial_lists import write_trials
 from local.corpora.utterance_list import write_utterances
@@ -139,7 +139,7 @@ def _asked(options, download, near, notes):
         return options.evaluate
     if not any(person.part == "vox1-test" for person in download.speakers.values()):
         return NOTHING
-    if find_official("O", near) is None:
+    if find_published("O", near) is None:
         notes.append("VoxCeleb1's test set is not evaluated: put veri_test2.txt there, or name it")
         return NOTHING
     return "O"

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field
 
 from local.corpora.choice import ALL, Amounts
-from local.corpora.official_lists import OFFICIAL
+from local.corpora.published_lists import LETTERS
 from local.errors import RecipeError
 from local.files import split_paths
 
@@ -79,7 +79,7 @@ def options_of(args: argparse.Namespace) -> VoxCelebOptions | None:
             given[name] = os.path.abspath(given[name])
     if "evaluate" in given:
         words = split_paths(given["evaluate"])
-        files = {word for word in words if word not in OFFICIAL and os.path.isfile(word)}
+        files = {word for word in words if word not in LETTERS and os.path.isfile(word)}
         words = [os.path.abspath(word) if word in files else word for word in words]
         given["evaluate"] = ",".join(words)
     return VoxCelebOptions(Amounts(**numbers), **given)

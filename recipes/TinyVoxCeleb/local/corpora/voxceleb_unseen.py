@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from local.corpora.official_lists import EvaluationList, find_overlap, read_overlap
+from local.corpora.evaluation_lists import EvaluationList, find_overlap, read_overlap
 from local.corpora.voxceleb_download import Person
 from local.errors import RecipeError, first_of
 

@@ -1,4 +1,4 @@
-"""VoxCeleb1's verification lists, and others over its audio: found, named, and whom they name.
+"""The trial lists that a corpus of VoxCeleb is to be evaluated by: found, and whom they name.
 
 Nobody of a list that is evaluated may be trained on: VoxCeleb1-O has its speakers from VoxCeleb1's
 test set, -E and -H from all of VoxCeleb1 (https://www.robots.ox.ac.uk/~vgg/data/voxceleb).
@@ -11,18 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from local.corpora.published_lists import LETTERS, PUBLISHED_LISTS
 from local.corpora.voxceleb_names import FIRST_VOX1, SPEAKER
 from local.errors import RecipeError, first_of
 from local.files import split_paths
 from local.layout import utterance_key
 from local.stored import read_lines
 
-# By letter, the names of the list's files and how many trials they have: the cleaned one first.
-OFFICIAL = {
-    "O": {"veri_test2.txt": 37_611, "veri_test.txt": 37_720},
-    "E": {"list_test_all2.txt": 579_818, "list_test_all.txt": 581_480},
-    "H": {"list_test_hard2.txt": 550_894, "list_test_hard.txt": 552_536},
-}
 NOTHING = "none"
 DEEPEST = 2  # folders below the data folder in which a list may lie
 
@@ -62,19 +57,19 @@ def find_lists(asked: str, near: list[Path]) -> list[EvaluationList]:
     found = {}
     for word in words:
         letter, path = word, Path(word)
-        if word in OFFICIAL:
-            path = find_official(letter, near)
+        if word in LETTERS:
+            path = find_published(letter, near)
             if path is None:
                 raise RecipeError(
-                    f"--evaluate {word}: no {' or '.join(OFFICIAL[word])} in the data folder: copy "
+                    f"--evaluate {word}: no {' or '.join(LETTERS[word])} in the data folder: copy "
                     "the list there, or name its path"
                 )
         elif path.is_file():
-            letters = (key for key, names in OFFICIAL.items() if path.name in names)
+            letters = (key for key, names in LETTERS.items() if path.name in names)
             letter = next(letters, path.stem)
         else:
             raise RecipeError(
-                f"--evaluate {word}: expected {', '.join(OFFICIAL)}, {NOTHING}, or the path of a "
+                f"--evaluate {word}: expected {', '.join(LETTERS)}, {NOTHING}, or the path of a "
                 "trial list, separated by commas"
             )
         target = "eval_trials.txt" if letter == "O" else f"eval_trials_{letter}.txt"
@@ -84,9 +79,9 @@ def find_lists(asked: str, near: list[Path]) -> list[EvaluationList]:
     return list(found.values())
 
 
-def find_official(letter: str, near: list[Path]) -> Path | None:
-    """The list of a letter among some files: the cleaned one where there are both."""
-    for name in OFFICIAL[letter]:
+def find_published(letter: str, near: list[Path]) -> Path | None:
+    """The list of a letter among some files: the cleaned edition where there are both."""
+    for name in LETTERS[letter]:
         if paths := [path for path in near if path.name == name]:
             return paths[0]
     return None
@@ -117,14 +112,13 @@ def read_list(path: Path, target: str) -> EvaluationList:
 
 
 def _title(path, count):
-    """What a list is called: the official one with that number of trials, or what it should be."""
-    for letter, counts in OFFICIAL.items():
-        cleaned, _ = counts.values()
-        if count in counts.values():
-            return f"VoxCeleb1-{letter}" + ", cleaned" * (count == cleaned)
-    for letter, counts in OFFICIAL.items():
-        if path.name in counts:
-            return f"{path.name}, which is not VoxCeleb1-{letter} with {counts[path.name]:,} trials"
+    """What a list of so many trials is called; or what its name promises."""
+    for each in PUBLISHED_LISTS:
+        if count == each.trials:
+            return each.title
+    for each in PUBLISHED_LISTS:
+        if path.name == each.file:
+            return f"not the {each.file} with {each.trials:,} that is published as {each.title}"
     return path.name
 
 
