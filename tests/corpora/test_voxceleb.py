@@ -2,13 +2,15 @@
 
 import csv
 import itertools
+import re
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from conftest import RECIPE
+from conftest import RECIPE, ROOT
 from local.corpora.__main__ import main, prepare
 from local.corpora.choice import Amounts
 from local.corpora.utterance_list import read_utterances
@@ -254,6 +256,28 @@ def test_options_that_cannot_be_met(vox, tmp_path, monkeypatch, capsys, options,
 def test_options_of_voxceleb_alone(tmp_path, monkeypatch, capsys):
     run(monkeypatch, "synthetic", "--out", tmp_path, "--speakers", "4")
     assert capsys.readouterr().err == "error: --speakers: an option of --corpus voxceleb only\n"
+
+
+def test_commands_of_the_document(vox, tmp_path, monkeypatch):
+    """What docs/voxceleb.md tells run.sh makes a corpus, here of a few speakers."""
+    folder, first = tmp_path / "VOXCELEB", make(vox, tmp_path / "their")
+    folder.mkdir()
+    for path in vox.iterdir():
+        (folder / path.name).symlink_to(path)
+    for name in ("list_test_all2.txt", "list_test_hard2.txt"):
+        shutil.copy(vox / "vox1_test_wav" / "veri_test2.txt", folder / name)
+    text = (ROOT / "docs/voxceleb.md").read_text(encoding="utf-8")
+    found = re.findall(r"\./run.sh (--corpus voxceleb --data_folder VOXCELEB.*?)[;'\n]", text)
+    assert len(found) == 6 and first.is_dir()
+    monkeypatch.chdir(tmp_path)
+    for number, command in enumerate(found):
+        words = re.sub(
+            r"--(stop_stage|output_folder) \S+|\$n", lambda m: "4" * (m[0] == "$n"), command
+        )
+        few = [] if "--choice" in command else ["--speakers", "4", "--dev_speakers", "4"]
+        monkeypatch.setattr("sys.argv", ["", *words.split(), *few, "--out", f"out{number}"])
+        main()
+        assert len(list(Path(f"out{number}", "corpus").glob("eval_trials*"))) in (1, 3)
 
 
 def test_a_list_of_which_utterances_are_missing(vox, tmp_path):

@@ -36,6 +36,7 @@ ELSEWHERE = {
     "scripts/download_data.sh": "test_download.py runs it against a stand-in for the cluster",
     "tensorboard --logdir results/voices": "a server; test_training.py reads the curves back",
     "./run.sh --corpus tiny-voxceleb": "test_run_sh.py runs it with data",
+    "./run.sh --corpus voxceleb --data_folder VOXCELEB": "test_run_sh.py runs it with little data",
     "scripts/prepare_cluster.sh": "test_prepare_cluster.py runs it with a stand-in for Python",
     "cluster/submit.sh cluster/train.sbatch hparams/prototype.yaml": "test_slurm.py submits it",
     SEARCH: "test_sweep.py runs it with fewer trials",
