@@ -1,57 +1,28 @@
-"""A corpus is chosen from VoxCeleb as it lies there: splits, leaks, lists, and the choice again."""
+"""A corpus is chosen from VoxCeleb as it lies there: splits, leaks, lists, and kills."""
 
 import csv
 import itertools
-import re
 import shutil
 import signal
 import subprocess
-from pathlib import Path
+import sys
 
 import pytest
 
-from conftest import RECIPE, ROOT
-from local.corpora.__main__ import main, prepare
+from conftest import RECIPE
 from local.corpora.choice import Amounts
 from local.corpora.utterance_list import read_utterances
 from local.corpora.voxceleb import prepare_voxceleb
 from local.corpora.voxceleb_options import VoxCelebOptions
 from local.errors import RecipeError
 from local.scoring.trials import read_trials
-from voxceleb_lists import noise, write_list
-from voxceleb_trees import VOX2_TEST, build
-from warm_python import warm_python
-
-NUMBERS = (*range(10001, 10011), *range(12, 23), 10270, 10275, 10308, 10309)
-PEOPLE = {f"id{number:05}": "fm"[number % 2] for number in NUMBERS}
-PEOPLE |= VOX2_TEST  # one of whom is among these
-TEST = {"id10270", "id10275", "id10308", "id10309"}
-FEW = {"speakers": 6, "dev_speakers": 4}
+from voxceleb_lists import FEW, PEOPLE, TEST, build_vox, make, splits_of, write_list
+from voxceleb_trees import VOX2_TEST
 
 
 @pytest.fixture(scope="module")
 def vox(tmp_path_factory):
-    """VoxCeleb1 and 2, some speakers of each part, in a usual layout with VoxCeleb1-O's list."""
-    folder = tmp_path_factory.mktemp("vox") / "data"
-    ids = build(folder, "parts", PEOPLE, sessions=4, of=noise)
-    (folder / "vox1_test_wav").mkdir(exist_ok=True)
-    write_list(folder / "vox1_test_wav" / "veri_test2.txt", ids, TEST)
-    return folder
-
-
-def make(folder, out, *, seed=123, evaluate=None, choice=None, overlap=None, **amounts):
-    options = VoxCelebOptions(
-        Amounts(**(amounts or {} if choice else FEW | amounts)), evaluate, choice, overlap
-    )
-    prepare("voxceleb", folder, out, seed, options)
-    return out / "corpus"
-
-
-def splits_of(corpus):
-    splits = {}
-    for split, name, _ in read_utterances(corpus / "utterances.csv"):
-        splits.setdefault(split, {}).setdefault(name[:7], []).append(name)
-    return splits
+    return build_vox(tmp_path_factory.mktemp("vox") / "data")
 
 
 def choice_of(corpus):
@@ -101,8 +72,7 @@ def test_the_table_tells_sex_nationality_split_and_class(vox, tmp_path):
 @pytest.mark.parametrize("layout, meta", [("aac", "commas"), ("zips", "tabs"), ("links", "tabs")])
 def test_the_same_choice_comes_from_another_layout(vox, tmp_path, layout, meta):
     other = tmp_path / "other"
-    ids = build(other, layout, PEOPLE, sessions=4, of=noise, meta=meta)
-    write_list(other / "veri_test2.txt", ids, TEST)
+    build_vox(other, layout, meta=meta)
     first, second = make(vox, tmp_path / "a"), make(other, tmp_path / "b")
     assert choice_of(first) == choice_of(second)
     for name in ("val_trials.txt", "dev_trials.txt", "eval_trials.txt", "tiny_meta.csv"):
@@ -174,123 +144,6 @@ def test_who_is_in_both_voxcelebs_is_left_out_where_a_list_tells(vox, tmp_path, 
     assert not {"id00012", "id00014"} & (splits["train"].keys() | splits["dev"].keys())
 
 
-def spoil(vox, tmp_path, change):
-    """A choice that somebody has changed."""
-    corpus = make(vox, tmp_path / "first")
-    rows = [[*row] for row in read_utterances(corpus / "utterances.csv")]
-    path = tmp_path / "changed.csv"
-    with open(path, "w", encoding="utf-8") as fout:
-        csv.writer(fout).writerows([("split", "id", "path"), *change(rows)])
-    return path
-
-
-def renamed(rows, old, new, split=None):
-    return [[split or row[0], row[1].replace(old, new), row[2]] for row in rows]
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        (
-            lambda rows: renamed(rows, "/00002", "/00009"),
-            r"data: lacks 56 of the 112 utterances of .*changed.csv, of 14 speakers, first \w+/.*…",
-        ),
-        (lambda rows: [["test", *row[1:]] for row in rows], "in 'test': expected utterances"),
-        (lambda rows: [row for row in rows if row[0] != "dev"], "0 speakers in dev: expected two"),
-        (lambda rows: [*rows, rows[0]], "is twice in train: name it once"),
-        (
-            lambda rows: [*rows, ["val", rows[0][1], ""]],
-            "session .* is in train and in val",
-        ),
-        (
-            lambda rows: [["dev" if row[0] == "eval" else row[0], *row[1:]] for row in rows],
-            "4 speakers of train or dev are of VoxCeleb1's test set: id10270",
-        ),
-        (
-            lambda rows: [*rows, *([["dev", *row[1:]] for row in rows if row[0] == "val"])],
-            "speakers in more than one of train, dev and eval",
-        ),
-        (
-            lambda rows: [row for row in rows if (row[0], row[1][:7]) != ("train", rows[0][1][:7])],
-            "speakers of val who are not in train",
-        ),
-    ],
-)
-def test_a_choice_that_leaks_or_that_the_download_lacks(vox, tmp_path, change, message):
-    path = spoil(vox, tmp_path, change)
-    with pytest.raises(RecipeError, match=message):
-        make(vox, tmp_path / "second", choice=str(path))
-    assert not (tmp_path / "second" / "corpus").exists()
-
-
-def run(monkeypatch, *options):
-    """What the command line says of options, with which it must fail in one line."""
-    monkeypatch.setattr("sys.argv", ["local.corpora", "--corpus", *map(str, options)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-
-
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        (("--speakers", "many"), "--speakers many: expected a whole number, or all"),
-        (("--speakers", "60"), "20 speakers have 4 sessions or more, but 70 are needed"),
-        (("--min_sessions", "5"), "0 speakers have 5 sessions or more"),
-        (("--speakers", "all"), "but 42 are needed: 2 to train on and 40 for dev"),
-        (("--evaluate", "X"), "--evaluate X: expected O, E, H, none, or the path of a trial list"),
-        (("--evaluate", "E"), "--evaluate E: no list_test_all2.txt or list_test_all.txt in the"),
-        (("--evaluate", "O,O"), "O is there twice: name each list once"),
-        (("--choice", "nowhere.csv"), "nowhere.csv: no such choice"),
-        (("--choice", "a.csv", "--speakers", "4"), "--speakers: give either that or --choice"),
-        (("--overlap", "nowhere.txt"), "nowhere.txt: no such list of speakers"),
-    ],
-)
-def test_options_that_cannot_be_met(vox, tmp_path, monkeypatch, capsys, options, message):
-    run(monkeypatch, "voxceleb", "--data_folder", vox, "--out", tmp_path / "out", *options)
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and message in said
-    assert not (tmp_path / "out" / "corpus").exists()
-
-
-def test_options_of_voxceleb_alone(tmp_path, monkeypatch, capsys):
-    run(monkeypatch, "synthetic", "--out", tmp_path, "--speakers", "4")
-    assert capsys.readouterr().err == "error: --speakers: an option of --corpus voxceleb only\n"
-
-
-def test_commands_of_the_document(vox, tmp_path, monkeypatch):
-    """What docs/voxceleb.md tells run.sh makes a corpus, here of a few speakers."""
-    folder, first = tmp_path / "VOXCELEB", make(vox, tmp_path / "their")
-    folder.mkdir()
-    for path in vox.iterdir():
-        (folder / path.name).symlink_to(path)
-    for name in ("list_test_all2.txt", "list_test_hard2.txt"):
-        shutil.copy(vox / "vox1_test_wav" / "veri_test2.txt", folder / name)
-    text = (ROOT / "docs/voxceleb.md").read_text(encoding="utf-8")
-    found = re.findall(r"\./run.sh (--corpus voxceleb --data_folder VOXCELEB.*?)[;'\n]", text)
-    assert len(found) == 6 and first.is_dir()
-    monkeypatch.chdir(tmp_path)
-    for number, command in enumerate(found):
-        words = re.sub(
-            r"--(stop_stage|output_folder) \S+|\$n", lambda m: "4" * (m[0] == "$n"), command
-        )
-        few = [] if "--choice" in command else ["--speakers", "4", "--dev_speakers", "4"]
-        monkeypatch.setattr("sys.argv", ["", *words.split(), *few, "--out", f"out{number}"])
-        main()
-        assert len(list(Path(f"out{number}", "corpus").glob("eval_trials*"))) in (1, 3)
-
-
-def test_a_list_of_which_utterances_are_missing(vox, tmp_path):
-    content = (vox / "vox1_test_wav" / "veri_test2.txt").read_text()
-    path = tmp_path / "veri_test.txt"
-    path.write_text(content + content.replace("/00002.wav", "/00003.wav"))
-    with pytest.raises(RecipeError, match="veri_test.txt: 16 of its 48 utterances are not among"):
-        make(vox, tmp_path / "out", evaluate=str(path))
-    path.write_text("1 id10270/a/00001.wav\n")
-    with pytest.raises(RecipeError, match="veri_test.txt:1: expected a trial .* found 1 of them"):
-        make(vox, tmp_path / "out", evaluate=str(path))
-
-
 def test_another_choice_is_refused_where_there_is_one(vox, tmp_path, capsys):
     corpus = make(vox, tmp_path)
     before = (corpus / "utterances.csv").stat().st_mtime_ns
@@ -318,7 +171,7 @@ sys.addaudithook(kill)
 options = VoxCelebOptions(Amounts(**{FEW!r}))
 prepare_voxceleb({str(vox)!r}, {str(tmp_path / "corpus")!r}, options=options)
 """
-    answer = subprocess.run([warm_python(), "-c", killed], cwd=RECIPE, capture_output=True)
+    answer = subprocess.run([sys.executable, "-c", killed], cwd=RECIPE, capture_output=True)
     assert answer.returncode == -signal.SIGKILL, answer.stderr
     assert not (tmp_path / "corpus").exists() and any(tmp_path.iterdir())
     prepare_voxceleb(vox, tmp_path / "corpus", options=VoxCelebOptions(Amounts(**FEW)))

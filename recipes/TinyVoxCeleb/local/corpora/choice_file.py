@@ -107,5 +107,6 @@ def check_named(trials: EvaluationList, speakers: Mapping[str, list[str]], where
     if missing := [name for name in trials.utterances if name not in known]:
         raise RecipeError(
             f"{trials.path}: {len(missing)} of its {len(trials.utterances)} utterances are not "
-            f"among the {where}, first {first_of(missing)}: complete these, or take another list"
+            f"among the {where}, first {first_of(missing)}: complete these, or name "
+            "other lists, or none"
         )

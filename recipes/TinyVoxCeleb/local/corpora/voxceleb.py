@@ -49,7 +49,8 @@ def prepare_voxceleb(
         if path:
             check_file(path, kind)  # before the long search
     download, near = find_voxceleb(data_folder), list(files_near(data_folder))
-    notes = list(download.notes)
+    notes = []
+    _print_notes(download, download.notes)  # which may be the reason for what is missing
     if options.choice:
         splits, lists = _as_written(download, near, options, notes)
     else:
@@ -58,8 +59,7 @@ def prepare_voxceleb(
     notes += _balance_notes(splits, sex, options)
     given = {each.target for each in lists}
     drawn = make_trial_lists(splits, seed=seed, sex=sex)
-    for note in notes:
-        print(f"{data_folder}: {note}")
+    _print_notes(download, notes)
     with atomic_folder(corpus_folder) as corpus:
         write_utterances(corpus, _with_paths(splits, download.paths))
         for split, name in TRIAL_LISTS.items():
@@ -156,6 +156,11 @@ def _balance_notes(splits, sex, options):
                 f"{counts[0]} women and {counts[1]} men to train on: no more of them with "
                 f"{options.amounts.min_sessions} sessions or more"
             )
+
+
+def _print_notes(download, notes):
+    for note in notes:
+        print(f"{download.data_folder}: {note}")
 
 
 def _with_paths(splits, paths):
