@@ -91,7 +91,7 @@ def choose(
     >>> [(name, list(split)) for name, split in splits.items()]
     [('train', ['d', 'f']), ('val', ['d', 'f']), ('dev', ['a', 'b', 'c', 'e'])]
     >>> splits["train"]["d"], splits["val"]["d"]
-    (['d/w/0', 'd/w/1', 'd/y/0', 'd/y/1'], ['d/x/0', 'd/x/1', 'd/z/0', 'd/z/1'])
+    (['d/w/0', 'd/w/1', 'd/x/0', 'd/x/1'], ['d/y/0', 'd/y/1', 'd/z/0', 'd/z/1'])
     """
     fit = [name for name, own in sessions.items() if len(own) >= amounts.min_sessions]
     needed = amounts.dev + (amounts.speakers or HELD_OUT)
