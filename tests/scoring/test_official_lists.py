@@ -5,15 +5,16 @@ import pytest
 from hyperpyyaml import load_hyperpyyaml
 
 from conftest import RECIPE
+from local.corpora.published_lists import PUBLISHED_LISTS
 from local.embeddings import Embeddings
 from local.metrics import __main__ as metrics_command
 from local.report import make_report
 from local.results import Measured, evaluate_lists
-from local.scoring.official_lists import OFFICIAL_LISTS, PLACES, find_official_lists, recognise
+from local.scoring.official_lists import PLACES, find_official_lists, recognise
 from local.scoring.score_list import write_scores
 from local.scoring.trials import read_trials
 
-CLEANED = next(each for each in OFFICIAL_LISTS if each.file == "veri_test2.txt")
+CLEANED = next(each for each in PUBLISHED_LISTS if each.file == "veri_test2.txt")
 
 
 def columns(trials, targets, speakers):
@@ -41,7 +42,7 @@ def write_list(path, each, form="{label} {first}.wav {second}.wav", missing=0):
     return path
 
 
-@pytest.mark.parametrize("each", OFFICIAL_LISTS, ids=lambda each: each.file)
+@pytest.mark.parametrize("each", PUBLISHED_LISTS, ids=lambda each: each.file)
 def test_each_by_its_counts(each):
     labels, *sides = columns(*each[2:])
     keys = [[f"id{number}/s/0" for number in np.unique(side).tolist()] for side in sides]

@@ -3,24 +3,21 @@
 Several editions of each are about, and numbers on two of them are not to be compared: the cleaned
 ones leave out trials whose labels or audio were found wrong (A. Nagrani et al., "VoxCeleb:
 Large-scale speaker verification in the wild", Computer Speech & Language 60, 2020;
-https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html has the lists). Those of the challenges of
-2020, 2022 and 2023 are not here, as public sources differ about their lengths.
+https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html has the lists). Those of VoxSRC are not
+here: their counts are to be confirmed by a source first.
 """
 
 from typing import NamedTuple
 
 
 class PublishedList(NamedTuple):
-    """A published list: its file, what papers call it, and what it has.
-
-    `targets`, the trials of one speaker, and `speakers` are None where that is not published.
-    """
+    """A published list: its file, what papers call it, and what it has; targets are trials too."""
 
     file: str
     title: str
     trials: int
-    targets: int | None = None
-    speakers: int | None = None
+    targets: int
+    speakers: int
 
 
 PUBLISHED_LISTS = (
@@ -30,7 +27,6 @@ PUBLISHED_LISTS = (
     PublishedList("list_test_all2.txt", "VoxCeleb1-E, cleaned", 579_818, 289_921, 1_251),
     PublishedList("list_test_hard.txt", "VoxCeleb1-H", 552_536, 276_270, 1_190),
     PublishedList("list_test_hard2.txt", "VoxCeleb1-H, cleaned", 550_894, 275_488, 1_190),
-    PublishedList("voxsrc2021_val.txt", "VoxSRC 2021, validation", 60_000),
 )
 LETTERS = {  # by which VoxCeleb1's lists are called: their files, the cleaned one first
     letter: tuple(

@@ -1,42 +1,16 @@
 """The trial lists that papers quote, known by their names and counts.
 
-Several editions of each are about, and numbers on two of them are not to be compared: the cleaned
-ones leave out trials whose labels or audio were found wrong [1]. Those of the VoxSRC challenges are
-not here: their counts are to be confirmed by a source first.
-
-References
-----------
-[1] A. Nagrani et al., "VoxCeleb: Large-scale speaker verification in the wild", Computer Speech &
-Language 60, 2020; https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html has the lists.
+`local.corpora.published_lists` has what is known of them.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from local.corpora.published_lists import PUBLISHED_LISTS
+
 PLACES = ("", "meta", "trials", "lists", "vox1", "vox1/meta", "voxceleb1", "voxceleb1/meta")
-
-
-class OfficialList(NamedTuple):
-    """A published list: its file, what papers call it, and what it has; targets are trials too."""
-
-    file: str
-    title: str
-    trials: int
-    targets: int
-    speakers: int
-
-
-OFFICIAL_LISTS = (
-    OfficialList("veri_test.txt", "VoxCeleb1-O", 37_720, 18_860, 40),
-    OfficialList("veri_test2.txt", "VoxCeleb1-O, cleaned", 37_611, 18_802, 40),
-    OfficialList("list_test_all.txt", "VoxCeleb1-E", 581_480, 290_743, 1_251),
-    OfficialList("list_test_all2.txt", "VoxCeleb1-E, cleaned", 579_818, 289_921, 1_251),
-    OfficialList("list_test_hard.txt", "VoxCeleb1-H", 552_536, 276_270, 1_190),
-    OfficialList("list_test_hard2.txt", "VoxCeleb1-H, cleaned", 550_894, 275_488, 1_190),
-)
 
 
 def find_official_lists(folder: str | Path) -> dict[str, Path]:
@@ -53,7 +27,7 @@ def find_official_lists(folder: str | Path) -> dict[str, Path]:
     ['veri_test2.txt']
     """
     found = {}
-    for each in OFFICIAL_LISTS:
+    for each in PUBLISHED_LISTS:
         paths = (Path(folder, place, each.file) for place in PLACES)
         if path := next(filter(Path.is_file, paths), None):
             found[each.file] = path
@@ -75,8 +49,8 @@ def recognise(path: str | Path, labels: np.ndarray, *sides: Iterable[str]) -> tu
     """
     targets = int(np.sum(labels == 1)) if (labels >= 0).any() else None
     found, name = (len(labels), targets, _num_speakers(sides)), Path(path).name
-    named = next((each for each in OFFICIAL_LISTS if each.file == name), None)
-    for each in OFFICIAL_LISTS:
+    named = next((each for each in PUBLISHED_LISTS if each.file == name), None)
+    for each in PUBLISHED_LISTS:
         if (each is named or targets is not None) and _fits(each, found):
             return each.title, "" if named in (None, each) else _unlike(named, found)
     return "", "" if named is None else _unlike(named, found)
