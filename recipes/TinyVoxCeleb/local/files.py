@@ -127,23 +127,29 @@ def _is_running(pid):
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]:
+def atomic_folder(
+    path: str | Path, keep: bool = False, resume: bool = False
+) -> Iterator[Path | None]:
     """Fill a folder that appears under its name only once it is complete; an old one is replaced.
 
     Yields the empty temporary folder to fill. Missing parent folders are made. Another process
     that fills the same folder is waited for. With `keep` a folder that is there, then or before,
-    stays: None is yielded, and nothing is to be done.
+    stays: None is yielded, and nothing is to be done. With `resume`, what an error or a kill has
+    left in the temporary folder is there again.
     """
     path = Path(path)
     waiting = f"{path}: waiting for another process that makes it"
     with write_errors(path), exclusive(path.with_name(f".{path.name}.lock"), waiting):
-        temporary = _own_name(path)
+        temporary = own = _own_name(path)
+        if resume:
+            temporary = path.with_name(f".{path.name}.partial")
+        if not resume or (keep and path.is_dir()):
+            shutil.rmtree(temporary, ignore_errors=True)  # of a killed process, by the same number
         if keep and path.is_dir():
             yield None
             return
-        old = temporary.with_suffix(".old.partial")  # no number: the next process removes it
-        shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
-        temporary.mkdir()
+        old = own.with_suffix(".old.partial")  # no number: the next process removes it
+        temporary.mkdir(exist_ok=resume)
         try:
             yield temporary
             sync_all(temporary)
@@ -157,7 +163,10 @@ def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]
                 raise
             sync(path.parent)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            if not resume:
+                shutil.rmtree(temporary, ignore_errors=True)
+            elif temporary.is_dir() and not any(temporary.iterdir()):
+                temporary.rmdir()
             shutil.rmtree(old, ignore_errors=True)
 
 
