@@ -114,9 +114,7 @@ def _locate(ids, places, lost):
             members[row] = member.offset, member.packed, member.kind, member.checksum, number
 
         find_members(archive, wanted, found)
-        lost += [
-            f"{archive}/{name}" for name, row in wanted.items() if members["archive"][row] < 0
-        ]
+        lost += [f"{archive}/{name}" for name, row in wanted.items() if members["archive"][row] < 0]
         wanted.clear()
     for row, first in same:
         sizes[row], members[row] = sizes[first], members[first]

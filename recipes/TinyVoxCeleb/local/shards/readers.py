@@ -24,10 +24,10 @@ PR_SET_PDEATHSIG = 1  # the signal that a process gets when its parent ends, see
 class Readers:
     """Processes that call a function for each utterance; answers come in the order of these.
 
-    There are so many, or as many as there are processors. Threads take 1.4 times as long on two cores. What an answer has in buffers (arrays, and bytes in
-    a `pickle.PickleBuffer`) lies in shared memory, and is valid until the next is asked for. A
-    context, at whose end, also after an error, the processes end; they end with this one, too,
-    however that ends.
+    There are so many, or as many as there are processors. Threads take 1.4 times as long on two
+    cores. What an answer has in buffers (arrays, and bytes in a `pickle.PickleBuffer`) lies in
+    shared memory, and is valid until the next is asked for. A context, at whose end, also after an
+    error, the processes end; they end with this one, too, however that ends.
     """
 
     def __init__(self, read: Callable[[Utterance], object], processes: int | None = None):
@@ -86,8 +86,8 @@ class Readers:
         except (EOFError, ConnectionError):
             process.join()
             raise RecipeError(
-                f"a process that read {task[0].path}, or one of {len(task)} files from there on, ended "
-                f"with {process.exitcode}; -9 is for want of memory, mostly: try again"
+                f"a process that read {task[0].path}, or one of {len(task)} files from there on, "
+                f"ended with {process.exitcode}; -9 is for want of memory, mostly: try again"
             ) from None
         ends = list(itertools.accumulate(sizes, initial=round_ % SLOTS * SLOT))
         answers = pickle.loads(

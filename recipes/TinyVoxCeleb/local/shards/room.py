@@ -42,7 +42,7 @@ def _needed(utterances):
         kind = utterance.suffix
         sizes[kind] = sizes.get(kind, 0) + utterance.size
         # Those whose number is a power of two: few of many, from all parts, as they are shuffled.
-        if kind not in probes or len(probes[kind]) < PROBES and not count & (count - 1):
+        if kind not in probes or (len(probes[kind]) < PROBES and not count & (count - 1)):
             probes.setdefault(kind, []).append(utterance)
     return PAIR * count + sum(size * _growth(probes[kind]) for kind, size in sizes.items())
 

@@ -126,7 +126,3 @@ class SplitWriter:
         hours = sum(note.frames for note in self._notes) / SAMPLE_RATE / 3600
         print(f"{self.files.split}: {len(self.files)} utterances, {hours:.2f} h, {who} speakers")
         return record
-
-    def forget(self) -> None:
-        """Leave nothing behind."""
-        self._unfinished.forget()

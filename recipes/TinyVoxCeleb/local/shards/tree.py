@@ -78,9 +78,7 @@ def audio_files(tree: Path, split: str) -> Utterances:
     files = Utterances(split, root, ids, names, sizes)
     if twice := files.twice():
         sample_id, first, second = twice
-        raise RecipeError(
-            f"{second} and {first} have the same id {sample_id}: remove one of them"
-        )
+        raise RecipeError(f"{second} and {first} have the same id {sample_id}: remove one of them")
     return files
 
 

@@ -53,9 +53,10 @@ def _notes_folder(folder):
     return folder.with_name(f".{folder.name}.notes")
 
 
-def forget_notes(folder: Path) -> None:
-    """Remove the notes of a folder that is there."""
-    shutil.rmtree(_notes_folder(folder), ignore_errors=True)
+def forget(folder: Path) -> None:
+    """Remove the finished shards that wait to be a folder, as it is there, or never will be."""
+    for waiting in (folder.with_name(f".{folder.name}.partial"), _notes_folder(folder)):
+        shutil.rmtree(waiting, ignore_errors=True)
 
 
 class Unfinished:
@@ -112,8 +113,3 @@ class Unfinished:
         """Write the note of a shard, once it is on the disk."""
         with atomic_file(self._notes / f"{name}.json") as fout:
             json.dump(asdict(note), fout)
-
-    def forget(self) -> None:
-        """Remove all, as it cannot be used."""
-        for folder in (self._shards, self._notes):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -32,7 +32,7 @@ from local.shards.record import (
 from local.shards.room import check_room
 from local.shards.split_writing import SplitWriter
 from local.shards.tree import check_known
-from local.shards.unfinished import forget_notes
+from local.shards.unfinished import forget
 
 
 def write_shards(
@@ -110,7 +110,7 @@ def write_shards(
             records[writer.files.split] = writer.finish(kinds)
             audio[writer.files.split] = writer.audio()
     for split in splits:
-        forget_notes(out / split)
+        forget(out / split)
     audio, records = ({split: of[split] for split in splits} for of in (audio, records))
     for line in (*shared_lines(shared, audio), *warnings(files, records)):
         print(line, file=sys.stderr)
@@ -133,10 +133,11 @@ def _write_all(writers, check, convert_others, processes):
                     faults += writer.write(readers(writer.missing()), findings, progress)
             except WriteError as error:
                 count = sum(len(each.finished) for each in writers)
-                raise WriteError(f"{error}; {count} shards are finished, and stay", error.errno) from None
+                told = f"{error}; {count} shards are finished, and stay"
+                raise WriteError(told, error.errno) from None
     if faults:
         for writer in writers:
-            writer.forget()
+            forget(writer.folder)
     report_faults(faults, total, "go into shards")
 
 
