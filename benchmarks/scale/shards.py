@@ -78,7 +78,7 @@ class Watched(NamedTuple):
 
 def watch(*arguments: str | Path) -> Watched:
     """Run a command of the recipe, and watch it."""
-    start, before, most = time.perf_counter(), _cpu_of_children(), 0
+    start, before, most = time.perf_counter(), cpu_of_children(), 0
     command = [sys.executable, *map(str, arguments)]
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, cwd=RECIPE, stdout=said, stderr=said) as process:
@@ -89,10 +89,11 @@ def watch(*arguments: str | Path) -> Watched:
         if process.returncode:
             said.seek(0)
             raise SystemExit(f"{' '.join(command)}: {said.read().decode()[-2000:]}")
-    return Watched(time.perf_counter() - start, _cpu_of_children() - before, most)
+    return Watched(time.perf_counter() - start, cpu_of_children() - before, most)
 
 
-def _cpu_of_children():
+def cpu_of_children() -> float:
+    """Seconds of processors that processes have taken which this one has started and that ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
