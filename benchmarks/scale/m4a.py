@@ -31,10 +31,10 @@ from local.layout import SAMPLE_RATE
 from local.metadata import write_meta
 
 SECONDS, BIT_RATE = 8, 64_000
+FEW = 40  # files, for what it takes to start, which is once for all: it is subtracted
 SPEAKERS = 20
-DIFFERENT = 40  # recordings that are encoded; the others are links to them
+DIFFERENT = FEW  # recordings that are encoded; the others are links to them
 PEERS_SHARE = 20  # of so many files the peer converts one
-REPEATS = 3
 INSTALL = "no ffmpeg here to compare with: apt-get install ffmpeg, or put another one on PATH"
 
 
@@ -81,16 +81,23 @@ def by_calls(paths: list[Path], target: Path) -> float:
     return cpu_of_children() - before
 
 
-def measure(folder: Path, files: int = 2000) -> list[str]:
+def into_shards(corpus: Path) -> float:
+    """Seconds of processors that the shards of a corpus take."""
+    shards = corpus.with_name("shards")
+    command = ["-m", "local.shards", "--in", corpus, "--meta", corpus / "tiny_meta.csv"]
+    seconds = watch(*command, "--out", shards).cpu
+    shutil.rmtree(shards)
+    return seconds
+
+
+def measure(folder: Path, files: int = 2000, repeats: int = 3) -> list[str]:
     """The lines of a table: utterances a second and core, of both, and their ratio."""
-    corpus = make_m4a(folder, files)
-    paths = sorted((folder / "aac").rglob("*.m4a"))[::PEERS_SHARE]
+    many, few = make_m4a(folder / "many", files), make_m4a(folder / "few", FEW)
+    paths = sorted((folder / "many/aac").rglob("*.m4a"))[::PEERS_SHARE]
     has_peer = shutil.which("ffmpeg") is not None
     ours, theirs = [], []
-    command = ["-m", "local.shards", "--in", corpus, "--meta", corpus / "tiny_meta.csv", "--out"]
-    for _ in range(REPEATS):
-        ours.append(files / watch(*command, folder / "shards").cpu)
-        shutil.rmtree(folder / "shards")
+    for _ in range(repeats):
+        ours.append((files - FEW) / (into_shards(many) - into_shards(few)))
         if has_peer:
             theirs.append(len(paths) / by_calls(paths, folder / "one.wav"))
     lines = [
@@ -110,9 +117,10 @@ def main():
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=2000, help="that are converted (2000)")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds (3)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print("\n".join(measure(Path(folder), args.files)))
+        print("\n".join(measure(Path(folder), args.files, args.repeats)))
 
 
 if __name__ == "__main__":
