@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -220,7 +219,7 @@ def test_a_disk_that_fills_up_keeps_what_is_finished(tree, tmp_path):
     own, out = shutil.copytree(tree, tmp_path / "tree"), tmp_path / "out"
     longest = np.tile(not_speech.voice(np.random.default_rng(9)), 9)
     sf.write(own / "dev/c/x/0.wav", longest, 16000)
-    command = [sys.executable, "-c", LIMITED, str(2 * len(longest)), "--in", own, "--size", SIZE]
+    command = [warm_python(), "-c", LIMITED, str(2 * len(longest)), "--in", own, "--size", SIZE]
     command += ["--meta", own / "tiny_meta.csv", "--out", out]
     answer = subprocess.run(list(map(str, command)), cwd=RECIPE, capture_output=True, text=True)
     assert answer.returncode == 1

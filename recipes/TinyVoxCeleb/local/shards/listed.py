@@ -74,29 +74,32 @@ def read_listed(path: Path) -> dict[str, Utterances]:
         places.append(os.path.join(path.parent, place) if place else "")
     if not splits:
         raise RecipeError(f"{path}: holds no utterances")
-    found, lost = {}, []
-    for split in filter(splits.get, SPLITS):
-        ids, places = splits.pop(split)
-        files = Utterances(split, "", ids, places, *_locate(ids, places, lost))
+    splits = {split: splits[split] for split in SPLITS if split in splits}
+    sizes, members, archives, lost = _locate(list(splits.values()))
+    found, begin = {}, 0
+    for split, (ids, places) in splits.items():
+        part = slice(begin, begin := begin + len(ids))
+        own = sizes[part], members[part] if archives else None, archives
+        files = found[split] = Utterances(split, "", ids, places, *own)
         if twice := files.twice():
             raise RecipeError(f"{path}: {twice[0]} comes twice in {split}: keep one of the rows")
-        found[split] = files
     if lost:
-        count = sum(map(len, found.values()))
         raise RecipeError(
-            f"{path}: audio of {len(lost)} of {count} utterances is not there: {first_of(lost)}; "
+            f"{path}: audio of {len(lost)} of {begin} utterances is not there: {first_of(lost)}; "
             "bring it back, or make the corpus anew"
         )
     return found
 
 
-def _locate(ids, places, lost):
-    """Sizes, members and archives of a split; `lost` gets what is not there."""
-    sizes, members, known = np.zeros(len(ids), np.int64), np.zeros(len(ids), MEMBERS), {}
+def _locate(splits):
+    """Sizes, members and archives of all splits, one after the other, and what is not there."""
+    count, known = sum(len(ids) for ids, _ in splits), {}
+    sizes, members = np.zeros(count, np.int64), np.zeros(count, MEMBERS)
     members["archive"] = -1
-    archives, same = {}, []
-    for row in range(len(ids)):
-        place, name = split_archive(places[row], known)
+    rows = ((ids[row], places[row]) for ids, places in splits for row in range(len(ids)))
+    archives, same, lost = {}, [], []
+    for row, (sample_id, path) in enumerate(rows):
+        place, name = split_archive(path, known)
         if name:
             wanted = archives.setdefault(place, {})
             if (first := wanted.setdefault(name, row)) != row:
@@ -105,8 +108,7 @@ def _locate(ids, places, lost):
         try:
             sizes[row] = os.stat(place).st_size
         except OSError:
-            lost.append(place or f"{ids[row].decode()}, which has no path")
-
+            lost.append(place or f"{sample_id.decode()}, which has no path")
     for number, (archive, wanted) in enumerate(archives.items()):
 
         def found(row, member, number=number):
@@ -118,4 +120,4 @@ def _locate(ids, places, lost):
         wanted.clear()
     for row, first in same:
         sizes[row], members[row] = sizes[first], members[first]
-    return sizes, members if archives else None, list(archives)
+    return sizes, members, list(archives), lost
