@@ -42,7 +42,7 @@ def test_what_16khz_cannot_hold_is_filtered_out_not_folded_back(tmp_path):
 def test_16khz_mono_pcm16_stays_the_same(tmp_path):
     signal = np.arange(-32768, 32768, dtype=np.int16)
     sf.write(tmp_path / "a.wav", signal, 16000)
-    level, channel = convert(tmp_path / "a.wav", tmp_path / "b.wav")
+    level, channel, _ = convert(tmp_path / "a.wav", tmp_path / "b.wav")
     assert (level.samples, level.peak, channel) == (65536, 1.0, None)
     np.testing.assert_array_equal(sf.read(tmp_path / "b.wav", dtype="int16")[0], signal)
 

@@ -10,6 +10,7 @@ from local.corpora.quality import Level
 from local.errors import RecipeError
 from local.shards import index_shards, write_shards
 from local.shards.checking import read_recording
+from local.shards.places import Utterance
 
 
 @pytest.fixture
@@ -56,7 +57,8 @@ def test_more_samples_than_memory_are_a_fault(tmp_path, monkeypatch):
 
     monkeypatch.setattr("local.shards.checking._decode", refuse)
     (tmp_path / "a.flac").write_bytes(b"fLaC" + bytes(100))
-    recording = read_recording(tmp_path / "a.flac", check=True)
+    utterance = Utterance("s/x/a", str(tmp_path / "a.flac"), 104)
+    recording = read_recording(utterance, check=True, convert_others=False)
     assert recording.fault == "its header tells of more samples than there is memory for"
 
 

@@ -15,6 +15,7 @@ import pytest
 from conftest import RECIPE
 from local.errors import RecipeError
 from local.shards import readers, write_shards
+from local.shards.places import Utterance
 from local.shards.readers import IN_FLIGHT, SLOT, Readers
 from shard_writing import wav_bytes
 
@@ -25,16 +26,21 @@ def files(folder, sizes):
         path = folder / str(number)
         path.touch()
         os.truncate(path, size)
-        yield path
+        yield Utterance(f"s/x/{number}", str(path), size)
 
 
 def on_cores(monkeypatch, cores):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cores))
 
 
-def read(path):
-    number = int(path.name)
-    return path, pickle.PickleBuffer(bytes([number % 256]) * path.stat().st_size), np.arange(number)
+def number_of(utterance):
+    return int(utterance.id.rpartition("/")[2])
+
+
+def read(utterance):
+    number = number_of(utterance)
+    content = pickle.PickleBuffer(bytes([number % 256]) * utterance.size)
+    return utterance, content, np.arange(number)
 
 
 SIZES = [0, 1, 70000, SLOT - 200000, SLOT, SLOT + 1, 5 * SLOT, *[9000] * 90]
@@ -47,11 +53,11 @@ def test_answers_come_in_the_order_of_the_files(tmp_path, monkeypatch, cores):
     with Readers(read) as reader:
         for part in (paths[::-1], paths[:40], []):
             found = []
-            for path, content, numbers in reader(part):
-                number = int(path.name)
+            for utterance, content, numbers in reader(part):
+                number = number_of(utterance)
                 assert bytes(content) == bytes([number % 256]) * SIZES[number]
                 assert np.array_equal(numbers, np.arange(number))
-                found.append(path)
+                found.append(utterance)
             assert found == part
 
 
@@ -60,18 +66,18 @@ def test_long_files_are_in_memory_one_by_one(tmp_path, monkeypatch, sizes):
     on_cores(monkeypatch, 6)
     begun, most = Value("q"), 0
 
-    def begin(path):
+    def begin(utterance):
         with begun.get_lock():
-            begun.value += path.stat().st_size
-        return path
+            begun.value += utterance.size
+        return utterance
 
     taken = 0
     with Readers(begin) as reader:
-        for number, path in enumerate(reader(files(tmp_path, sizes))):
+        for number, utterance in enumerate(reader(files(tmp_path, sizes))):
             time.sleep(0.02)  # in which others would be begun
             most = max(most, begun.value - taken)
-            taken += path.stat().st_size
-            assert path.name == str(number)
+            taken += utterance.size
+            assert number_of(utterance) == number
     assert number == len(sizes) - 1 and most <= max(*sizes, IN_FLIGHT) + 1
 
 
@@ -96,8 +102,8 @@ def test_a_process_that_is_killed_is_told_in_a_line(tmp_path):
 
 
 def test_what_a_process_raises_is_raised(tmp_path):
-    def fail(path):
-        raise RecipeError(f"{path.name}: bad")
+    def fail(utterance):
+        raise RecipeError(f"{number_of(utterance)}: bad")
 
     with pytest.raises(RecipeError, match="^0: bad$"), Readers(fail) as reader:
         list(reader(files(tmp_path, [10])))

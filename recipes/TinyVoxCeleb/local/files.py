@@ -2,8 +2,8 @@
 
 Everything is written beside its destination under a temporary name and renamed at the end, once it
 has reached the disk: neither a killed run nor a power cut leaves a half-written result. Leftovers
-are removed by the next run. Two runs that write one file at once do not disturb each other: the
-file is that of the later one. Of two that fill one folder, which takes longer, the second waits.
+are removed by the next run. Of two runs that write one file at once, the file is that of the later
+one; of two that fill one folder, which takes longer, the second waits.
 """
 
 import contextlib
@@ -106,8 +106,7 @@ def _own_name(path):
 def remove_leftovers(folder: str | Path) -> None:
     """Remove what killed processes of this machine have left half written in a folder, if anything.
 
-    Whoever writes there does so too. It is for those that find a file, and so do not write it: it
-    may be that of another process, beside which one that wrote the same was killed.
+    Whoever writes there does so too; it is for those that find a file, which another may have left.
     """
     host = f".{socket.gethostname()}-"
     for left in list(Path(folder).glob(f".*{glob.escape(host)}*.partial")):
@@ -127,23 +126,26 @@ def _is_running(pid):
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]:
+def atomic_folder(
+    path: str | Path, keep: bool = False, resume: bool = False
+) -> Iterator[Path | None]:
     """Fill a folder that appears under its name only once it is complete; an old one is replaced.
 
-    Yields the empty temporary folder to fill. Missing parent folders are made. Another process
-    that fills the same folder is waited for. With `keep` a folder that is there, then or before,
-    stays: None is yielded, and nothing is to be done.
+    Yields the empty temporary folder to fill; with `resume`, what an error or a kill has left in it
+    is there again. Missing parent folders are made. Another process that fills the same folder is
+    waited for. With `keep` a folder that is there, then or before, stays, and None is yielded.
     """
     path = Path(path)
     waiting = f"{path}: waiting for another process that makes it"
     with write_errors(path), exclusive(path.with_name(f".{path.name}.lock"), waiting):
-        temporary = _own_name(path)
+        own = _own_name(path)
         if keep and path.is_dir():
             yield None
             return
-        old = temporary.with_suffix(".old.partial")  # no number: the next process removes it
-        shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
-        temporary.mkdir()
+        shutil.rmtree(own, ignore_errors=True)  # of a killed process with the same number
+        temporary = path.with_name(f".{path.name}.partial") if resume else own
+        old = own.with_suffix(".old.partial")  # no number: the next process removes it
+        temporary.mkdir(exist_ok=resume)
         try:
             yield temporary
             sync_all(temporary)
@@ -157,17 +159,16 @@ def atomic_folder(path: str | Path, keep: bool = False) -> Iterator[Path | None]
                 raise
             sync(path.parent)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                temporary.rmdir()  # where it is empty
+            shutil.rmtree(own, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
 
 
 def check_writable(path: str | Path) -> None:
     """Check that a file can be written, before the work whose result it is to hold.
 
-    Raises
-    ------
-    RecipeError
-        If its folder cannot be made or written to, or if it is a folder itself.
+    That its folder cannot be made or written to, or that it is one itself, is a RecipeError.
     """
     path = Path(path)
     try:
@@ -236,9 +237,7 @@ def exclusive(
                     waiting = None
                 fcntl.flock(file, fcntl.LOCK_EX)
             except OSError:
-                # Some network file systems know no locks. Two processes may then do the same work;
-                # as files appear complete or not at all, they do not spoil each other's.
-                pass
+                pass  # some network file systems know no locks: two may then do the same work
             # Whoever held it may have removed the file, and a third made a new one.
             with contextlib.suppress(FileNotFoundError):
                 held = os.path.samestat(os.fstat(file.fileno()), path.stat())

@@ -69,9 +69,8 @@ def find_audio(
                 ignored["pipes and devices"] += 1
             elif extension in extensions:
                 yield Path(path)
-                while path not in used and path != str(folder):
+                while (path := os.path.dirname(path)) not in used and path != str(folder):
                     used.add(path)
-                    path = os.path.dirname(path)
             elif mode:
                 ignored[extension or "without extension"] += 1
             else:

@@ -2,10 +2,11 @@
 
 import contextlib
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile as sf
@@ -14,12 +15,15 @@ from tqdm import tqdm
 from local.corpora.audio_files import system_fault
 from local.corpora.decoding import open_audio, read_info
 from local.corpora.polyphase import BLOCK_SECONDS, louder_channel, mono, resampled
-from local.corpora.quality import Level
+from local.corpora.quality import MORE, Level
+from local.corpora.surplus import surplus_of
+from local.corpora.truncation import truncation_of
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 
 MIN_SECONDS, MAX_SECONDS = 2.0, 4.0  # of an utterance that is joined of clips
 PEAK = 0.7  # of each clip, relative to full scale
+WHOLE = 0.9  # of the length that a header tells, which MP3 may only guess
 SILENCE = 1e-3  # a peak below this is no speech
 
 
@@ -44,13 +48,23 @@ def read_headers(paths: Collection[Path]) -> tuple[dict, list[tuple[Path, str]]]
 
 
 class Converted(NamedTuple):
-    """The levels of a recording as it was read, and the number of the channel taken, or None."""
+    """What a recording was like as it was read."""
 
     level: Level
-    channel: int | None
+    channel: int | None  # the number of the one that was taken, None for the mean of all
+    seconds: float  # that its header tells, about; 0 where it does not
+
+    def faults(self, source: str | Path) -> Iterator[str]:
+        """What is wrong with it beside its level: what follows "files"."""
+        if self.channel is not None:
+            yield "have channels that cancel, of which the louder was taken"
+        if truncation_of(source) or self.level.samples < WHOLE * self.seconds * SAMPLE_RATE:
+            yield "are truncated: they hold less audio than their headers say"
+        elif surplus_of(source):
+            yield MORE
 
 
-def convert(source: str | Path, target: str | Path) -> Converted:
+def convert(source: str | Path, target: str | Path | BinaryIO) -> Converted:
     """Write a recording as 16 kHz mono PCM16 WAV, block by block.
 
     Missing parent folders are made. What moderately exceeds 1, full scale, is scaled to it.
@@ -62,9 +76,14 @@ def convert(source: str | Path, target: str | Path) -> Converted:
     OSError
         If the target cannot be written.
     """
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
-    channel = _channel(source)
-    level = _write(source, target, channel, gain=1.0)
+    if isinstance(target, str | Path):
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+    with _decoding(source), open_audio(source) as audio:
+        seconds = audio.frames / audio.samplerate if audio.least else 0.0
+        channel = _channel(source) if audio.channels > 1 else None
+        blocks = _resample(source, audio, channel, BLOCK_SECONDS)
+        first = list(itertools.islice(blocks, 2))
+        level = _write(itertools.chain(first, blocks), target)
     if level.samples == 0:
         raise RecipeError(f"{source}: no audio could be decoded")
     try:
@@ -72,15 +91,19 @@ def convert(source: str | Path, target: str | Path) -> Converted:
     except RecipeError as error:
         raise RecipeError(f"{source}: {error}") from None
     if level.peak > 1:
-        _write(source, target, channel, gain=1 / level.peak)
-    return Converted(level, channel)
+        if not isinstance(target, str | Path):
+            target.seek(0)
+        with _decoding(source), open_audio(source) as audio:
+            again = first if len(first) == 1 else _resample(source, audio, channel, BLOCK_SECONDS)
+            _write(again, target, gain=1 / level.peak)
+    return Converted(level, channel, seconds)
 
 
-def _write(source, target, channel, gain):
+def _write(blocks, target, gain=1.0):
     level = Level()
     try:
-        with sf.SoundFile(target, "w", SAMPLE_RATE, channels=1, subtype="PCM_16") as fout:
-            for signal in _resample(source, channel, BLOCK_SECONDS):
+        with sf.SoundFile(target, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV") as fout:
+            for signal in blocks:
                 fout.write(gain * signal)
                 level.add(signal)
     except sf.SoundFileError as error:
@@ -90,17 +113,16 @@ def _write(source, target, channel, gain):
 
 def _channel(source):
     """The number of the channel to take, None for the mean of all."""
-    with _opened(source) as audio:
+    with _decoding(source), open_audio(source) as audio:
         if audio.channels == 1:
             return None
         return louder_channel(audio.blocks(audio.samplerate, dtype="float32", always_2d=True))
 
 
 @contextlib.contextmanager
-def _opened(source):
+def _decoding(source):
     try:
-        with open_audio(source) as audio:
-            yield audio
+        yield
     except (sf.SoundFileError, ValueError) as error:
         raise RecipeError(f"{source}: cannot be decoded ({error})") from error
 
@@ -117,18 +139,19 @@ def resampled_blocks(
     RecipeError
         If the source cannot be decoded or holds NaN or infinity.
     """
-    yield from _resample(source, _channel(source), block_seconds)
+    channel = _channel(source)
+    with _decoding(source), open_audio(source) as audio:
+        yield from _resample(source, audio, channel, block_seconds)
 
 
-def _resample(source, channel, block_seconds):
-    with _opened(source) as audio:
+def _resample(source, audio, channel, block_seconds):
+    def read(frames):
+        block = mono(audio.read(frames, dtype="float32", always_2d=True), channel)
+        if not np.isfinite(block).all():
+            raise RecipeError(f"{source}: holds NaN or infinity")
+        return block
 
-        def read(frames):
-            block = mono(audio.read(frames, dtype="float32", always_2d=True), channel)
-            if not np.isfinite(block).all():
-                raise RecipeError(f"{source}: holds NaN or infinity")
-            return block
-
+    with _decoding(source):
         yield from resampled(read, audio.samplerate, SAMPLE_RATE, block_seconds)
 
 

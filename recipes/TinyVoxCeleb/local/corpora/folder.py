@@ -8,17 +8,14 @@ from tqdm import tqdm
 
 from local.corpora.convert import convert, read_headers
 from local.corpora.listening import Listener
-from local.corpora.quality import MORE, Faults, report_faults
+from local.corpora.quality import Faults, report_faults
 from local.corpora.speaker_tree import clean, find_speakers
 from local.corpora.splits import make_trial_lists, split_speakers, write_lists
-from local.corpora.surplus import surplus_of
-from local.corpora.truncation import truncation_of
 from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE, in_two_cases
 from local.metadata import GENDER_COLUMNS, ID_COLUMNS, read_table
 
-WHOLE = 0.9  # of the length that a header tells, which MP3 may only guess
 FEW_TRIALS = 200  # half of them targets: each weighs 1 % of the EER
 
 
@@ -60,7 +57,7 @@ def prepare_folder(
     for note in (*tree.notes, *table_notes, *_conversion_notes(headers.values())):
         print(f"{data_folder}: {note}")
     with atomic_folder(corpus_folder) as corpus:
-        samples, warnings = _convert_all(tree.paths, headers, splits, corpus, faults)
+        samples, warnings = _convert_all(tree.paths, splits, corpus, faults)
         write_lists(corpus, splits, trials, gender=gender, nationality=nationality)
     _print_summary(corpus_folder, splits, samples, trials)
     if told := in_two_cases(tree.sessions):
@@ -122,7 +119,7 @@ def _conversion_notes(headers):
         yield f"{formats.total()} of {len(headers)} files written as 16-bit WAV: {counts}"
 
 
-def _convert_all(paths, headers, splits, corpus, unusable):
+def _convert_all(paths, splits, corpus, unusable):
     """Write every utterance; return the samples of each split, and warnings of what is wrong.
 
     That some are `unusable`, or found to be, is an error once all have been tried.
@@ -142,19 +139,14 @@ def _convert_all(paths, headers, splits, corpus, unusable):
                 continue
             target = corpus / split_of[identifier] / f"{identifier}.wav"
             try:
-                level, channel = convert(path, target)
+                converted = convert(path, target)
             except RecipeError as error:
                 unusable.append((path, str(error).removeprefix(f"{path}: ")))
                 continue
+            level = converted.level
             samples[split_of[identifier]] += level.samples
-            faults.add(path, *level.faults())
+            faults.add(path, *level.faults(), *converted.faults(path))
             listener.add(path, identifier.split("/")[0], level.second, target)
-            if channel is not None:
-                faults.add(path, "have channels that cancel, of which the louder was taken")
-            if truncation_of(path) or level.samples < WHOLE * headers[path].duration * SAMPLE_RATE:
-                faults.add(path, "are truncated: they hold less audio than their headers say")
-            elif surplus_of(path):
-                faults.add(path, MORE)
         report_faults(sorted(unusable), len(paths), "be used")
         return samples, [*listener.tell(faults), *faults.lines(len(paths))]
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import soundfile as sf
 
 from local.corpora.decoding import AudioFile
 from local.corpora.quality import CHUNK, FIRST, Faults, loudest
-from local.errors import first_of
+from local.errors import RecipeError, first_of
 
 BATCH = 256  # recordings that are listened to side by side
 AHEAD = 4  # batches in memory at once: those that come while torch is loaded
@@ -61,11 +61,13 @@ class Listener:
     def __exit__(self, *_):
         self._thread.shutdown(cancel_futures=True)
 
-    def add(self, name: str | Path, speaker: str, second: np.ndarray, path: str | Path) -> None:
+    def add(
+        self, name: str | Path | int, speaker: str, second: np.ndarray, path: str | Path | Callable
+    ) -> None:
         """Listen to a recording, by its loudest second and, if it has to be, the file at `path`.
 
-        The file is mono at 16 kHz, and stays until `faults` has been called. A speaker who is not
-        known is "".
+        The file is mono at 16 kHz, and stays until it was listened to; a function opens it then. A
+        speaker who is not known is "".
         """
         if self.absent:
             return
@@ -82,16 +84,22 @@ class Listener:
 
     def tell(self, faults: Faults) -> Iterator[str]:
         """Wait for the last one, note those without speech, and give warnings of speakers."""
-        if not self._speakers:
-            return
-        self._submit(last=True)
-        for job in self._jobs:
-            job.result()
-        for name in self._names:
+        for name in self.wait():
             faults.add(name, NO_SPEECH)
-        yield from speech_warnings(self.absent, self._speakers, self._mute)
+        if self._speakers:
+            yield from speech_warnings(self.absent, self._speakers, self._mute)
+
+    def wait(self) -> list:
+        """Wait for the last one; the names of those without speech since this was last asked."""
+        self._submit(last=True)
+        while self._jobs:
+            self._jobs.popleft().result()
+        names, self._names = self._names, []
+        return names
 
     def _listen(self, batch, last):
+        if not batch and not any(self._waiting):
+            return
         if self._detector is None and not self.absent:
             self._load()
         if self.absent:
@@ -105,8 +113,9 @@ class Listener:
             batch = [item for item, count in zip(waiting, counts, strict=True) if count < needed]
             waiting.clear()
         for name, speaker, _, path in batch:
-            with contextlib.suppress(sf.SoundFileError, OSError):  # gone since it was read
-                if not self._speaks(path):
+            # It may be gone since it was read.
+            with contextlib.suppress(sf.SoundFileError, OSError, RecipeError):
+                if not self._speaks(path() if callable(path) else path):
                     self._mute[speaker] += 1
                     self._names.append(name)
 

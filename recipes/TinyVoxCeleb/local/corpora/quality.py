@@ -1,6 +1,6 @@
 """What is wrong with the audio of a corpus although it can be read: counted, with first names."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,10 +118,17 @@ class Faults:
         for fault in faults:
             self.files.setdefault(fault, []).append(path)
 
-    def lines(self, count: int) -> Iterator[str]:
-        """A warning for each fault, with how many of `count` files have it."""
+    def add_all(self, fault: str, paths: Iterable) -> None:
+        """Note that many have a fault."""
+        self.files.setdefault(fault, []).extend(paths)
+
+    def lines(self, count: int, told: Callable = str) -> Iterator[str]:
+        """A warning for each fault, with how many of `count` files have it.
+
+        The first of them are said as `told` has them.
+        """
         for fault, files in self.files.items():
-            names = first_of(files, FIRST)
+            names = first_of([*map(told, files[: FIRST + 1])], FIRST)
             yield f"warning: {len(files)} of {count} files {fault}, first {names}"
 
 

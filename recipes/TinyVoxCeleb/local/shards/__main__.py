@@ -1,4 +1,4 @@
-"""Write shards from an audio tree, or check that they still hold what was written.
+"""Write shards from a corpus, or check that they still hold what was written.
 
 Usage
 -----
@@ -26,9 +26,9 @@ def check_shards(source: str) -> None:
 def main():
     """Command line of the shard writer."""
     parser = argparse.ArgumentParser(
-        prog="python -m local.shards", description="Write shards from an audio tree."
+        prog="python -m local.shards", description="Write shards from a corpus."
     )
-    parser.add_argument("--in", dest="tree", help="audio tree with train/, val/, …")
+    parser.add_argument("--in", dest="tree", help="corpus with train/, val/, …, or utterances.csv")
     parser.add_argument("--meta", help="tiny_meta.csv")
     parser.add_argument("--out", help="folder that gets one folder a split")
     parser.add_argument(
@@ -47,6 +47,9 @@ def main():
         action="store_true",
         help="only warn of dev speakers in other splits, and of utterances in two",
     )
+    parser.add_argument(
+        "--processes", type=int, help="that read audio (as many as processors, up to 16)"
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args()
     if not args.check and None in (args.tree, args.meta, args.out):
@@ -63,6 +66,7 @@ def main():
             args.seed,
             not args.no_check,
             args.allow_shared_ids,
+            args.processes,
         )
 
 

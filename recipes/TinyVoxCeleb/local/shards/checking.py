@@ -3,21 +3,22 @@
 import hashlib
 import io
 from dataclasses import dataclass, replace
-from pathlib import Path
 from pickle import PickleBuffer
 
 import numpy as np
 import soundfile as sf
 
 from local.corpora.audio_files import system_fault
-from local.corpora.decoding import AudioFile, count_frames, with_count
-from local.corpora.quality import Level
+from local.corpora.convert import convert
+from local.corpora.decoding import AudioFile, count_frames, ffmpeg_kind, with_count
+from local.corpora.quality import MORE, Level
 from local.corpora.surplus import surplus
 from local.corpora.truncation import data_chunk, truncation
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.audio import FULL_SCALE, to_int16
 from local.shards.headers import HEAD, find_pcm
+from local.shards.places import KEPT, Utterance
 
 
 @dataclass(frozen=True)
@@ -28,45 +29,80 @@ class Recording:
     num_frames: int = 0  # audio samples
     digest: bytes = b""  # of the 16-bit samples; b"" where they have not been decoded
     level: Level | None = None  # of the samples, None where they have not been decoded
-    more: bool = False  # whether samples follow of which the header does not tell
+    notes: tuple[str, ...] = ()  # what else is wrong, and no reason to refuse it
+    converted: bool = False  # to 16 kHz mono WAV
     fault: str = ""
 
 
-def read_recording(path: Path, check: bool) -> Recording:
-    """Read an audio file for a shard; with `check`, it is decoded to its end."""
-    recording = _read(path, check)
+def read_recording(utterance: Utterance, check: bool, convert_others: bool) -> Recording:
+    """Read an audio file for a shard; with `check`, it is decoded to its end.
+
+    What is not mono at 16 kHz, or neither WAV nor FLAC, is converted, or else refused.
+    """
+    recording = _read(utterance, check, convert_others)
     return replace(recording, encoded=PickleBuffer(recording.encoded))  # for `Readers`
 
 
-def file_size(path: Path) -> int:
-    """The bytes of a file; 0 for one that cannot be read, which is told where it is read."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+def as_wav(utterance: Utterance) -> io.BytesIO:
+    """The audio of an utterance that was read, as 16 kHz mono WAV, once more."""
+    file = io.BytesIO()
+    with utterance.opened_by() as path:
+        convert(path, file)
+    file.seek(0)
+    return file
 
 
-def _read(path, check):
+def _read(utterance, check, convert_others):
     try:
-        encoded = path.read_bytes()
+        encoded = utterance.read()
         length = data_chunk(encoded)[1] // 2
         begin = find_pcm(encoded[:HEAD], len(encoded), length)
-        if begin < 0 or not length:
+        if begin >= 0 and length and utterance.suffix in KEPT:
+            recording = Recording(encoded, length)
+            return _judged(recording, np.frombuffer(encoded, "<i2", length, begin), check)
+        if not encoded:
+            raise RecipeError("the file is empty")
+        with utterance.opened_by(encoded) as path:
+            if convert_others and not _is_kept(utterance, path):
+                return _convert(path, check)
             return _decode(path, encoded, check)
-        recording = Recording(encoded, length)
-        return _judged(recording, np.frombuffer(encoded, "<i2", length, begin), check)
     except (sf.SoundFileError, OSError) as error:
-        return Recording(fault=f"unreadable audio ({system_fault(path) or _reason(error)})")
+        reason = utterance.member is None and system_fault(utterance.path)
+        return Recording(fault=f"unreadable audio ({reason or _reason(error)})")
     except MemoryError:
         return Recording(fault="its header tells of more samples than there is memory for")
     except RecipeError as error:
         return Recording(fault=str(error))
 
 
+def _is_kept(utterance, path):
+    """Whether a file goes into shards as it is, or cannot be read and so is told of."""
+    if utterance.suffix not in KEPT:
+        return False
+    try:
+        with AudioFile(path) as audio:
+            return audio.samplerate == SAMPLE_RATE and audio.channels == 1
+    except sf.SoundFileError:
+        return ffmpeg_kind(path) is None
+
+
+def _convert(path, check):
+    """What the corpus 'folder' makes of an audio file."""
+    file = io.BytesIO()
+    try:
+        converted = convert(path, file)
+    except RecipeError as error:  # the place stands elsewhere
+        raise RecipeError(_reason(error.__cause__ or error, path)) from None
+    encoded, level = file.getvalue(), converted.level
+    recording = Recording(encoded, level.samples, converted=True)
+    if not check:
+        return recording
+    digest = hashlib.sha256(memoryview(encoded)[data_chunk(encoded)[0] :]).digest()
+    return replace(recording, digest=digest, level=level, notes=(*converted.faults(path),))
+
+
 def _decode(path, encoded, check):
-    """The same for what is not plain 16-bit PCM."""
-    if not encoded:
-        raise RecipeError("the file is empty")
+    """The same for what is not plain 16-bit PCM, but mono at 16 kHz."""
     if cut := truncation(encoded):
         raise RecipeError(cut)
     with AudioFile(path) as audio:  # by its path: from memory, each piece would take the lock
@@ -99,18 +135,19 @@ def _judged(recording, signal, check=True):
     level, whole = Level(), signal.dtype == np.int16
     level.add(signal * np.float32(1 / FULL_SCALE) if whole else signal)
     level.check_scale()
-    encoded, more = recording.encoded, bool(surplus(recording.encoded))
+    encoded, notes = recording.encoded, (MORE,) * bool(surplus(recording.encoded))
     if level.peak > 1:
         signal = to_int16(signal / level.peak)
         file = io.BytesIO()
         sf.write(file, signal, SAMPLE_RATE, format="WAV", subtype="PCM_16")
         encoded = file.getvalue()
     digest = hashlib.sha256(to_int16(signal)).digest()
-    return replace(recording, encoded=encoded, digest=digest, level=level, more=more)
+    return replace(recording, encoded=encoded, digest=digest, level=level, notes=notes)
 
 
-def _reason(error):
-    """Why libsndfile failed; the path, which it says before that, stands elsewhere."""
+def _reason(error, path=""):
+    """Why libsndfile or FFmpeg failed; the path, which they say before that, stands elsewhere."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    return str(error).rpartition(": ")[2].rstrip(".") or "damaged data"
+    reason = str(error).removeprefix(f"{path}: ").removeprefix(f"Error opening {path!r}: ")
+    return (reason if path else reason.rpartition(": ")[2]).rstrip(".") or "damaged data"

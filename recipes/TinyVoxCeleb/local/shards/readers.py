@@ -9,35 +9,35 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import get_context
-from pathlib import Path
 
 from local.errors import RecipeError
-from local.shards.checking import file_size
+from local.shards.places import Utterance
 
 SLOT = 2 << 20  # bytes of shared memory that hold what was read at once: 1 min of 16 bits
 SLOTS = 2  # of each process: one is filled while the other is taken
-MOST = 8  # processes; more wait for this one, which takes what they read
+MOST = 16  # processes, if nobody tells; more wait for this one, which takes what they read
 IN_FLIGHT = 64 << 20  # bytes of files that are read ahead: half an hour of 16 bits
 BESIDE = 1 << 16  # bytes of a file's loudest second
 PR_SET_PDEATHSIG = 1  # the signal that a process gets when its parent ends, see prctl(2)
 
 
 class Readers:
-    """Processes that call a function for each path; answers come in the order of the paths.
+    """Processes that call a function for each utterance; answers come in the order of these.
 
-    Threads take 1.4 times as long on two cores. What an answer has in buffers (arrays, and bytes in
-    a `pickle.PickleBuffer`) lies in shared memory, and is valid until the next is asked for. A
-    context, at whose end, also after an error, the processes end; they end with this one, too,
-    however that ends.
+    There are so many, or as many as there are processors. Threads take 1.4 times as long on two
+    cores. What an answer has in buffers (arrays, and bytes in a `pickle.PickleBuffer`) lies in
+    shared memory, and is valid until the next is asked for. A context, at whose end, also after an
+    error, the processes end; they end with this one, too, however that ends.
     """
 
-    def __init__(self, read: Callable[[Path], object]):
+    def __init__(self, read: Callable[[Utterance], object], processes: int | None = None):
         self._read, self._number = read, 0
+        self._count = processes or min(len(os.sched_getaffinity(0)), MOST)
         self._workers = []
 
     def __enter__(self):
         context = get_context("fork")  # shares memory without a name, of which none can stay behind
-        for _ in range(min(len(os.sched_getaffinity(0)), MOST)):
+        for _ in range(self._count):
             memory = mmap.mmap(-1, SLOT * SLOTS)
             own, others = context.Pipe()
             arguments = others, memory, self._read, os.getpid()
@@ -53,10 +53,11 @@ class Readers:
             process.join()
             own.close()
 
-    def __call__(self, paths: Iterable[Path]) -> Iterator:
-        """What the function gives for each path.
+    def __call__(self, utterances: Iterable[Utterance]) -> Iterator:
+        """What the function gives for each utterance.
 
-        In memory are files of `IN_FLIGHT` bytes together, or one that is larger.
+        In memory are files of `IN_FLIGHT` bytes together, or one that is larger; more, where many
+        processes would have nothing to do.
 
         Raises
         ------
@@ -64,9 +65,10 @@ class Readers:
             A process was killed. What the function raises is raised too.
         """
         waiting, in_flight = deque(), 0
-        for task, size in _tasks(paths):
-            full = len(self._workers) * SLOTS
-            while waiting and (in_flight + size > IN_FLIGHT or len(waiting) == full):
+        full = len(self._workers) * SLOTS
+        for task, size in _tasks(utterances):
+            most = max(IN_FLIGHT, full * SLOT)
+            while waiting and (in_flight + size > most or len(waiting) == full):
                 in_flight -= waiting[0][2]
                 yield from self._answers(*waiting.popleft())
             self._workers[self._number % len(self._workers)][1].send(task)
@@ -84,8 +86,8 @@ class Readers:
         except (EOFError, ConnectionError):
             process.join()
             raise RecipeError(
-                f"a process that read {task[0]}, or one of {len(task)} files from there on, ended "
-                f"with {process.exitcode}; -9 is for want of memory, mostly: try again"
+                f"a process that read {task[0].path}, or one of {len(task)} files from there on, "
+                f"ended with {process.exitcode}; -9 is for want of memory, mostly: try again"
             ) from None
         ends = list(itertools.accumulate(sizes, initial=round_ % SLOTS * SLOT))
         answers = pickle.loads(
@@ -96,15 +98,15 @@ class Readers:
         yield from answers
 
 
-def _tasks(paths):
-    """Lists of paths whose files fill a slot at the most, or a single one; with their bytes."""
+def _tasks(utterances):
+    """Lists of those whose files fill a slot at the most, or a single one; with their bytes."""
     task, filled, total = [], 0, 0
-    for path in paths:
-        size = file_size(path)
+    for utterance in utterances:
+        size = utterance.weight
         if task and filled + size + BESIDE > SLOT:
             yield task, total
             task, filled, total = [], 0, 0
-        task.append(path)
+        task.append(utterance)
         filled, total = filled + size + BESIDE, total + size
     if task:
         yield task, total
@@ -119,7 +121,7 @@ def _work(connection, memory, read, parent):
     for begin in itertools.cycle(range(0, SLOT * SLOTS, SLOT)):
         task = connection.recv()
         try:
-            answers = [read(path) for path in task]
+            answers = [read(utterance) for utterance in task]
         except Exception as error:
             answers = error
         buffers = []

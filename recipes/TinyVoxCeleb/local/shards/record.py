@@ -4,6 +4,7 @@ The note is put in place with the shards, so that no moment at which a job may b
 was found out: whoever calls again is told it again.
 """
 
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -14,11 +15,13 @@ from typing import TypedDict
 import numpy as np
 
 from local.corpora.listening import NO_SPEECH, Listener, speech_warnings
-from local.corpora.quality import MORE, Faults
+from local.corpora.quality import Faults
 from local.errors import RecipeError
 from local.files import atomic_file
-from local.shards.checking import Recording, file_size
-from local.shards.tree import LABELLED, id_of
+from local.shards.checking import Recording, as_wav
+from local.shards.places import Utterance
+from local.shards.tree import LABELLED
+from local.shards.utterances import Utterances
 from local.stored import check_type, parse_json
 
 RECORD = "written.json"
@@ -44,19 +47,19 @@ class Record(TypedDict):
     faults: dict[str, list[str]]  # the files with each fault, relative to the tree
 
 
-def origin_of(paths: list[Path], split: str, classes: dict[str, int], **options: int) -> Origin:
-    """What shards of these files are written from; `options` are size and seed.
+def origin_of(files: Utterances, classes: dict[str, int], **options: int) -> Origin:
+    """What shards of these utterances are written from; `options` are size and seed.
 
     Of a few files the middle is read: those that were mended, or made louder, keep their sizes.
     """
     digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{id_of(path)}{path.suffix.lower()} {file_size(path)}\n".encode())
-    for place in np.linspace(0, len(paths) - 1, min(PROBES, len(paths)), dtype=int):
-        digest.update(_middle(paths[place]))
-    speakers = {path.parts[-3] for path in paths} if split in LABELLED else ()
+    for each in files:
+        digest.update(f"{each.id}{each.suffix} {each.size}\n".encode())
+    for place in np.linspace(0, len(files) - 1, min(PROBES, len(files)), dtype=int):
+        digest.update(_middle(files[place]))
+    speakers = {*files.speakers()} if files.split in LABELLED else ()
     return {
-        "utterances": len(paths),
+        "utterances": len(files),
         "files": digest.hexdigest(),
         "classes": digest_of({speaker: classes[speaker] for speaker in speakers}),
         **options,
@@ -68,19 +71,23 @@ def digest_of(classes: dict[str, int]) -> str:
     return hashlib.sha256(json.dumps(sorted(classes.items())).encode()).hexdigest()
 
 
-def _middle(path):
+def _middle(utterance):
+    begin = max(0, utterance.size - PROBE) // 2
     try:
-        with open(path, "rb") as file:
-            file.seek(max(0, file_size(path) - PROBE) // 2)
+        if utterance.member:
+            return utterance.read()[begin : begin + PROBE]
+        with open(utterance.path, "rb") as file:
+            file.seek(begin)
             return file.read(PROBE)
-    except OSError:  # told where it is read
+    except (OSError, RecipeError):  # told where it is read
         return b""
 
 
-def check_origin(folder: Path, found: Origin, asked: Origin, source: Path, meta: Path) -> None:
+def check_origin(folder: Path, found: Origin, asked: Origin, source: str, meta: Path) -> None:
     """Check that the shards in a folder are those that would be written there, or refuse.
 
-    `found` may lack what is not known of them; `source` is the split's folder in the tree.
+    `found` may lack what is not known of them; `source` is the split's folder in the tree, or
+    its list.
     """
     files = (
         f"they hold {found['utterances']} utterances, and {source} has {asked['utterances']}"
@@ -105,7 +112,8 @@ def check_origin(folder: Path, found: Origin, asked: Origin, source: Path, meta:
 def write_record(folder: Path, record: Record) -> None:
     """Note beside shards what they were made of, and what was found."""
     with atomic_file(folder / RECORD) as fout:
-        fout.write(json.dumps(record, indent=1) + "\n")
+        json.dump(record, fout, indent=1)  # piece by piece: there may be a million names
+        fout.write("\n")
 
 
 def read_record(folder: Path) -> Record | None:
@@ -126,41 +134,72 @@ def read_record(folder: Path) -> Record | None:
 class Findings:
     """What is found out about recordings that are decoded, and is no reason to refuse them."""
 
-    def __init__(self, tree: Path, listener: Listener):
-        self._tree, self._listener, self._faults = tree, listener, Faults()
+    def __init__(self, listener: Listener):
+        self._listener, self._faults = listener, Faults()
 
-    def add(self, path: Path, recording: Recording, speaker: str) -> None:
-        """Take in the recording of a file; a speaker who is not known is ""."""
-        self._faults.add(path, *recording.level.faults(), *[MORE] * recording.more)
+    def add(self, place: int, recording: Recording, utterance: Utterance, named: bool) -> None:
+        """Take in the recording of an utterance, which has this place in its shard.
+
+        `named` is whether its speaker is known.
+        """
+        self._faults.add(place, *recording.level.faults(), *recording.notes)
         second = recording.level.second.copy()  # it lies in what `Readers` use again
-        self._listener.add(path, speaker, second, path)
+        path = utterance.path
+        if recording.converted or utterance.member:
+            path = functools.partial(as_wav, utterance)
+        self._listener.add(place, utterance.speaker if named else "", second, path)
 
-    def records(self, origins: dict[str, Origin], checked: bool) -> dict[str, Record]:
-        """What is to stand beside the shards of each split, once the last file was heard."""
-        list(self._listener.tell(self._faults))
-        absent = self._listener.absent
-        records = {
-            split: Record(origin=origin, checked=checked, absent=absent, faults={})
-            for split, origin in origins.items()
-        }
-        for fault, paths in self._faults.files.items():
-            for name in sorted(path.relative_to(self._tree) for path in paths):
-                records[name.parts[0]]["faults"].setdefault(fault, []).append(str(name))
-        return records
+    def of_shard(self) -> tuple[dict[str, list[int]], str]:
+        """The places with each fault, and why there was no detector of speech, if there was none.
+
+        It waits until the last recording of the shard was heard; then the next shard begins.
+        """
+        if mute := self._listener.wait():
+            self._faults.add_all(NO_SPEECH, mute)
+        faults, self._faults = self._faults.files, Faults()
+        return faults, self._listener.absent
 
 
-def warnings(tree: Path, files: dict[str, list[Path]], records: dict[str, Record]) -> Iterator[str]:
+def record_of(
+    files: Utterances,
+    origin: Origin,
+    checked: bool,
+    shards: list[tuple[dict[str, list[int]], str]],
+    kinds: list[str],
+) -> Record:
+    """What is to stand beside the shards of a split: by what `Findings` have of each shard.
+
+    `kinds` are the faults in the order in which they are told.
+    """
+    faults = {}
+    for number, (found, _) in enumerate(shards):
+        for fault, places in found.items():
+            names = faults.setdefault(fault, [])
+            names += [files.name(number * origin["size"] + place) for place in places]
+    for names in faults.values():
+        names.sort(key=lambda name: name.split("/"))
+    return {
+        "origin": origin,
+        "checked": checked,
+        "absent": next((absent for _, absent in shards if absent), ""),
+        "faults": {fault: faults[fault] for fault in kinds if fault in faults},
+    }
+
+
+def warnings(files: dict[str, Utterances], records: dict[str, Record]) -> Iterator[str]:
     """A warning for each kind of fault in all splits together, with the first names."""
     checked = {split: record for split, record in records.items() if record["checked"]}
     faults, heard, mute = Faults(), Counter(), Counter()
     for split, record in checked.items():
         for fault, names in record["faults"].items():
-            for name in names:
-                faults.add(tree / name, fault)
+            faults.add_all(fault, names)
         if split != "eval":
-            heard.update(path.parts[-3] for path in files[split])
-            silent = map(Path, record["faults"].get(NO_SPEECH, []))
-            mute.update(path.parts[-3] for path in silent)
+            heard.update(files[split].speakers())
+            mute.update(name.split("/")[-3] for name in record["faults"].get(NO_SPEECH, []))
+
+    def told(name):
+        return files[name.partition("/")[0]].told(name)
+
     absent = next((record["absent"] for record in checked.values() if record["absent"]), "")
     yield from speech_warnings(absent, heard, mute)
-    yield from faults.lines(sum(len(files[split]) for split in checked))
+    yield from faults.lines(sum(len(files[split]) for split in checked), told)

@@ -1,11 +1,16 @@
 """The audio tree that shards are written from: its splits, and the files of each with their ids."""
 
+import os
 import re
+from array import array
+from collections.abc import Mapping
 from pathlib import Path
 
 from local.corpora.audio_files import Ignored, find_audio, ignored_line
+from local.corpora.utterance_list import UTTERANCES_FILE
 from local.errors import RecipeError, first_of
 from local.shards.headers import AUDIO_TYPES
+from local.shards.utterances import Texts, Utterances
 
 SPLITS = ("train", "val", "dev", "eval")
 LABELLED = ("train", "val")  # with the speaker's class
@@ -29,7 +34,8 @@ def find_splits(tree: Path) -> list[str]:
     splits = [split for split in SPLITS if (tree / split).is_dir()]
     if not splits:
         raise RecipeError(
-            f"{tree}: no audio tree here: expected at least one of the folders {', '.join(SPLITS)}"
+            f"{tree}: no audio tree here: expected at least one of the folders "
+            f"{', '.join(SPLITS)}, or {UTTERANCES_FILE}"
         )
     if found:
         names = first_of(sorted(found))
@@ -37,7 +43,7 @@ def find_splits(tree: Path) -> list[str]:
     return splits
 
 
-def audio_files(tree: Path, split: str) -> list[Path]:
+def audio_files(tree: Path, split: str) -> Utterances:
     """The audio files of a split, sorted by their ids.
 
     Raises
@@ -46,51 +52,65 @@ def audio_files(tree: Path, split: str) -> list[Path]:
         None; a file that is not in the folders of a speaker and a session; two with the same id;
         an id that no list can hold.
     """
-    by_id, ignored, above = {}, Ignored(), None
+    ids, names, sizes = [], Texts(), array("q")
+    ignored, above, root = Ignored(), None, os.path.join(tree, "")
     extensions = {f".{name}" for name in AUDIO_TYPES}
-    for path in sorted(find_audio(tree / split, extensions, ignored, repeated=True)):
-        parts = path.relative_to(tree).with_suffix("").parts
-        if len(parts) < (3 if split == "eval" else 4):
-            raise RecipeError(
-                f"{path}: expected {split}/<speaker>/<session>/<utterance>{path.suffix}"
-            )
-        sample_id = id_of(path)
+    for path in map(str, find_audio(tree / split, extensions, ignored, repeated=True)):
+        name = path.removeprefix(root)
+        stem, suffix = os.path.splitext(name)
+        depth = stem.count("/") + 1
+        if depth < (3 if split == "eval" else 4):
+            raise RecipeError(f"{path}: expected {split}/<speaker>/<session>/<utterance>{suffix}")
+        sample_id = id_of(name)
         if UNREADABLE.search(sample_id):
             raise RecipeError(
                 f"{path}: a name with line breaks, control characters or bytes that are not UTF-8, "
                 "which no list can hold: rename it"
             )
-        if sample_id in by_id:
-            raise RecipeError(
-                f"{path} and {by_id[sample_id]} have the same id {sample_id}: remove one of them"
-            )
-        by_id[sample_id] = path
-        above = len(parts) - 4 if split != "eval" else None
+        ids.append(sample_id.encode())
+        names.append(name)
+        sizes.append(file_size(path))
+        above = depth - 4 if split != "eval" else None
     if told := ignored_line(ignored, above):
         print(f"{tree / split}: {told}")
-    if not by_id:
+    if not ids:
         raise RecipeError(f"{tree / split}: no {' or '.join(AUDIO_TYPES)} file in this folder")
-    return [by_id[sample_id] for sample_id in sorted(by_id)]
+    files = Utterances(split, root, ids, names, sizes)
+    if twice := files.twice():
+        sample_id, first, second = twice
+        raise RecipeError(f"{second} and {first} have the same id {sample_id}: remove one of them")
+    return files
 
 
-def id_of(path: Path) -> str:
+def id_of(path: str) -> str:
     """The sample_id of an audio file, which its path tells.
 
     Example
     -------
-    >>> id_of(Path("tiny-voxceleb/train/id10012/0AXjxNXiEzo/00001.wav"))
+    >>> id_of("tiny-voxceleb/train/id10012/0AXjxNXiEzo/00001.wav")
     'id10012/0AXjxNXiEzo/00001'
     """
-    return "/".join(path.with_suffix("").parts[-3:])
+    return "/".join(os.path.splitext(path)[0].rsplit("/", 3)[-3:])
 
 
-def check_known(files: dict[str, list[Path]], classes: dict[str, int]) -> None:
+def file_size(path: str | Path) -> int:
+    """The bytes of a file; 0 for one that cannot be read, which is told where it is read."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def check_known(files: Mapping[str, Utterances], classes: Mapping[str, int]) -> None:
     """Check that the metadata has a class for each training speaker of all splits' files."""
-    paths = (path for split in LABELLED for path in files.get(split, []))
-    unknown = {path.parts[-3]: path for path in paths if path.parts[-3] not in classes}
-    for speaker, path in unknown.items():
+    unknown = {}
+    for split in LABELLED:
+        for number, speaker in enumerate(files[split].speakers() if split in files else ()):
+            if speaker not in classes:
+                unknown[speaker] = split, number
+    for speaker, (split, number) in unknown.items():
         more = f", as {len(unknown) - 1} others" if len(unknown) > 1 else ""
         raise RecipeError(
-            f"{path}: speaker {speaker} has no class index in tiny_meta.csv{more}: expected a row "
-            "with this id and its idx"
+            f"{files[split][number].path}: speaker {speaker} has no class index in tiny_meta.csv"
+            f"{more}: expected a row with this id and its idx"
         )

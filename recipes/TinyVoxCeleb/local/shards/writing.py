@@ -1,26 +1,23 @@
-"""From an audio tree to shards, byte-identical for equal input."""
+"""From a corpus to shards, byte-identical for equal input."""
 
 import contextlib
 import functools
-import io
-import json
 import sys
-import tarfile
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from local.corpora.listening import Listener
+from local.corpora.listening import NO_SPEECH, Listener
 from local.corpora.quality import report_faults
-from local.errors import RecipeError, write_errors
+from local.errors import RecipeError, WriteError, write_errors
 from local.files import atomic_folder
-from local.layout import SAMPLE_RATE
 from local.metadata import read_classes
 from local.shards.apart import check_apart, shared_lines
 from local.shards.checking import read_recording
-from local.shards.complete import DIGEST, ManifestEntry, write_manifest
+from local.shards.complete import DIGEST
 from local.shards.index import index_shards
+from local.shards.listed import find_utterances, is_listed, place_of, split_names
 from local.shards.listing import find_shards
 from local.shards.readers import Readers
 from local.shards.record import (
@@ -31,11 +28,11 @@ from local.shards.record import (
     origin_of,
     read_record,
     warnings,
-    write_record,
 )
-from local.shards.tree import LABELLED, audio_files, check_known, find_splits, id_of
-
-AT_ONCE = 1 << 26  # bytes of a file that are written at once at the most
+from local.shards.room import check_room
+from local.shards.split_writing import SplitWriter
+from local.shards.tree import check_known
+from local.shards.unfinished import forget
 
 
 def write_shards(
@@ -46,27 +43,31 @@ def write_shards(
     seed: int = 123,
     check: bool = True,
     allow_shared_ids: bool = False,
+    processes: int | None = None,
 ) -> None:
-    """Write the shards of every split that an audio tree has; splits already written are kept.
+    """Write the shards of every split that a corpus has; splits already written are kept.
 
-    The tree holds train/, val/, dev/ and eval/, or some of them; `meta` is its tiny_meta.csv, with
-    at least the columns id and idx. `out` gets one folder a split with `size` samples a shard,
-    drawn in the order of `seed`. Equal input gives equal bytes. Every file is decoded, once, and
-    the splits appear when all of them are good; without `check`, only headers are read. The same
-    audio in two splits or under two speakers is a warning, as is what is silent, clipped, short or
-    without speech; audio beyond full scale is scaled to it.
+    The tree holds train/, val/, dev/ and eval/, or some of them, or else the list utterances.csv
+    of audio that lies elsewhere, which is converted to 16 kHz mono where it is not that; `meta` is
+    its tiny_meta.csv, with at least the columns id and idx. `out` gets one folder a split with
+    `size` samples a shard, drawn in the order of `seed`. Equal input gives equal bytes, whatever
+    the number of `processes` that read. Every file is decoded, once, and the splits appear when all
+    of them are good; without `check`, only headers are read. Shards that are finished stay when
+    this is stopped, and are taken up by the next call. The same audio in two splits or under two
+    speakers is a warning, as is what is silent, clipped, short or without speech; audio beyond full
+    scale is scaled to it.
 
     Raises
     ------
     RecipeError
-        No split in the tree; audio that is unreadable, truncated, empty, not mono, not at 16 kHz
-        or not finite, or has the scale of integers: all such files at once; a training speaker that
-        the metadata does not know; two files with the same id; dev speakers in other splits, or
-        utterances in two, which `allow_shared_ids` makes a warning; `out` is a link to shards
-        of which some split is missing.
+        No split in the tree; audio that is unreadable, truncated, empty, not finite, or has the
+        scale of integers, or in a folder of a split is not mono at 16 kHz: all such files at once;
+        a training speaker that the metadata does not know; two files with the same id; dev speakers
+        in other splits, or utterances in two, which `allow_shared_ids` makes a warning; `out` is a
+        link to shards of which some split is missing; no room on the disk.
     """
     tree, out, meta = Path(tree), Path(out), Path(meta)
-    splits = find_splits(tree)
+    splits = split_names(tree)
     if out.is_symlink() and (given := [split for split in splits if (out / split).is_dir()]):
         if absent := [split for split in splits if split not in given]:
             raise RecipeError(
@@ -80,135 +81,90 @@ def write_shards(
     if size < 1:
         raise RecipeError(f"--size is {size}: expected at least one sample a shard")
     classes = read_classes(meta)
-    with Listener() as listener:
-        findings, faults = Findings(tree, listener), []
-        with contextlib.ExitStack() as stack:
-            folders = {split: atomic_folder(out / split, keep=True) for split in splits}
-            folders = {split: stack.enter_context(folder) for split, folder in folders.items()}
-            kept = [split for split, folder in folders.items() if folder is None]
-            files = {split: audio_files(tree, split) for split in splits}
-            ids = {split: [*map(id_of, paths)] for split, paths in files.items()}
-            shared = check_apart(ids, allow_shared_ids)
-            check_known(files, classes)
-            origins, records, audio = {}, {}, {}
-            for split, paths in files.items():
-                origins[split] = origin_of(paths, split, classes, size=size, seed=seed)
-                np.random.default_rng(seed=seed).shuffle(paths)
-            for split in kept:
-                records[split], audio[split] = _check_kept(
-                    out / split, files[split], origins[split], tree / split, meta
-                )
-            if kept:
-                there = ", ".join(kept)
-                print(f"shards are there already: {there} in {out} (remove them to write anew)")
-            if kept != splits:
-                readers = stack.enter_context(
-                    Readers(functools.partial(read_recording, check=check))
-                )
-            for split in (split for split in splits if split not in kept):
-                with write_errors(out / split):
-                    recordings = readers(files[split])
-                    arguments = split, files[split], recordings, classes, size, check, findings
-                    digests, wrong = _write_split(folders[split], *arguments)
-                audio[split] = _names(files[split]), digests
-                faults += wrong
-            count = sum(len(files[split]) for split in splits if split not in kept)
-            report_faults(faults, count, "go into shards")
-            made = {split: origins[split] for split in splits if split not in kept}
-            for split, record in findings.records(made, check).items():
-                write_record(folders[split], record)
-                records[split] = record
-        audio, records = ({split: of[split] for split in splits} for of in (audio, records))
-        for line in (*shared_lines(shared, audio), *warnings(tree, files, records)):
-            print(line, file=sys.stderr)
+    with contextlib.ExitStack() as stack:
+        folders = {split: atomic_folder(out / split, keep=True, resume=True) for split in splits}
+        folders = {split: stack.enter_context(folder) for split, folder in folders.items()}
+        files = find_utterances(tree)
+        ids = {split: [*each.texts()] for split, each in files.items()}
+        shared = check_apart(ids, allow_shared_ids)
+        del ids
+        check_known(files, classes)
+        records, audio, writers = {}, {}, []
+        for split, folder in folders.items():
+            origin = origin_of(files[split], classes, size=size, seed=seed)
+            files[split].shuffle(seed)
+            if folder is None:
+                place = place_of(tree, split)
+                arguments = out / split, files[split], origin, place, meta
+                records[split], audio[split] = _check_kept(*arguments)
+            else:
+                arguments = files[split], folder, out / split, origin, check, classes
+                writers.append(SplitWriter(*arguments))
+        if records:
+            there = ", ".join(records)
+            print(f"shards are there already: {there} in {out} (remove them to write anew)")
+        check_room(out, [writer.missing() for writer in writers])
+        _write_all(writers, check, is_listed(tree), processes)
+        kinds = _kinds(splits, records, writers)
+        for writer in writers:
+            records[writer.files.split] = writer.finish(kinds)
+            audio[writer.files.split] = writer.audio()
+    for split in splits:
+        forget(out / split)
+    audio, records = ({split: of[split] for split in splits} for of in (audio, records))
+    for line in (*shared_lines(shared, audio), *warnings(files, records)):
+        print(line, file=sys.stderr)
 
 
-def _check_kept(folder, paths, origin, source, meta):
+def _write_all(writers, check, convert_others, processes):
+    """Write what is missing; that some of it cannot be written is told once all was tried."""
+    total = sum(len(writer.files) for writer in writers)
+    done = sum(note.samples for writer in writers for note in writer.finished)
+    if done == total:
+        return
+    read = functools.partial(read_recording, check=check, convert_others=convert_others)
+    bar = {"unit": "utt", "dynamic_ncols": True, "total": total, "initial": done}
+    faults = []
+    with Listener() as listener, Readers(read, processes) as readers, tqdm(**bar) as progress:
+        findings = Findings(listener)
+        for writer in writers:
+            try:
+                with write_errors(writer.folder):
+                    faults += writer.write(readers(writer.missing()), findings, progress)
+            except WriteError as error:
+                count = sum(len(each.finished) for each in writers)
+                told = f"{error}; {count} shards are finished, and stay"
+                raise WriteError(told, error.errno) from None
+    if faults:
+        for writer in writers:
+            forget(writer.folder)
+    report_faults(faults, total, "go into shards")
+
+
+def _kinds(splits, records, writers):
+    """All that was found, in the order in which it is told, which is that of the splits."""
+    found = {writer.files.split: writer.faults() for writer in writers}
+    found |= {split: record["faults"] for split, record in records.items()}
+    kinds = dict.fromkeys(fault for split in splits for fault in found[split])
+    return sorted(kinds, key=NO_SPEECH.__eq__)  # which is known last
+
+
+def _check_kept(folder, files, origin, source, meta):
     """What is noted of shards that are there, and their ids and digests; other's are refused."""
     shards, entries = find_shards(folder)  # none is missing; what they hold, a training checks
     record = read_record(folder)
     if record:
         check_origin(folder, record["origin"], origin, source, meta)
         known = [entries[shard].digests for shard in shards if shard in entries]
-        if any(digests is None for digests in known) or sum(map(len, known)) != len(paths):
-            known = [np.zeros((len(paths), DIGEST), np.uint8)]
-        return record, (_names(paths), np.concatenate(known))
+        if any(digests is None for digests in known) or sum(map(len, known)) != len(files):
+            known = [np.zeros((len(files), DIGEST), np.uint8)]
+        return record, (files.ids, np.concatenate(known))
     index = index_shards(folder)  # the original's, or of a former version
     audio = {"utterances": len(index)}
-    if set(index.sample_ids) != set(_names(paths)):
+    if not np.array_equal(np.sort(index.sample_ids), np.sort(files.ids)):
         audio["files"] = "other names"
     idx = {s.speaker_id: s.class_idx for s in index if s.class_idx is not None}
     found = {**audio, "classes": digest_of(idx)}
     check_origin(folder, found, origin, source, meta)
     nothing = Record(origin=origin, checked=False, absent="", faults={})
     return nothing, (index.sample_ids, index.digests)
-
-
-def _names(paths):
-    return np.array([id_of(path).encode() for path in paths])
-
-
-def _write_split(folder, split, paths, recordings, classes, size, check, findings):
-    """Write the shards of a split.
-
-    Returns the digests of the audio, and the files that are wrong, with what is wrong.
-    """
-    count = -(-len(paths) // size)
-    width = max(4, len(str(size - 1)))
-    digests = np.zeros((len(paths), DIGEST), np.uint8)  # they stay so where nothing is decoded
-    speakers, frames, entries, faults = set(), 0, [], []
-    progress = tqdm(total=len(paths), desc=f"{split} shards", unit="utt", dynamic_ncols=True)
-    for number in range(count):
-        chunk = paths[number * size : (number + 1) * size]
-        short = count > 1 and len(chunk) < size
-        name = f"shard-{number:06d}{'.partial' if short else ''}.tar"
-        # PAX knows ids of any length and alphabet. A file is written at once: a thread that listens
-        # takes the interpreter's lock at each write.
-        options = {"format": tarfile.PAX_FORMAT, "copybufsize": AT_ONCE}
-        with tarfile.open(folder / name, "w", **options) as archive:
-            for place, path in enumerate(chunk):
-                recording = next(recordings)
-                progress.update()
-                if recording.fault:
-                    faults.append((path, recording.fault))
-                    continue
-                sample = _describe(path, split, recording.num_frames, classes)
-                key = f"{place:0{width}d}/{sample['sample_id']}"
-                _add(archive, f"{key}{path.suffix.lower()}", recording.encoded)
-                _add(archive, f"{key}.json", json.dumps(sample).encode())
-                if check:
-                    findings.add(path, recording, "" if split == "eval" else sample["speaker_id"])
-                    row = number * size + place
-                    digests[row] = np.frombuffer(recording.digest, np.uint8, DIGEST)
-                speakers.add(sample["speaker_id"])
-                frames += sample["num_frames"]
-        rows = digests[number * size : (number + 1) * size]
-        entries.append(ManifestEntry(name, len(chunk), digests=rows if check else None))
-    progress.close()
-    if not faults:
-        write_manifest(folder, entries)
-        who = "unnamed" if split == "eval" else f"{len(speakers)}"
-        hours = frames / SAMPLE_RATE / 3600
-        print(f"{split}: {len(paths)} utterances, {hours:.2f} h, {who} speakers")
-    return digests, faults
-
-
-def _add(archive, name, content):
-    """Add a file whose header tells no clock and no user, so that archives are reproducible."""
-    member = tarfile.TarInfo(name)
-    member.size, member.mode, member.uname, member.gname = len(content), 0o644, "root", "root"
-    archive.addfile(member, io.BytesIO(content))
-
-
-def _describe(path, split, num_frames, classes):
-    sample_id = id_of(path)
-    speaker, session, utterance = sample_id.split("/")
-    return {
-        "sample_id": sample_id,
-        "speaker_id": speaker,
-        "youtube_id": session,
-        "utterance_id": utterance,
-        "num_frames": num_frames,
-        "sampling_rate": SAMPLE_RATE,
-        "class_idx": classes[speaker] if split in LABELLED else None,
-    }

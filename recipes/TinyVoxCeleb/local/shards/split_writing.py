@@ -1,0 +1,128 @@
+"""The shards of one split, as they are written: what is finished stays, whatever happens then."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from local.files import atomic_file
+from local.layout import SAMPLE_RATE
+from local.shards.checking import Recording
+from local.shards.complete import DIGEST, ManifestEntry, write_manifest
+from local.shards.packing import Summed, pack, shard_names
+from local.shards.places import Utterance
+from local.shards.record import Findings, Origin, Record, record_of, write_record
+from local.shards.unfinished import Note, Unfinished
+from local.shards.utterances import Utterances
+
+
+class SplitWriter:
+    """Writes the shards of a split into a folder that appears once all are there.
+
+    Arguments
+    ---------
+    files
+        The utterances, in the order of the shards.
+    shards, folder
+        Where the shards lie until then, and where after that.
+    origin, checked
+        What they are made of, and whether all is decoded.
+    classes
+        The class index of each speaker.
+    """
+
+    def __init__(
+        self,
+        files: Utterances,
+        shards: Path,
+        folder: Path,
+        origin: Origin,
+        checked: bool,
+        classes: Mapping[str, int],
+    ):
+        self.files, self.folder = files, folder
+        self._shards, self._origin, self._checked, self._classes = shards, origin, checked, classes
+        self._names = shard_names(len(files), origin["size"])
+        self._unfinished = Unfinished(shards, folder)
+        self._notes = self._unfinished.take(self._names, origin, checked)
+
+    def _chunk(self, number):
+        size = self._origin["size"]
+        rows = range(number * size, min((number + 1) * size, len(self.files)))
+        return map(self.files.__getitem__, rows)
+
+    @property
+    def finished(self) -> list[Note]:
+        """The notes of the shards that are there."""
+        return [note for note in self._notes if note]
+
+    def missing(self) -> Iterator[Utterance]:
+        """The utterances of the shards that are not there yet."""
+        for number, note in enumerate(self._notes):
+            if not note:
+                yield from self._chunk(number)
+
+    def write(
+        self, recordings: Iterator[Recording], findings: Findings, progress: tqdm
+    ) -> list[tuple[str, str]]:
+        """Write the shards that are missing, of the recordings of what is missing, in its order.
+
+        Returns the files that are wrong, with what is wrong.
+        """
+        progress.set_description(f"{self.files.split} shards")
+        faults = []
+        for number, name in enumerate(self._names):
+            if not self._notes[number]:
+                pairs = zip(self._chunk(number), recordings, strict=False)
+                self._notes[number] = self._write_shard(name, pairs, findings, progress, faults)
+        return faults
+
+    def _write_shard(self, name, pairs, findings, progress, faults):
+        note, digests, wrong = Note(self._origin, self._checked), [], len(faults)
+        with atomic_file(self._shards / name, "wb") as fout:
+            file = Summed(fout)
+            packed = pack(file, self.files.split, pairs, self._classes, self._origin["size"])
+            for place, utterance, recording in packed:
+                progress.update()
+                if recording.fault:
+                    faults.append((utterance.path, recording.fault))
+                    continue
+                if self._checked:
+                    findings.add(place, recording, utterance, self.files.split != "eval")
+                    digests.append(recording.digest[:DIGEST])
+                note.samples += 1
+                note.frames += recording.num_frames
+        note.faults, note.absent = findings.of_shard()
+        if len(faults) > wrong:
+            return None
+        note.bytes, note.checksum = file.bytes, file.checksum
+        note.digests = base64.b64encode(b"".join(digests)).decode()
+        self._unfinished.keep(name, note)
+        return note
+
+    def audio(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and digests of all, once all are written, see `same_audio`."""
+        return self.files.ids, np.concatenate([note.audio() for note in self._notes])
+
+    def faults(self) -> Iterator[str]:
+        """The kinds of what was found, in the order in which it was."""
+        for note in self.finished:
+            yield from note.faults
+
+    def finish(self, kinds: list[str]) -> Record:
+        """Put the manifest and the record beside the shards, and tell what they hold."""
+        entries = [
+            ManifestEntry(name, note.samples, digests=note.audio() if self._checked else None)
+            for name, note in zip(self._names, self._notes, strict=True)
+        ]
+        write_manifest(self._shards, entries)
+        found = [(note.faults, note.absent) for note in self._notes]
+        record = record_of(self.files, self._origin, self._checked, found, kinds)
+        write_record(self._shards, record)
+        unnamed = self.files.split == "eval"
+        who = "unnamed" if unnamed else f"{len({*self.files.speakers()})}"
+        hours = sum(note.frames for note in self._notes) / SAMPLE_RATE / 3600
+        print(f"{self.files.split}: {len(self.files)} utterances, {hours:.2f} h, {who} speakers")
+        return record
