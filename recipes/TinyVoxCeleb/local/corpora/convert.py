@@ -106,18 +106,20 @@ def _opened(source):
 
 
 def resampled_blocks(
-    source: str | Path, block_seconds: int = BLOCK_SECONDS
+    source: str | Path, block_seconds: int = BLOCK_SECONDS, channel: int | None = None
 ) -> Iterator[np.ndarray]:
     """Decode a recording as mono 16 kHz audio, in blocks of shape (time,).
 
-    Channels are averaged; of those that cancel, the louder is taken.
+    Channels are averaged, and of those that cancel, the louder is taken; or one of them is, by its
+    number.
 
     Raises
     ------
     RecipeError
         If the source cannot be decoded or holds NaN or infinity.
     """
-    yield from _resample(source, _channel(source), block_seconds)
+    channel = _channel(source) if channel is None else channel
+    yield from _resample(source, channel, block_seconds)
 
 
 def _resample(source, channel, block_seconds):

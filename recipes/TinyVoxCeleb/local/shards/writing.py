@@ -2,8 +2,6 @@
 
 import contextlib
 import functools
-import io
-import json
 import sys
 import tarfile
 from pathlib import Path
@@ -22,6 +20,7 @@ from local.shards.checking import read_recording
 from local.shards.complete import DIGEST, ManifestEntry, write_manifest
 from local.shards.index import index_shards
 from local.shards.listing import find_shards
+from local.shards.members import add_sample
 from local.shards.readers import Readers
 from local.shards.record import (
     Findings,
@@ -156,7 +155,7 @@ def _write_split(folder, split, paths, recordings, classes, size, check, finding
     count = -(-len(paths) // size)
     width = max(4, len(str(size - 1)))
     digests = np.zeros((len(paths), DIGEST), np.uint8)  # they stay so where nothing is decoded
-    speakers, frames, entries, faults = set(), 0, [], []
+    speakers, total, entries, faults = set(), 0, [], []
     progress = tqdm(total=len(paths), desc=f"{split} shards", unit="utt", dynamic_ncols=True)
     for number in range(count):
         chunk = paths[number * size : (number + 1) * size]
@@ -172,43 +171,23 @@ def _write_split(folder, split, paths, recordings, classes, size, check, finding
                 if recording.fault:
                     faults.append((path, recording.fault))
                     continue
-                sample = _describe(path, split, recording.num_frames, classes)
-                key = f"{place:0{width}d}/{sample['sample_id']}"
-                _add(archive, f"{key}{path.suffix.lower()}", recording.encoded)
-                _add(archive, f"{key}.json", json.dumps(sample).encode())
+                speaker = path.parts[-3]
+                idx = classes[speaker] if split in LABELLED else None
+                suffix, frames = path.suffix.lower(), recording.num_frames
+                arguments = id_of(path), suffix, recording.encoded, frames, idx
+                add_sample(archive, f"{place:0{width}d}", *arguments)
                 if check:
-                    findings.add(path, recording, "" if split == "eval" else sample["speaker_id"])
+                    findings.add(path, recording, "" if split == "eval" else speaker)
                     row = number * size + place
                     digests[row] = np.frombuffer(recording.digest, np.uint8, DIGEST)
-                speakers.add(sample["speaker_id"])
-                frames += sample["num_frames"]
+                speakers.add(speaker)
+                total += frames
         rows = digests[number * size : (number + 1) * size]
         entries.append(ManifestEntry(name, len(chunk), digests=rows if check else None))
     progress.close()
     if not faults:
         write_manifest(folder, entries)
         who = "unnamed" if split == "eval" else f"{len(speakers)}"
-        hours = frames / SAMPLE_RATE / 3600
+        hours = total / SAMPLE_RATE / 3600
         print(f"{split}: {len(paths)} utterances, {hours:.2f} h, {who} speakers")
     return digests, faults
-
-
-def _add(archive, name, content):
-    """Add a file whose header tells no clock and no user, so that archives are reproducible."""
-    member = tarfile.TarInfo(name)
-    member.size, member.mode, member.uname, member.gname = len(content), 0o644, "root", "root"
-    archive.addfile(member, io.BytesIO(content))
-
-
-def _describe(path, split, num_frames, classes):
-    sample_id = id_of(path)
-    speaker, session, utterance = sample_id.split("/")
-    return {
-        "sample_id": sample_id,
-        "speaker_id": speaker,
-        "youtube_id": session,
-        "utterance_id": utterance,
-        "num_frames": num_frames,
-        "sampling_rate": SAMPLE_RATE,
-        "class_idx": classes[speaker] if split in LABELLED else None,
-    }
