@@ -1,5 +1,6 @@
 """Folders of noise or rooms, packed once into shards near the training: whole, or not at all."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -12,7 +13,7 @@ import numpy as np
 import soundfile as sf
 from tqdm import tqdm
 
-from local.corpora.audio_files import Ignored, find_audio, ignored_line
+from local.corpora.audio_files import Ignored, find_audio, ignored_line, system_fault
 from local.corpora.convert import resampled_blocks
 from local.corpora.quality import report_faults
 from local.corpora.speaker_tree import AUDIO_EXTENSIONS
@@ -91,14 +92,16 @@ def pack_recordings(
 
 def _digest(folder, kinds, seconds):
     digest = hashlib.sha256(f"{FORMAT} {seconds}\n".encode())
-    paths = list(kinds)
+    probed = set(list(kinds)[:: -(-len(kinds) // PROBES)])
     for path, kind in kinds.items():
-        line = f"{kind} {path.relative_to(folder)} {path.stat().st_size}\n"
-        digest.update(os.fsencode(line))
-    for place in np.linspace(0, len(paths) - 1, min(PROBES, len(paths)), dtype=int):
-        with open(paths[place], "rb") as file:
-            file.seek(max(0, paths[place].stat().st_size - PROBE) // 2)
-            digest.update(file.read(PROBE))
+        digest.update(os.fsencode(f"{kind} {path.relative_to(folder)}\n"))
+        with contextlib.suppress(OSError):  # told where it is read
+            size = path.stat().st_size
+            digest.update(f"{size}\n".encode())
+            if path in probed:
+                with open(path, "rb") as file:
+                    file.seek(max(0, size - PROBE) // 2)
+                    digest.update(file.read(PROBE))
     return digest.hexdigest()[:16]
 
 
@@ -115,7 +118,8 @@ class _Packed:
             try:
                 signal = self.prepare(_read(path, self.seconds))
             except RecipeError as error:
-                self.faults.append((path, str(error).removeprefix(f"{path}: ")))
+                reason = system_fault(path) or str(error).removeprefix(f"{path}: ")
+                self.faults.append((path, reason))
                 continue
             peak = np.abs(signal).max(initial=0)
             if not peak > 0:

@@ -123,7 +123,7 @@ def find_rooms(folder: str | Path, cache: str | Path = "") -> Recordings:
     speech for robust speech recognition", ICASSP 2017) its noises are left out, and its small,
     medium and large simulated rooms and its real ones come equally often.
     """
-    return _near(folder, cache or CACHE, "rir", (), _kind_of_room, response_of)
+    return _near(folder, cache or CACHE, "rir", (), _kind_of_room, from_direct_sound)
 
 
 def _near(folder, cache, name, known, *how):
@@ -156,6 +156,6 @@ def _kind_of_room(path):
     return "room"
 
 
-def response_of(signal: np.ndarray) -> np.ndarray:
-    """The response of a room, shape (time,), from its direct sound on: the loudest sample."""
-    return signal[np.argmax(np.abs(signal)) :][:RESPONSE_FRAMES] if len(signal) else signal
+def from_direct_sound(signal: np.ndarray, num_frames: int = RESPONSE_FRAMES) -> np.ndarray:
+    """The response of a room, shape (time,), from its loudest sample on, cut to a length."""
+    return signal[np.argmax(np.abs(signal)) :][:num_frames] if len(signal) else signal

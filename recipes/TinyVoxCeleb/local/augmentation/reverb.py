@@ -1,6 +1,6 @@
 """Reverberation by impulse responses of rooms: recorded, or simulated.
 
-In both the direct sound, the loudest sample, comes first, and they end after RESPONSE_FRAMES.
+In both the direct sound, the loudest sample, comes first; recorded ones end after RESPONSE_FRAMES.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ from local.augmentation.recordings import (
     Bank,
     Recordings,
     find_rooms,
-    response_of,
+    from_direct_sound,
 )
 from local.augmentation.spectrum import at_level_of, convolved
 from local.errors import RecipeError
@@ -54,6 +54,7 @@ def simulated_rooms(
     seed: int,
     reverberation: tuple[float, float] = (0.15, 0.6),
     distance: tuple[float, float] = (0.3, 4.0),
+    seconds: float = RESPONSE_FRAMES / SAMPLE_RATE,
 ) -> Bank:
     """Impulse responses of random shoebox rooms, by pyroomacoustics' image sources.
 
@@ -78,14 +79,14 @@ def simulated_rooms(
             "reverberation: simulated rooms need pyroomacoustics, which is not installed: run "
             "scripts/setup_virtual_environment.sh, or give --rir_folder recorded ones"
         )
-    return Bank(partial(_simulated, number, seed, reverberation, distance))
+    return Bank(partial(_simulated, number, seed, reverberation, distance, seconds))
 
 
-def _simulated(number, seed, reverberation, distance):
+def _simulated(number, seed, reverberation, distance, seconds):
     import pyroomacoustics  # takes a while
 
     rng = np.random.default_rng(seed)
-    responses = np.zeros((number, RESPONSE_FRAMES), np.float32)
+    responses = np.zeros((number, round(seconds * SAMPLE_RATE)), np.float32)
     for response in responses:
         size = rng.uniform([2.5, 2.5, 2.2], [10, 8, 4])  # m
         absorption, order = _walls(pyroomacoustics, rng.uniform(*reverberation), size)
@@ -101,7 +102,7 @@ def _simulated(number, seed, reverberation, distance):
         room.add_source(speaker)
         room.add_microphone(np.clip(speaker + away, 0.2, size - 0.2))
         room.compute_rir()
-        taps = response_of(room.rir[0][0])
+        taps = from_direct_sound(room.rir[0][0], len(response))
         response[: len(taps)] = taps / np.abs(taps).max()
     return torch.from_numpy(responses)
 
