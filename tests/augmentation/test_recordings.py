@@ -1,5 +1,6 @@
 """Folders of noise and rooms: told apart by kind, packed once, and found again by content."""
 
+import io
 import multiprocessing
 import os
 import shutil
@@ -179,12 +180,19 @@ def test_rooms_of_rirs_noises(rirs, tmp_path):
     assert len(choose_rooms("", tmp_path / "cache", number=3, seed=1)) == 3
 
 
-def test_a_response_begins_with_its_direct_sound_and_a_short_one_ends_in_silence(tmp_path):
-    taps = np.r_[np.zeros(9000), 0.4, -0.2, 0.1]
-    (tmp_path / "rooms").mkdir()
-    sf.write(tmp_path / "rooms/a.wav", taps, RATE, subtype="FLOAT")
-    (response,) = find_rooms(tmp_path / "rooms", tmp_path / "cache").rows(torch.zeros(1).long())
-    np.testing.assert_allclose(response[:4], [1, -0.5, 0.25, 0], atol=1e-4)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_response_begins_with_its_direct_sound_and_a_short_one_ends_in_silence(tmp_path, packed):
+    taps, file = np.r_[np.zeros(9000), 0.4, -0.2, 0.1], io.BytesIO()
+    sf.write(file, taps, RATE, format="WAV", subtype="FLOAT" if packed else "PCM_16")
+    folder = tmp_path / "rooms"
+    if packed:
+        folder.mkdir()
+        (folder / "a.wav").write_bytes(file.getvalue())
+    else:
+        audio = file.getvalue()
+        write_tar(folder / "shard-000000.tar", member_pair(0, "a/b/c", None, len(taps), audio))
+    (response,) = find_rooms(folder, tmp_path / "cache").rows(torch.zeros(1).long())
+    np.testing.assert_allclose(response[:4] / response[0], [1, -0.5, 0.25, 0], atol=1e-4)
     assert (response[3:] == 0).all()
 
 

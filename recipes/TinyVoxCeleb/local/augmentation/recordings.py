@@ -94,7 +94,7 @@ class Recordings:
         """Responses of rooms, shape (numbers, taps); silence follows a shorter one."""
         responses = np.zeros((len(numbers), RESPONSE_FRAMES), np.float32)
         for response, number in zip(responses, numbers.tolist(), strict=True):
-            taps = self.piece(number, 0.0, min(self.lengths[number], len(response)))
+            taps = from_direct_sound(self.piece(number, 0.0, self.lengths[number]))
             response[: len(taps)] = taps
         return torch.from_numpy(responses).to(numbers.device)
 
