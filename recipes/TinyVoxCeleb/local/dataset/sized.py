@@ -99,8 +99,10 @@ class SizedOrder(CropOrder):
                 f"{self.world} processes share batches of {batch_size} crops: expected at least "
                 f"{self.world * crops_per_speaker}"
             )
-        most = 0  # passes in an epoch: a crop's number tells in which of them it is
-        for epoch in range(1, epochs + 2):
+        # The most passes in an epoch: a crop's number tells in which of them it is.
+        longest = max(-(-steps // epochs), self._afterwards())
+        most = -(-longest * batch_size // self._items_a_pass)
+        for epoch in range(1, epochs + 1):
             self.set_epoch(epoch)
             most = max(most, len(self.passes()))
         self.set_epoch(0)
@@ -114,8 +116,11 @@ class SizedOrder(CropOrder):
         """See `CropOrder`."""
         count = self.batches_before(self.epoch + 1) - self.batches_before(self.epoch)
         if self.epoch > self.epochs:
-            count = max(count, min(-(-self._items_a_pass // self.batch_size), AFTERWARDS))
+            count = max(count, self._afterwards())
         return [self.batch_size] * count
+
+    def _afterwards(self):
+        return min(-(-self._items_a_pass // self.batch_size), AFTERWARDS)
 
     def _bounds(self):
         """Where the epoch begins and ends in the items of all passes."""
