@@ -129,7 +129,7 @@ def test_without_steps_and_recordings_nothing_has_changed(small, tmp_path):
     )
     assert len(text.splitlines()) - len(former.splitlines()) == 11
     (tmp_path / "former.yaml").write_text(former, encoding="utf-8")
-    options = (*TINY, "--crops_per_utterance", "3", "--augmented", "1")
+    options = (*TINY, "--crops_per_utterance", "3", "--augmented", "1", "--epochs", "1")
     now = train(small, tmp_path / "now", *options, hparams=BEST)
     then = train(small, tmp_path / "then", *options, hparams=str(tmp_path / "former.yaml"))
     assert rows(now) == rows(then) and same_network(now, then)
@@ -147,9 +147,10 @@ def test_a_run_with_noise_and_rooms_keeps_to_them(small, tmp_path, capsys):
 
     def run_with(place, *more):
         folders = ("--noise_folder", str(place / "noise"), "--rir_folder", str(place / "rooms"))
-        return train(small, tmp_path / "run", *STEPS, *folders, *more, hparams=BEST)
+        few = (*TINY, "--steps", "3", "--epochs", "1")
+        return train(small, tmp_path / "run", *few, *folders, *more, hparams=BEST)
 
-    with killed_after(epoch=2, step=1):
+    with killed_after(epoch=1, step=1):
         run_with(tmp_path, "--ckpt_interval_steps", "1")
     for name in ("noise", "rooms"):
         (tmp_path / "moved").mkdir(exist_ok=True)
