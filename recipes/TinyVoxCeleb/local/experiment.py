@@ -29,6 +29,7 @@ WITHOUT_EFFECT = (
     *("num_workers", "output_folder", "ckpt_interval_minutes"),
     *("stage_shards_to", "shard_cache", "start_from"),
     *("front_end_cache", "front_end_folder"),  # its parameters are in the checkpoints
+    *("noise_folder", "rir_folder"),  # their content counts
 )
 MAY_CHANGE = (*WITHOUT_EFFECT, "epochs", "patience")
 NOT_COMPARED = ("train_loggers",)  # what only watches, made by a call
@@ -43,8 +44,9 @@ class Experiment:
     """What a run is made with: resolved hyperparameters, and run options that change the result.
 
     What an hparams file finds out when it is loaded stands in the record as a value: attributes of
-    its objects, such as ``<data.n_speakers>``, and results of its ``!apply``. With them goes
-    `train_content`, a number for the training data, so that a run keeps to its data.
+    its objects, such as ``<data.n_speakers>``, and results of its ``!apply``. With them go numbers
+    for the training data and for recordings of noise and rooms, so that a run keeps to its data,
+    and the length of a training that is told in steps.
 
     Arguments
     ---------
@@ -66,6 +68,10 @@ class Experiment:
         self._more = {"run_options": options}
         if "data" in hparams:
             self._more["train_content"] = hparams["data"].content
+            if hparams["data"].length:
+                self._more["training_length"] = hparams["data"].length
+        if recordings := getattr(hparams.get("augmentation"), "recordings", ""):
+            self._more["recordings"] = recordings
         self.text = self._resolve({})
 
     def _resolve(self, changed, hidden=()):

@@ -8,8 +8,8 @@ from local.augmentation.channel import BandLimit, Equalizer, FrequencyDrop
 from local.augmentation.distortion import Clipping, Companding, Gain, SpectralHoles
 from local.augmentation.masks import ChunkDrop, FrequencyMask, TimeMask
 from local.augmentation.noise import Babble, ColouredNoise, RecordedNoise
-from local.augmentation.recordings import Bank, find_recordings
-from local.augmentation.reverb import Reverb, recorded_rooms, simulated_rooms
+from local.augmentation.recordings import Bank, find_noise, find_rooms
+from local.augmentation.reverb import Reverb, choose_rooms, simulated_rooms
 from local.augmentation.voices import VocalTracts, count_classes
 
 __all__ = [
@@ -33,8 +33,9 @@ __all__ = [
     "SpectralHoles",
     "TimeMask",
     "VocalTracts",
+    "choose_rooms",
     "count_classes",
-    "find_recordings",
-    "recorded_rooms",
+    "find_noise",
+    "find_rooms",
     "simulated_rooms",
 ]

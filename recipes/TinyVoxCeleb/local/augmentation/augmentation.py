@@ -14,6 +14,8 @@ from local.augmentation.voices import VocalTracts
 from local.dataset import Batch
 from local.errors import RecipeError
 
+RECORDED = ("recordings", "rooms")  # attributes of parts
+
 
 class Part(torch.nn.Module):
     """One way of changing signals or features; `probability` is the share of crops it changes.
@@ -147,6 +149,12 @@ class CropAugmentation(Augmentation):
         signals = super().forward(batch.signals, batch.seeds, batch.classes)
         batch = replace(batch, signals=signals)
         return batch if self.voices is None else self.voices(batch)
+
+    @property
+    def recordings(self) -> str:
+        """A text for the recordings of noise and rooms in all parts; "" where there are none."""
+        named = [getattr(part, key, None) for part in self.parts.modules() for key in RECORDED]
+        return ", ".join(found.content for found in named if hasattr(found, "content"))
 
     def labels(self, speakers: list[str]) -> list[str]:
         """Names of the classes, from the names of the speakers."""

@@ -8,10 +8,14 @@ import torch
 
 from local.augmentation.augmentation import Part
 from local.augmentation.recordings import Bank, Recordings
-from local.augmentation.spectrum import filtered, frequencies, level, mixed
+from local.augmentation.spectrum import SILENCE, filtered, frequencies, level, mixed
 from local.layout import SAMPLE_RATE
 
 BANK_SECONDS = 60
+# Of recordings: range of the ratio in dB, and of how many sound at a time. As for Kaldi's x-vectors
+# (D. Snyder et al., "X-vectors: robust DNN embeddings for speaker recognition", ICASSP 2018).
+KINDS = {"noise": ((0, 15), (1, 1)), "music": ((5, 15), (1, 1)), "speech": ((13, 20), (3, 7))}
+MOST = max(count[1] for _, count in KINDS.values())
 
 
 class ColouredNoise(Part):
@@ -89,27 +93,36 @@ class Babble(Part):
 
 
 class RecordedNoise(Part):
-    """Noise from recordings; one that is shorter than a crop is repeated."""
+    """Noise from recordings, of which `KINDS` has how loud each kind is; without any, nothing.
 
-    def __init__(
-        self,
-        recordings: Recordings,
-        *,
-        probability: float,
-        snr: tuple[float, float] = (0, 15),
-    ):
+    Each kind comes equally often. Of speech several recordings make a babble, each equally loud.
+    What is shorter than a crop is repeated.
+    """
+
+    def __init__(self, recordings: Recordings | None, *, probability: float):
         super().__init__(probability)
         self.recordings = recordings
-        self.snr = snr
+
+    def forward(
+        self, batch: torch.Tensor, generators: list[np.random.Generator], speakers: torch.Tensor
+    ) -> torch.Tensor:
+        """As of `Part`."""
+        return batch if self.recordings is None else super().forward(batch, generators, speakers)
 
     def draw(self, rng):
-        """Which recording; where in it, from 0 to 1; ratio in dB."""
-        return rng.integers(len(self.recordings)), rng.random(), rng.uniform(*self.snr)
+        """Which recordings, -1 for none; where in each, from 0 to 1; ratio in dB."""
+        kinds = self.recordings.kinds
+        kind = list(kinds)[rng.integers(len(kinds))]
+        snr, count = KINDS[kind]
+        number = rng.integers(*count, endpoint=True)
+        numbers = kinds[kind][rng.integers(len(kinds[kind]), size=MOST)]
+        return np.where(np.arange(MOST) < number, numbers, -1), rng.random(MOST), rng.uniform(*snr)
 
     def change(self, chosen, others, numbers, places, snr):
         """Add pieces of the recordings."""
-        pieces = [
-            self.recordings.piece(number, place, chosen.shape[1])
-            for number, place in zip(numbers.tolist(), places.tolist(), strict=True)
-        ]
-        return mixed(chosen, torch.from_numpy(np.stack(pieces)).to(chosen.device), snr)
+        sums = np.zeros(chosen.shape, np.float32)
+        for row, number in zip(*(numbers.cpu() >= 0).numpy().nonzero(), strict=True):
+            place = places[row, number].item()
+            piece = self.recordings.piece(numbers[row, number].item(), place, chosen.shape[1])
+            sums[row] += piece / max(np.sqrt(np.mean(piece**2)), SILENCE)
+        return mixed(chosen, torch.from_numpy(sums).to(chosen.device), snr)

@@ -1,21 +1,23 @@
-"""Recordings of noise or rooms for augmentation, in a folder of audio files or in shards."""
+"""Recordings of noise or rooms, by kind: in a folder of any audio files, or in shards."""
 
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 import torch
 
-from local.corpora.audio_files import Ignored, find_audio, ignored_line, system_fault
-from local.corpora.decoding import AudioFile, read_info
-from local.errors import RecipeError
+from local.augmentation.packing import pack_recordings
 from local.layout import SAMPLE_RATE
-from local.shards import MappedShards, prepare_split
+from local.processes import on_main, run_once_per_node
+from local.shards import MappedShards, fingerprint, prepare_split
+from local.shards.addresses import is_local
 from local.shards.audio import FULL_SCALE, repeat_to
 
-SUFFIXES = {".wav", ".flac"}
+MUSAN = ("noise", "music", "speech")  # folders side by side, and what is in them
+LONGEST = 300.0  # s of a recording: more of the same speech or music adds little
+RESPONSE_FRAMES = SAMPLE_RATE // 2  # of a room, from the direct sound on
+CACHE = "results/shard_cache"  # where no other is given
 
 
 class Bank:
@@ -47,23 +49,32 @@ class Bank:
         self._tensor = self._tensor.to(device)
         return self._tensor
 
+    def draw(self, rng: np.random.Generator) -> int:
+        """The number of a row."""
+        return rng.integers(len(self))
+
+    def rows(self, numbers: torch.Tensor) -> torch.Tensor:
+        """The rows of these numbers, on their device."""
+        return self.on(numbers.device)[numbers]
+
 
 class Recordings:
-    """Recordings by number; `lengths` are in audio samples, and a subclass has `read`."""
+    """The recordings of the shards that an index lists, by number and by kind.
 
-    def __init__(self, lengths: list[int]):
-        self.lengths = lengths
+    `content` is a text that tells these from others; `kinds` are the numbers of each kind's
+    recordings, where the first part of a sample_id is one; the rest is of the first kind.
+    """
+
+    def __init__(self, index, content: str, known: tuple[str, ...] = ()):
+        self.shards, self.content = MappedShards(index), content
+        self.lengths = index.num_frames.tolist()
+        kinds = np.array([sample.speaker_id for sample in index])
+        if known:
+            kinds = np.where(np.isin(kinds, known), kinds, known[0])
+        self.kinds = {str(kind): np.flatnonzero(kinds == kind) for kind in np.unique(kinds)}
 
     def __len__(self):
         return len(self.lengths)
-
-    def read(self, number: int, start: int, num_frames: int) -> np.ndarray:
-        """Samples of a recording from the place `start` on, float32 of shape (num_frames,)."""
-        raise NotImplementedError
-
-    def whole(self, number: int) -> np.ndarray:
-        """A recording, float32 of shape (time,)."""
-        return self.read(number, 0, self.lengths[number])
 
     def piece(self, number: int, place: float, num_frames: int) -> np.ndarray:
         """A part of a recording, float32 of shape (num_frames,); a shorter one is repeated.
@@ -71,83 +82,80 @@ class Recordings:
         It begins at the first place that is possible, 0, or at the last, 1, or in between.
         """
         start = int(place * max(self.lengths[number] - num_frames, 0))
-        part = self.read(number, start, min(num_frames, self.lengths[number]))
-        return repeat_to(part, num_frames)
+        samples = self.shards.samples(number, start, min(num_frames, self.lengths[number]))
+        return repeat_to(samples.astype(np.float32) / FULL_SCALE, num_frames)
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """The number of a recording: each kind comes equally often."""
+        numbers = list(self.kinds.values())[rng.integers(len(self.kinds))]
+        return numbers[rng.integers(len(numbers))]
+
+    def rows(self, numbers: torch.Tensor) -> torch.Tensor:
+        """Responses of rooms, shape (numbers, taps); silence follows a shorter one."""
+        responses = np.zeros((len(numbers), RESPONSE_FRAMES), np.float32)
+        for response, number in zip(responses, numbers.tolist(), strict=True):
+            taps = from_direct_sound(self.piece(number, 0.0, self.lengths[number]))
+            response[: len(taps)] = taps
+        return torch.from_numpy(responses).to(numbers.device)
 
 
-def find_recordings(
-    source: str | Path, index_folder: str | Path, *, name: str = "noise", shard_cache: str = ""
-) -> Recordings:
-    """Recordings to add to speech, or to convolve it with.
+def find_noise(folder: str | Path, cache: str | Path = "") -> Recordings | None:
+    """Recordings of noise to add to speech; None where no folder is given.
 
     Arguments
     ---------
-    source : str or Path
-        A folder of wav and flac files of 16 kHz, with folders in it such as MUSAN's; or shards,
-        see `list_shards`, of which a slow disk reads little.
-    index_folder : str or Path
-        Keeps the index of shards as <name>.npz; the name also is for messages.
-    shard_cache : str
-        A folder for copies of remote shards.
-
-    Raises
-    ------
-    RecipeError
-        There are none; a file that is not audio, or of another sample rate.
+    folder :
+        A folder of audio files: MUSAN's, which is told by folders noise/, music/ and speech/ side
+        by side (D. Snyder, G. Chen, D. Povey, "MUSAN: A Music, Speech, and Noise Corpus", 2015), or
+        of noise. Or shards, see `list_shards`.
+    cache :
+        Where its shards are kept, or copies of remote ones.
     """
-    folder = Path(source)
-    if folder.is_dir() and not any(folder.glob("shard-*")):
-        return AudioFolder(folder)
-    index = prepare_split(source, name, index_folder, shard_cache=str(shard_cache), mapped=True)
-    return ShardedAudio(index)
+    if not folder:
+        return None
+    return _near(folder, cache or CACHE, "noise", MUSAN, _kind_of_noise)
 
 
-class AudioFolder(Recordings):
-    """The audio files below a folder, of which the first channel is read; see `find_audio`."""
+def find_rooms(folder: str | Path, cache: str | Path = "") -> Recordings:
+    """Recorded responses of rooms, from a folder of audio files or shards; see `find_noise`.
 
-    def __init__(self, folder: Path):
-        ignored = Ignored()
-        paths = sorted(find_audio(folder, SUFFIXES, ignored))
-        told = ignored_line(ignored)
-        if not paths:
-            raise RecipeError(
-                f"{folder}: no wav or flac files in it: expected some recordings"
-                f"{told and f'; {told}'}"
-            )
-        if told:
-            print(f"{folder}: {told}")
-        self.paths = paths
-        super().__init__([_length(path) for path in paths])
-
-    def read(self, number: int, start: int, num_frames: int) -> np.ndarray:
-        """See `Recordings`."""
-        with AudioFile(self.paths[number]) as audio:
-            audio.seek(start)
-            part = audio.read(num_frames, dtype="float32", always_2d=True)
-        return np.ascontiguousarray(part[:, 0])
+    Of RIRS_NOISES (openslr.org/28; T. Ko et al., "A study on data augmentation of reverberant
+    speech for robust speech recognition", ICASSP 2017) its noises are left out, and its small,
+    medium and large simulated rooms and its real ones come equally often.
+    """
+    return _near(folder, cache or CACHE, "rir", (), _kind_of_room, from_direct_sound)
 
 
-class ShardedAudio(Recordings):
-    """The utterances of the shards that a ShardIndex lists."""
+def _near(folder, cache, name, known, *how):
+    """The recordings of a folder or of shards: packed, or copied, once on each machine."""
+    options = {"shard_cache": cache, "mapped": True}
+    if not is_local(str(folder)) or any(Path(folder).glob("shard-*")):
+        index = prepare_split(folder, name, Path(cache) / "index", **options)
+        return Recordings(index, fingerprint(index), known)
+    arguments = folder, cache, name, LONGEST, *how
+    packed = on_main(pack_recordings, *arguments)
+    run_once_per_node(lambda: packed.is_dir() or pack_recordings(*arguments), [])
+    return Recordings(prepare_split(packed, name, packed, **options), packed.name, known)
 
-    def __init__(self, index):
-        self.shards = MappedShards(index)
-        super().__init__(index.num_frames.tolist())
 
-    def read(self, number: int, start: int, num_frames: int) -> np.ndarray:
-        """See `Recordings`."""
-        return self.shards.samples(number, start, num_frames).astype(np.float32) / FULL_SCALE
+def _kind_of_noise(path):
+    for folder in path.parents:
+        if folder.name in MUSAN and all((folder.parent / name).is_dir() for name in MUSAN):
+            return folder.name
+    return MUSAN[0]
 
 
-def _length(path):
-    try:
-        info = read_info(path)
-    except sf.LibsndfileError as error:
-        reason = system_fault(path) or error
-        raise RecipeError(f"{path}: unreadable audio ({reason}); take it away") from None
-    if info.samplerate != SAMPLE_RATE or not info.frames:
-        raise RecipeError(
-            f"{path}: {info.frames} samples at {info.samplerate} Hz: expected some at "
-            f"{SAMPLE_RATE} Hz; resample it"
-        )
-    return info.frames
+def _kind_of_room(path):
+    parts = path.parts
+    if "pointsource_noises" in parts:
+        return None
+    if "real_rirs_isotropic_noises" in parts:
+        return None if "noise" in path.name.lower() else "real"
+    if "simulated_rirs" in parts[:-2]:
+        return parts[parts.index("simulated_rirs") + 1]
+    return "room"
+
+
+def from_direct_sound(signal: np.ndarray, num_frames: int = RESPONSE_FRAMES) -> np.ndarray:
+    """The response of a room, shape (time,), from its loudest sample on, cut to a length."""
+    return signal[np.argmax(np.abs(signal)) :][:num_frames] if len(signal) else signal

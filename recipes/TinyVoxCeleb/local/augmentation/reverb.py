@@ -1,17 +1,23 @@
 """Reverberation by impulse responses of rooms: recorded, or simulated.
 
-Both are a Bank of shape (rooms, taps), float32, in which the direct sound comes first. A response
-is cut after some `seconds`, counted from its loudest sample.
+In both the direct sound, the loudest sample, comes first; recorded ones end after RESPONSE_FRAMES.
 """
 
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from local.augmentation.augmentation import Part
-from local.augmentation.recordings import Bank, Recordings
+from local.augmentation.recordings import (
+    RESPONSE_FRAMES,
+    Bank,
+    Recordings,
+    find_rooms,
+    from_direct_sound,
+)
 from local.augmentation.spectrum import at_level_of, convolved
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
@@ -20,19 +26,26 @@ MAX_REFLECTIONS = 20  # of each sound ray: enough for the first 25 dB of the dec
 
 
 class Reverb(Part):
-    """Put each crop into one of the rooms, from `simulated_rooms` or `recorded_rooms`."""
+    """Put each crop into one of the rooms, from `simulated_rooms` or `find_rooms`."""
 
-    def __init__(self, rooms: Bank, *, probability: float):
+    def __init__(self, rooms: Bank | Recordings, *, probability: float):
         super().__init__(probability)
         self.rooms = rooms
 
     def draw(self, rng):
         """Which room."""
-        return (rng.integers(len(self.rooms)),)
+        return (self.rooms.draw(rng),)
 
     def change(self, chosen, others, rooms):
         """Convolve, and keep the level."""
-        return at_level_of(convolved(chosen, self.rooms.on(chosen.device)[rooms]), chosen)
+        return at_level_of(convolved(chosen, self.rooms.rows(rooms)), chosen)
+
+
+def choose_rooms(
+    folder: str | Path, cache: str | Path, *, number: int, seed: int
+) -> Bank | Recordings:
+    """The recorded rooms of a folder, see `find_rooms`; without one, so many simulated rooms."""
+    return find_rooms(folder, cache) if folder else simulated_rooms(number, seed=seed)
 
 
 def simulated_rooms(
@@ -41,7 +54,7 @@ def simulated_rooms(
     seed: int,
     reverberation: tuple[float, float] = (0.15, 0.6),
     distance: tuple[float, float] = (0.3, 4.0),
-    seconds: float = 0.5,
+    seconds: float = RESPONSE_FRAMES / SAMPLE_RATE,
 ) -> Bank:
     """Impulse responses of random shoebox rooms, by pyroomacoustics' image sources.
 
@@ -64,7 +77,7 @@ def simulated_rooms(
     if find_spec("pyroomacoustics") is None:
         raise RecipeError(
             "reverberation: simulated rooms need pyroomacoustics, which is not installed: run "
-            "scripts/setup_virtual_environment.sh, or give a folder of recorded responses"
+            "scripts/setup_virtual_environment.sh, or give --rir_folder recorded ones"
         )
     return Bank(partial(_simulated, number, seed, reverberation, distance, seconds))
 
@@ -89,7 +102,7 @@ def _simulated(number, seed, reverberation, distance, seconds):
         room.add_source(speaker)
         room.add_microphone(np.clip(speaker + away, 0.2, size - 0.2))
         room.compute_rir()
-        taps = _from_direct_sound(room.rir[0][0], len(response))
+        taps = from_direct_sound(room.rir[0][0], len(response))
         response[: len(taps)] = taps / np.abs(taps).max()
     return torch.from_numpy(responses)
 
@@ -100,20 +113,3 @@ def _walls(pyroomacoustics, reverberation, size):
         return pyroomacoustics.inverse_sabine(reverberation, size)
     except ValueError:  # not even walls that absorb all of it make so large a room so dead
         return 0.99, 1
-
-
-def recorded_rooms(recordings: Recordings, *, seconds: float = 0.5) -> Bank:
-    """Impulse responses from recordings, such as those of OpenSLR 28."""
-    return Bank(partial(_recorded, recordings, seconds))
-
-
-def _recorded(recordings, seconds):
-    responses = np.zeros((len(recordings), round(seconds * SAMPLE_RATE)), np.float32)
-    for number, response in enumerate(responses):
-        taps = _from_direct_sound(recordings.whole(number), len(response))
-        response[: len(taps)] = taps / max(np.abs(taps).max(), 1e-9)
-    return torch.from_numpy(responses)
-
-
-def _from_direct_sound(taps, length):
-    return taps[np.argmax(np.abs(taps)) :][:length]

@@ -128,18 +128,19 @@ def _decoding(source):
 
 
 def resampled_blocks(
-    source: str | Path, block_seconds: int = BLOCK_SECONDS
+    source: str | Path, block_seconds: int = BLOCK_SECONDS, channel: int | None = None
 ) -> Iterator[np.ndarray]:
     """Decode a recording as mono 16 kHz audio, in blocks of shape (time,).
 
-    Channels are averaged; of those that cancel, the louder is taken.
+    Channels are averaged, and of those that cancel, the louder is taken; or one of them is, by its
+    number.
 
     Raises
     ------
     RecipeError
         If the source cannot be decoded or holds NaN or infinity.
     """
-    channel = _channel(source)
+    channel = _channel(source) if channel is None else channel
     with _decoding(source), open_audio(source) as audio:
         yield from _resample(source, audio, channel, block_seconds)
 

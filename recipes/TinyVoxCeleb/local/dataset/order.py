@@ -41,7 +41,7 @@ class CropOrder(torch.utils.data.Sampler):
     batch_size :
         Items a batch, of all processes together.
     crops_per_utterance :
-        Crops that an utterance gives in an epoch.
+        Crops that an utterance gives in an epoch, which is one pass through all crops.
     shuffle_buffer :
         For shards that are streamed: they come in random order, and their items are drawn from a
         buffer of this many. Shards that are mapped are shuffled as a whole.
@@ -85,7 +85,7 @@ class CropOrder(torch.utils.data.Sampler):
         self.index = index
         self.batch_size = batch_size
         self.seed = seed
-        self.crops_per_utterance = crops_per_utterance
+        self.crops_per_utterance = self.crops_per_pass = crops_per_utterance
         self.shuffle_buffer = shuffle_buffer
         self.speaker_balanced = speaker_balanced
         self.crops_per_speaker = crops_per_speaker
@@ -127,20 +127,32 @@ class CropOrder(torch.utils.data.Sampler):
             groups = batch.reshape(-1, self.crops_per_speaker)
             yield groups[self.rank :: self.world].reshape(-1).tolist()
 
+    def batches_before(self, epoch: int) -> int:
+        """How many batches all epochs before one have."""
+        return (epoch - 1) * len(self.sizes())
+
+    def passes(self) -> range:
+        """Numbers of the passes through all crops that the epoch is made of: the epoch itself."""
+        return range(self.epoch, self.epoch + 1)
+
     def items(self) -> np.ndarray:
         """Numbers of the items of the epoch in their order."""
-        rng = np.random.default_rng([self.seed, self.epoch])
+        return self.items_of_pass(self.epoch)
+
+    def items_of_pass(self, number: int) -> np.ndarray:
+        """Numbers of the items of a pass through all crops, in their order."""
+        rng = np.random.default_rng([self.seed, number])
         if not self.index.mapped:
-            return self._buffered(rng)
-        classes = np.repeat(self.index.class_idx, self.crops_per_utterance)
+            return self._buffered(rng, self.shards_of_pass(number))
+        classes = np.repeat(self.index.class_idx, self.crops_per_pass)
         if self.speaker_balanced:
-            return balanced_items(classes, self.seed, self.epoch)
+            return balanced_items(classes, self.seed, number)
         if self.crops_per_speaker > 1:
             return speaker_groups(classes, self.crops_per_speaker, rng).reshape(-1)
         return rng.permutation(len(classes))
 
-    def _buffered(self, rng):
-        stream = np.concatenate([self._items_of(shard) for shard in self.shards()])
+    def _buffered(self, rng, shards):
+        stream = np.concatenate([self._items_of(shard) for shard in shards])
         buffer, rest = stream[: self.shuffle_buffer].copy(), stream[self.shuffle_buffer :]
         items = np.empty_like(stream)
         drawn = rng.integers(len(buffer), size=len(rest))
@@ -152,9 +164,9 @@ class CropOrder(torch.utils.data.Sampler):
 
     def _items_of(self, shard):
         rows = np.flatnonzero(self.index.shard == shard)
-        crops = np.arange(self.crops_per_utterance)
-        return (rows[:, None] * self.crops_per_utterance + crops).reshape(-1)
+        crops = np.arange(self.crops_per_pass)
+        return (rows[:, None] * self.crops_per_pass + crops).reshape(-1)
 
-    def shards(self) -> np.ndarray:
-        """Numbers of the shards in the order in which they are streamed in this epoch."""
-        return np.random.default_rng([self.seed, self.epoch, 1]).permutation(len(self.index.shards))
+    def shards_of_pass(self, number: int) -> np.ndarray:
+        """Numbers of the shards in the order in which they are streamed in a pass."""
+        return np.random.default_rng([self.seed, number, 1]).permutation(len(self.index.shards))

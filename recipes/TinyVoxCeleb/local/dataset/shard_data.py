@@ -1,11 +1,10 @@
 """The data of a training as one object: its crops, val utterances, speakers and steps."""
 
-import math
 import sys
 
 from local.dataset.batch import Utterances
 from local.dataset.loading import BatchLoader, make_crops
-from local.dataset.order import CropOrder
+from local.dataset.sized import make_order
 from local.processes import rank
 from local.shards import (
     check_apart,
@@ -38,10 +37,8 @@ class ShardData:
         Of the training. The batch is that of all processes together.
     crop_frames :
         Length of a crop in audio samples.
-    crops_per_utterance :
-        Random crops that an utterance gives in an epoch.
-    min_epoch_steps :
-        Utterances give more crops than that where an epoch would have fewer batches.
+    crops_per_utterance, min_epoch_steps, steps, max_steps :
+        How long the training is, see `local.dataset.sized.make_order`.
     speaker_balanced, crops_per_speaker, shuffle_buffer :
         See `local.dataset.CropOrder`.
     num_workers :
@@ -75,6 +72,8 @@ class ShardData:
         seed: int,
         crops_per_utterance: int = 1,
         min_epoch_steps: int = 0,
+        steps: int = 0,
+        max_steps: int = 0,
         speaker_balanced: bool = False,
         crops_per_speaker: int = 1,
         shuffle_buffer: int = 1000,
@@ -99,12 +98,14 @@ class ShardData:
         self._known = known_speakers(ids["dev"], ids["train"], ids["val"])
         self.epochs = epochs
         self.num_workers = num_workers
-        self.order = CropOrder(
+        self.order = make_order(
             self.train_index,
+            epochs=epochs,
+            steps=steps,
+            max_steps=max_steps,
+            min_epoch_steps=min_epoch_steps,
             batch_size=batch_size,
-            crops_per_utterance=self._enough_crops(
-                crops_per_utterance, min_epoch_steps, batch_size
-            ),
+            crops_per_utterance=crops_per_utterance,
             speaker_balanced=speaker_balanced,
             crops_per_speaker=crops_per_speaker,
             shuffle_buffer=shuffle_buffer,
@@ -115,17 +116,6 @@ class ShardData:
     def _sample_ids(self, split):
         return [key.decode() for key in getattr(self, f"{split}_index").sample_ids.tolist()]
 
-    def _enough_crops(self, asked, min_epoch_steps, batch_size):
-        utterances = len(self.train_index)
-        enough = max(asked, math.ceil(min_epoch_steps * batch_size / utterances))
-        if enough > asked and rank() == 0:
-            print(
-                f"{utterances} training utterances give few steps an epoch: each gives {enough} "
-                f"random crops, so that an epoch has at least {min_epoch_steps} optimiser steps",
-                file=sys.stderr,
-            )
-        return enough
-
     @property
     def n_speakers(self) -> int:
         """How many training speakers there are."""
@@ -134,7 +124,16 @@ class ShardData:
     @property
     def num_batches(self) -> int:
         """Batches in all epochs, which are the length of a learning rate schedule."""
-        return len(self.order.sizes()) * self.epochs
+        return self.order.batches_before(self.epochs + 1)
+
+    @property
+    def length(self) -> str:
+        """What a training of a number of steps keeps to, "" where it is told in epochs.
+
+        These may become more, as each has steps of its own.
+        """
+        steps = getattr(self.order, "steps", 0)
+        return f"{steps} steps in {self.epochs} epochs" if steps else ""
 
     @property
     def content(self) -> str:

@@ -57,20 +57,21 @@ class StreamedCrops(torch.utils.data.IterableDataset):
 
     def _fill(self, batches):
         """Give batches (lists of items) in their order, as soon as they are complete."""
-        places = collections.defaultdict(list)  # of the crops of each utterance
+        passes = [collections.defaultdict(list) for _ in self.order.passes()]
         for batch, items in enumerate(batches):
             for slot, item in enumerate(items):
                 row, crop = divmod(item, self.order.crops_per_utterance)
-                places[row].append((batch, slot, crop))
+                passes[crop // self.order.crops_per_pass][row].append((batch, slot, crop))
         filling, following = {}, 0
-        for row, encoded in self._read(np.array(sorted(places), dtype=np.int64)):
-            for batch, slot, crop in places.pop(row):
-                if batch not in filling:
-                    filling[batch] = _Filling(len(batches[batch]), self.crop_frames)
-                filling[batch].put(slot, self._cut(encoded, row, crop))
-            while following in filling and not filling[following].missing:
-                yield filling.pop(following).batch
-                following += 1
+        for number, places in zip(self.order.passes(), passes, strict=True):
+            for row, encoded in self._read(number, np.array(sorted(places), dtype=np.int64)):
+                for batch, slot, crop in places.pop(row):
+                    if batch not in filling:
+                        filling[batch] = _Filling(len(batches[batch]), self.crop_frames)
+                    filling[batch].put(slot, self._cut(encoded, row, crop))
+                while following in filling and not filling[following].missing:
+                    yield filling.pop(following).batch
+                    following += 1
 
     def _cut(self, encoded, row, crop):
         return cut_crop(
@@ -85,11 +86,11 @@ class StreamedCrops(torch.utils.data.IterableDataset):
             epoch=self.order.epoch,
         )
 
-    def _read(self, rows):
-        """Give these utterances in the order in which the epoch streams them, as (row, audio)."""
+    def _read(self, number, rows):
+        """Give these utterances in the order in which a pass streams them, as (row, audio)."""
         shards = self.index.shard[rows]
-        for number in self.order.shards():
-            here = rows[shards == number].tolist()
+        for shard in self.order.shards_of_pass(number):
+            here = rows[shards == shard].tolist()
             if here:  # otherwise the shard is not even opened
                 yield from stream_audio(self.index, here)
 

@@ -17,7 +17,7 @@ _KEY, _BASE = re.compile(r"^(\w+):", re.M), re.compile(r"^base: *([^#\n]*[^#\s])
 _TOUCHED = re.compile(r"^(\w+): *(?:&|!apply)", re.M)  # used by another name, or by being made
 _MAY_BE_ZERO = (
     *("num_workers", "random_seed", "num_bootstrap", "ckpt_interval_minutes"),
-    *("frozen_epochs", "min_epoch_steps"),
+    *("frozen_epochs", "min_epoch_steps", "steps", "max_steps"),
 )
 
 

@@ -114,7 +114,7 @@ def read_hparams(path: str, overrides: str) -> HparamsFile:
     for key in given:
         if given[key] is None:
             raise RecipeError(f"--{key}: expected a value after it")
-        if key.endswith(("_folder", "_path")) and "://" not in str(given[key]):
+        if given[key] and key.endswith(("_folder", "_path")) and "://" not in str(given[key]):
             given[key] = os.path.abspath(given[key])
     text = with_kept_modules(path, complete_text(path), given)
     check_keys(path, text, given)

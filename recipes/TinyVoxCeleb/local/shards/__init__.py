@@ -14,6 +14,7 @@ from local.shards.headers import Sample
 from local.shards.index import ShardIndex, index_shards
 from local.shards.intact import check_holes
 from local.shards.listing import list_shards
+from local.shards.members import write_samples
 from local.shards.preparing import prepare_split
 from local.shards.reading import MappedShards, read_shards
 from local.shards.sources import open_shard
@@ -38,5 +39,6 @@ __all__ = [
     "speakers_by_class",
     "split_sources",
     "stage_shards",
+    "write_samples",
     "write_shards",
 ]

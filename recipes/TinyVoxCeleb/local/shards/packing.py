@@ -1,14 +1,12 @@
 """One shard: an archive of pairs of audio and JSON, whose bytes depend on nothing else."""
 
-import io
-import json
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
-from local.layout import SAMPLE_RATE
 from local.shards.checking import Recording
+from local.shards.members import add_sample
 from local.shards.places import Utterance
 from local.shards.tree import LABELLED
 
@@ -65,30 +63,9 @@ def pack(
     with tarfile.open(fileobj=file, mode="w", **options) as archive:
         for place, (utterance, recording) in enumerate(recordings):
             if not recording.fault:
-                key = f"{place:0{width}d}/{utterance.id}"
                 suffix = ".wav" if recording.converted else utterance.suffix
-                _add(archive, f"{key}{suffix}", recording.encoded)
-                sample = _describe(utterance, split, recording.num_frames, classes)
-                _add(archive, f"{key}.json", json.dumps(sample).encode())
+                idx = classes[utterance.speaker] if split in LABELLED else None
+                arguments = suffix, recording.encoded, recording.num_frames, idx
+                add_sample(archive, f"{place:0{width}d}", utterance.id, *arguments)
                 archive.members = []  # which tarfile would keep, 1 KB each
             yield place, utterance, recording
-
-
-def _add(archive, name, content):
-    """Add a file whose header tells no clock and no user, so that archives are reproducible."""
-    member = tarfile.TarInfo(name)
-    member.size, member.mode, member.uname, member.gname = len(content), 0o644, "root", "root"
-    archive.addfile(member, io.BytesIO(content))
-
-
-def _describe(utterance, split, num_frames, classes):
-    speaker, session, name = utterance.id.split("/")
-    return {
-        "sample_id": utterance.id,
-        "speaker_id": speaker,
-        "youtube_id": session,
-        "utterance_id": name,
-        "num_frames": num_frames,
-        "sampling_rate": SAMPLE_RATE,
-        "class_idx": classes[speaker] if split in LABELLED else None,
-    }

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from local.dataset import sample_seed
 from local.errors import Stopped
 from local.processes import add_up, rank, share_tensor, world_size
+from local.training.outlook import Outlook
 from local.training.stop_signals import stop_signals
 
 SUMS = ("sums", "step_sums")  # over the utterances and over the steps of the epoch so far
@@ -43,6 +44,7 @@ class ResumableBrain(sb.Brain):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.outlook = Outlook()
         self.plain_modules = torch.nn.ModuleDict(self.modules)
         self.remember(**self.plain_modules)
         if self.checkpointer is not None:
@@ -69,7 +71,7 @@ class ResumableBrain(sb.Brain):
     @property
     def batch_number(self) -> int:
         """Number of the batch at hand in the whole training; before the first one, 1."""
-        return (self.epoch - 1) * len(self.batch_sizes) + max(self.step, 1)
+        return self.train_set.order.batches_before(self.epoch) + max(self.step, 1)
 
     def on_stage_start(self, stage, epoch=None):
         """Begin the sums of a stage, or carry on with those of an epoch that was stopped."""
@@ -79,8 +81,9 @@ class ResumableBrain(sb.Brain):
         self.sums = self.sums if resumed else torch.zeros(3, dtype=torch.float64)
         if stage == sb.Stage.TRAIN:
             self.step_sums = self.step_sums if resumed else torch.zeros(3, dtype=torch.float64)
-            self.batch_sizes = self.train_set.order.sizes()
             self.train_set.set_epoch(epoch, start=self.step)
+            self.batch_sizes = self.train_set.order.sizes()
+            self.outlook.begin_epoch(self.train_set, self.hparams.epochs, epoch, self.step)
             self.bar = tqdm(
                 initial=self.step,
                 total=len(self.batch_sizes),
@@ -138,6 +141,7 @@ class ResumableBrain(sb.Brain):
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Add the batch, of all processes, to the sums of the epoch, and show them."""
+        self.outlook.end_step(self.batch_number)
         self.sums = self.sums.to(self.batch_sums.device) + add_up(self.batch_sums)
         if self.bar.update():  # where it was time to draw it: reading a GPU's numbers takes a while
             stats = self.mean_stats()
