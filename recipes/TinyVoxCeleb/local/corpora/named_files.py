@@ -139,9 +139,13 @@ class NamedFiles:
             place = text.find(joiner, place + 1)
 
     def _files(self, folder, name):
-        """The file of this name in a folder, or else those that differ in the extension."""
+        """The file of this name in a folder, or with ".wav", or else with other extensions.
+
+        Lists are read without ".wav", and many hold what was converted beside the original.
+        """
         found = self._listing(folder).files.get(stem_of(name), [])
         exact = [file for file in found if composed(file) == name]
+        exact = exact or [file for file in found if file[-4:].lower() == ".wav"]
         return [os.path.join(folder, file) for file in exact or found]
 
     def _listing(self, folder):

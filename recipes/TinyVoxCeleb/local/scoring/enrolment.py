@@ -177,7 +177,7 @@ def own_utterances(
     """Which trials compare a model with an utterance that it was enrolled with.
 
     The sides of the trials are places among the models and among the keys of the test utterances;
-    an utterance may be named with one of JOINERS for "/" in one of the two lists (`find_utterances`).
+    an utterance may be named with joiners for "/" in one of the two lists (`find_utterances`).
     """
     tests, own = {}, []
     for place, key in enumerate(keys):

@@ -28,16 +28,16 @@ class Readers:
     Threads take 1.4 times as long on two cores. What an answer has in buffers (arrays, and bytes in
     a `pickle.PickleBuffer`) lies in shared memory, and is valid until the next is asked for. A
     context, at whose end, also after an error, the processes end; they end with this one, too,
-    however that ends.
+    however that ends. There are `most` of them, or one for each core.
     """
 
-    def __init__(self, read: Callable[[Path], object]):
-        self._read, self._number = read, 0
+    def __init__(self, read: Callable[[Path], object], most: int = MOST):
+        self._read, self._most, self._number = read, most, 0
         self._workers = []
 
     def __enter__(self):
         context = get_context("fork")  # shares memory without a name, of which none can stay behind
-        for _ in range(min(len(os.sched_getaffinity(0)), MOST)):
+        for _ in range(min(len(os.sched_getaffinity(0)), self._most)):
             memory = mmap.mmap(-1, SLOT * SLOTS)
             own, others = context.Pipe()
             arguments = others, memory, self._read, os.getpid()
