@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from local.corpora.audio_files import Ignored, find_audio
 from local.corpora.speaker_tree import AUDIO_EXTENSIONS
 from local.errors import RecipeError, first_of
 from local.layout import JOINERS, composed, utterance_key
@@ -35,8 +36,7 @@ class NamedFiles:
     """
 
     def __init__(self, folder: str | Path):
-        if not os.path.isdir(folder):
-            raise RecipeError(f"{folder}: no such folder of audio: name the one that holds it")
+        check_folder(folder)
         self.folder = os.path.abspath(folder)
         self._above = [_parts(self.folder), _parts(os.path.realpath(folder))]
         self._listings: dict[str, _Listing] = {}
@@ -49,7 +49,7 @@ class NamedFiles:
         RecipeError
             An id that means two files, or a folder that cannot be read.
         """
-        found, others = {}, []
+        names, found, others = list(names), {}, []
         for name in names:
             ways = ((self._direct(name), False), (self._spelt_out(name), True))
             hit = next(((files, joined) for files, joined in ways if files), None)
@@ -57,7 +57,8 @@ class NamedFiles:
                 others.append(name)
             else:
                 found[name] = self._only(name, *hit)
-        return found | self._find_below(others)
+        found |= self._find_below(others)
+        return {name: found[name] for name in names if name in found}
 
     def _direct(self, name, joined=False):
         """The files to which an id leads from the folder."""
@@ -177,6 +178,37 @@ class NamedFiles:
                 "and the extension in the list, or name the folder that holds the one"
             )
         return NamedFile(os.path.relpath(min(files), self.folder), joined)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Check that there is a folder of audio; else it is a RecipeError."""
+    if not os.path.isdir(folder):
+        raise RecipeError(f"{folder}: no such folder of audio: name the one that holds it")
+
+
+def name_all(folder: str | Path) -> dict[str, str]:
+    """All audio files below a folder: by the id that lists have for it, the path of each within it.
+
+    Of files that differ in their extensions alone, the one with ".wav" is taken, as for an id. No
+    audio, or two files with one id, are a RecipeError.
+    """
+    check_folder(folder)
+    found = {}
+    for path in find_audio(folder, AUDIO_EXTENSIONS, Ignored(), repeated=True):
+        path = os.path.relpath(path, folder)
+        found.setdefault(stem_of(path), []).append(path)
+    named = {}
+    for stem, paths in sorted(found.items()):
+        paths = [path for path in paths if path[-4:].lower() == ".wav"] or paths
+        other = named.setdefault(utterance_key(stem), paths[0])
+        if twice := [path for path in (*paths, other) if path != paths[0]]:
+            raise RecipeError(
+                f"{folder}: {paths[0]} and {twice[0]} have the same id {utterance_key(stem)}, the "
+                "last three parts of their paths: name folders with one of them each"
+            )
+    if not named:
+        raise RecipeError(f"{folder}: holds no audio: name the folder with the recordings")
+    return named
 
 
 def stem_of(name: str) -> str:

@@ -1,6 +1,5 @@
 """Which audio files of a folder the ids of trial lists mean."""
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -71,8 +70,8 @@ def _choose_keys(found: dict[str, NamedFile], folder) -> dict[str, str]:
             if f"/{key}".endswith(f"/{other}"):
                 continue
             raise RecipeError(
-                f"{brief(plain[key])} and {brief(name)} would both be {os.path.join(folder, path)}: "
-                "expected one utterance a file; name the folder above it, or mend the lists"
+                f"{folder}: {brief(plain[key])} and {brief(name)} would both be {path}: expected "
+                "one utterance a file; name the folder above it, or mend the lists"
             )
         if (home := homes.setdefault(key, path)) != path:
             raise RecipeError(
