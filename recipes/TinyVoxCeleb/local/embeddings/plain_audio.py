@@ -5,6 +5,7 @@ makes of them, 16-bit audio at 16 kHz. So an utterance has one embedding, wherev
 """
 
 import hashlib
+import io
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,6 @@ from local.shards.audio import FULL_SCALE, to_int16
 from local.shards.headers import HEAD, find_pcm
 
 LARGEST = 1 << 26  # bytes of a file that is read at once
-WRITTEN = np.float32(FULL_SCALE - 1)  # by which libsndfile multiplies what it writes as 16 bits
 
 
 class Stamp(NamedTuple):
@@ -143,11 +143,18 @@ class _Decoder:
         """What shards would hold of a signal, all of whose blocks have been given."""
         loud = self.level.peak > 1
         if not self.as_it_is:
-            signal = (1 / self.level.peak if loud else 1.0) * signal
-            return np.rint(signal * WRITTEN).astype(np.int16)
+            return _written((1 / self.level.peak if loud else 1.0) * signal)
         if loud:
             signal = signal / self.level.peak
         return to_int16(signal) if loud or self.whole else signal
+
+
+def _written(signal):
+    """The samples that a 16-bit file gets: how a signal is rounded is up to libsndfile."""
+    file = io.BytesIO()
+    options = {"format": "RAW", "subtype": "PCM_16", "endian": "LITTLE"}
+    sf.write(file, signal, SAMPLE_RATE, **options)
+    return np.frombuffer(file.getvalue(), "<i2")
 
 
 class LongRecording:
