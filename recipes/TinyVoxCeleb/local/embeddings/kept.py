@@ -134,7 +134,7 @@ class KeptFiles:
         """
         try:
             with exclusive(self._folder / f".{self.path.name}.lock"):
-                before = self._read(self.path) if self.path.exists() else None
+                before = self._read(self.path, told=True) if self.path.exists() else None
                 if before is not None and before.vectors.shape[1] == table.vectors.shape[1]:
                     rows = ~np.isin(before.files, table.files)
                     pairs = zip(vars(before).values(), vars(table).values(), strict=True)
@@ -149,19 +149,22 @@ class KeptFiles:
             )
 
     def _write(self, table):
+        order = np.argsort(table.files)
+        table = FileTable(*(column[order] for column in vars(table).values()))
         ids = [stem_of(os.fsdecode(path)) for path in table.files.tolist()]
         about = np.array(json.dumps(self.about, sort_keys=True))
         with atomic_file(self.path, "wb") as fout:
             np.savez(fout, ids=np.array(ids, np.str_), about=about, **vars(table))
 
-    def _read(self, path):
-        """What is kept in a file; None where it is damaged, as a line on stderr then says."""
+    def _read(self, path, told=False):
+        """What is kept in a file; None where it is damaged, as a line on stderr tells once."""
         names = [field.name for field in dataclasses.fields(FileTable)]
         try:
             table = FileTable(**read_arrays(path, names, "not embeddings of audio files"))
             if not table.is_whole():
-                raise RecipeError(f"{path}: damaged")
+                raise RecipeError(f"{path}: damaged: its columns do not belong together")
             return table
         except RecipeError as error:
-            print(f"embedding once more, as the cache cannot be used: {error}", file=sys.stderr)
+            if not told:
+                print(f"embedding once more, as the cache cannot be used: {error}", file=sys.stderr)
             return None
