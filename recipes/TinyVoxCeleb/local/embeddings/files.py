@@ -80,7 +80,7 @@ def embed_files(
             work = _Work(embedder, folder, kept, stack)
             bar = stack.enter_context(_bar(embedder, folder, len(new[rank() :: world_size()])))
         for task in _tasks(new, stamps):
-            rows = gather(list(work.embed(task[rank() :: world_size()], bar)))
+            rows = gather(list(_watched(work.embed(task[rank() :: world_size()]), bar)))
             faults += [(row.path, row.fault) for row in rows if row.fault]
             good = {row.path: row[1:5] for row in rows if not row.fault}
             if good:
@@ -125,6 +125,12 @@ def _tasks(paths, stamps) -> Iterator[list[str]]:
         yield task
 
 
+def _watched(rows, bar):
+    for row in rows:
+        yield row
+        bar.update()
+
+
 def _bar(embedder, folder, total):
     world = world_size()
     number = f", process {rank() + 1} of {world}" if world > 1 else ""
@@ -145,14 +151,13 @@ class _Work:
         if world_size() > 1:
             embedder.rule  # noqa: B018 - all processes are to find out together
 
-    def embed(self, paths: list[str], bar: tqdm) -> Iterator[Row]:
+    def embed(self, paths: list[str]) -> Iterator[Row]:
         """What comes of some files, in no order."""
         full = [Path(self._folder, path) for path in paths]
         waiting: list[tuple[str, Heard]] = []
         total = 0
         for path, place, heard in zip(paths, full, self._read(full), strict=True):
             before = self._kept.vectors.get(heard.digest)
-            bar.update()
             if heard.fault:
                 yield Row(path, heard.stamp, b"", None, 0, heard.fault)
             elif before is not None:
