@@ -69,7 +69,7 @@ class Embedder:
     batch_size
         Utterances a batch at the most; 2 minutes of audio are another bound.
     num_workers
-        Threads that decode audio; 0 decodes in between.
+        Threads that decode audio of shards, or processes for files; 0 decodes in between.
 
     Raises
     ------

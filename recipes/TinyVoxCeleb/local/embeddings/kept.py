@@ -108,7 +108,7 @@ class KeptFiles:
         remove_leftovers(self._folder)
         for path in sorted(self._folder.glob(f"*-{'[0-9a-f]' * DIGITS}.npz")):
             about = read_about(path) or {}
-            if "audio_folder" not in about or about["checkpoint"] != made_with["checkpoint"]:
+            if "audio_folder" not in about or about.get("checkpoint") != made_with["checkpoint"]:
                 continue
             table = self._read(path)
             if table is None:
