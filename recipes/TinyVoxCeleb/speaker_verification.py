@@ -16,7 +16,7 @@ Authors
 import sys
 from typing import NamedTuple
 
-from local.errors import RecipeError, one_line_errors  # isort: skip - first, see local
+from local.errors import one_line_errors  # isort: skip - first, see local
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from local.scoring.decisions import quality_measures, to_probability
 from local.scoring.enrolment import pair_lists
 from local.scoring.fitting import make_backend
 from local.scoring.likelihood_ratios import threshold
+from local.scoring.recordings import find_recordings
 from local.scoring.score_list import write_scores
 from local.scoring.trial_scores import score_trials
 from local.scoring.trials import TrialList, count_kinds, read_trials
@@ -60,9 +61,7 @@ def read_lists(hparams):
 
 
 def make_embedder(hparams, run_opts):
-    """The network that the options name, ready to embed shards."""
-    if bool(hparams["shards_dirs_to_evaluate"]) == bool(hparams["embeddings_file"]):
-        raise RecipeError("give either --shards_dirs_to_evaluate or --embeddings_file")
+    """The network that the options name, ready to embed shards or audio files."""
     return Embedder(
         hparams["checkpoint"],
         device=run_opts.device,
@@ -77,6 +76,9 @@ def embed(hparams, embedder, lists):
     if path := hparams["embeddings_file"]:
         embeddings = read_embeddings(path, hparams["checkpoint"])
         return [find_utterances(trials, embeddings.ids) for trials in lists], embeddings, [path]
+    if folder := hparams["audio_folder"]:
+        lists, recordings = find_recordings(lists, folder)
+        return lists, *embedder.embed_files(folder, recordings)
     folders = embedder.look_up(split_paths(hparams["shards_dirs_to_evaluate"]))
     keys = {key for folder in folders for key in folder.ids}
     lists = [find_utterances(trials, keys) for trials in lists]  # before anything long begins

@@ -9,8 +9,8 @@ import torch
 
 from conftest import RECIPE
 from embedding_runs import chain, embed, make_run, make_shards, random_run, shards_of_noise
-from local.embeddings import get_embeddings, read_embeddings
-from shard_writing import member_pair, write_tar
+from local.embeddings import Embedder, get_embeddings, read_embeddings
+from shard_writing import member_pair, wav_bytes, write_tar
 from starting import TORCHRUN
 from warm_python import warm_python
 
@@ -44,6 +44,24 @@ def test_two_processes_write_the_file_of_one(run, shards, tmp_path, capsys):
     assert len(list((run / "embeddings").iterdir())) == 1
     assert answer.stdout.count("two.npz: 8 utterances, 16 dimensions (computed)") == 1
     assert "embedding dev, process 1 of 2" in answer.stderr and "process 2" not in answer.stderr
+
+
+def test_two_processes_share_a_folder_of_audio(run, tmp_path):
+    for number in range(3):
+        path = tmp_path / f"wav/s/y/{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wav_bytes(9000 + number, seed=number))
+    out = tmp_path / "two.npz"
+    options = ("--out", out, "--device", "cpu", "--num_workers", "1")
+    answer = two_processes(
+        "-m", "local.embeddings", run, "--audio_folder", path.parents[2], *options
+    )
+    assert answer.returncode == 0, answer.stderr
+    alone = Embedder(make_run(tmp_path / "same"), device="cpu")
+    names = {f"s/y/{number}": f"s/y/{number}.wav" for number in range(3)}
+    expected = alone.embed_files(path.parents[2], names)[0]
+    found = read_embeddings(out)
+    assert found.ids == expected.ids and np.abs(found.vectors - expected.vectors).max() < 1e-5
 
 
 def test_a_process_that_fails_ends_the_job(run, tmp_path):

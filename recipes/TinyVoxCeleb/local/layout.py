@@ -16,6 +16,7 @@ import soundfile as sf
 from local.errors import first_of
 
 SAMPLE_RATE = 16000
+JOINERS = "-_@"  # what stands for "/" in ids that are to be names of files
 PLAIN = re.compile(r"(?!eval/wav/)[\w-]+/[\w-]+/[\w-]+", re.ASCII)  # ids with nothing to mend
 EVAL_FOLDERS = (["eval", "wav"], ["wav"])
 TRIAL_LISTS = {"val": "val_trials.txt", "dev": "dev_trials.txt"}

@@ -27,6 +27,7 @@ from local.scoring.likelihood_ratios import threshold
 from local.scoring.trials import TrialList
 from local.stored import check_type, parse_json
 
+SOURCES = ("shards_dirs_to_evaluate", "embeddings_file", "audio_folder")  # of embeddings
 PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scipy", "scikit-learn")
 
 
@@ -132,6 +133,8 @@ def check_options(hparams: dict) -> None:
             "torchrun with several processes: verification runs in one; those share the work of "
             "python -m local.embeddings, whose file --embeddings_file takes"
         )
+    if sum(bool(hparams[key]) for key in SOURCES) != 1:
+        raise RecipeError(f"give either --{' or --'.join(SOURCES)}: one of them")
     path = Path(hparams["score_file"])
     if path.suffix == ".json":
         raise RecipeError(f"{path}: the metrics get this name: let the score list end in .txt")

@@ -1,8 +1,9 @@
-"""Embed the utterances of shards with the network of a run, into one npz file.
+"""Embed the utterances of shards, or the audio files of a folder, into one npz file.
 
 Usage
 -----
 > python -m local.embeddings RUN --shards SHARDS/dev,SHARDS/eval --out embeddings.npz
+> python -m local.embeddings RUN --audio_folder FOLDER --out embeddings.npz
 > torchrun --nproc_per_node=2 -m local.embeddings RUN --shards SHARDS/train --out train.npz
 
 The file holds `ids` as trial lists name the utterances, `vectors` (utterances, dim) in float32,
@@ -14,11 +15,12 @@ from RUN/embeddings/.
 import argparse
 import sys
 
+from local.corpora.named_files import name_all
 from local.embeddings.embedder import Embedder
 from local.embeddings.table import write_embeddings
 from local.errors import one_line_errors
 from local.files import check_writable, split_paths
-from local.processes import PRECISIONS, process_group, rank
+from local.processes import PRECISIONS, on_main, process_group, rank
 
 
 def main(argv: list[str]) -> None:
@@ -31,12 +33,14 @@ def main(argv: list[str]) -> None:
     parser.add_argument(
         "run", metavar="RUN", help="output folder of a run, or its inference folder"
     )
-    parser.add_argument("--shards", required=True, help="folders with shard-*.tar, comma-separated")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--shards", help="folders with shard-*.tar, comma-separated")
+    source.add_argument("--audio_folder", help="a folder with audio files of any kind")
     parser.add_argument("--out", required=True, help="npz file to write")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, … (a GPU where there is one)")
     parser.add_argument("--precision", default="fp32", help=f"{', '.join(PRECISIONS)} (fp32)")
     parser.add_argument("--batch_size", type=int, default=16, help="utterances a batch (16)")
-    parser.add_argument("--num_workers", type=int, default=2, help="threads that decode audio (2)")
+    parser.add_argument("--num_workers", type=int, default=2, help="workers that decode (2)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(argv)
     with one_line_errors(args.debug), process_group():
@@ -48,17 +52,25 @@ def main(argv: list[str]) -> None:
             batch_size=args.batch_size,
             num_workers=args.num_workers,
         )
-        folders = embedder.look_up(split_paths(args.shards))
-        cached = [folder.found is not None for folder in folders]
-        embeddings = embedder.embed(folders)
+        if args.audio_folder:
+            files = on_main(name_all, args.audio_folder)
+            embeddings, origin = embedder.embed_files(args.audio_folder, files)[0], ""
+        else:
+            folders = embedder.look_up(split_paths(args.shards))
+            embeddings, origin = embedder.embed(folders), _origin(folders)
         if rank() == 0:
             write_embeddings(args.out, embeddings)
-            origin = "computed" if not any(cached) else "from the cache"
-            if any(cached) and not all(cached):
-                origin = f"{sum(cached)} of {len(cached)} folders from the cache"
             utterances, dim = embeddings.vectors.shape
             noun = "utterance" if utterances == 1 else "utterances"
-            print(f"{args.out}: {utterances} {noun}, {dim} dimensions ({origin})")
+            print(f"{args.out}: {utterances} {noun}, {dim} dimensions{origin}")
+
+
+def _origin(folders):
+    """Where the embeddings of folders of shards come from."""
+    cached = [folder.found is not None for folder in folders]
+    if any(cached) and not all(cached):
+        return f" ({sum(cached)} of {len(cached)} folders from the cache)"
+    return " (from the cache)" if all(cached) else " (computed)"
 
 
 if __name__ == "__main__":

@@ -89,10 +89,7 @@ class EmbeddingCache:
         try:
             about = {**self.about, "shards": self.records}
             write_embeddings(self.path, replace(embeddings, about=about))
-            for path in self.folder.glob(f"*-{'[0-9a-f]' * DIGITS}.npz"):
-                network = (read_about(path) or {}).get("checkpoint")
-                if network not in (None, self.about["checkpoint"]):
-                    path.unlink(missing_ok=True)
+            remove_outdated(self.folder, self.about["checkpoint"])
         except OSError as error:
             print(
                 f"{self.folder}: cannot be written ({error.strerror}): the embeddings are not kept "
@@ -107,6 +104,14 @@ class EmbeddingCache:
                 raise RecipeError(
                     f"{state['path']}: changed while it was read; start again when it is complete"
                 )
+
+
+def remove_outdated(folder: Path, checkpoint: str) -> None:
+    """Remove what is kept in a folder of other networks than the one with this digest."""
+    for path in folder.glob(f"*-{'[0-9a-f]' * DIGITS}.npz"):
+        network = (read_about(path) or {}).get("checkpoint")
+        if network not in (None, checkpoint):
+            path.unlink(missing_ok=True)
 
 
 def _key(about):

@@ -13,6 +13,7 @@ from local.bundle import batching, encode, find_bundle, load_encoder
 from local.bundle.windows import MIN_FRAMES
 from local.embeddings.batches import average, cut, plan_batches, read_batches
 from local.embeddings.cache import EmbeddingCache
+from local.embeddings.files import embed_files
 from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
@@ -68,7 +69,7 @@ class Embedder:
     batch_size
         Utterances a batch at the most; 2 minutes of audio are another bound.
     num_workers
-        Threads that decode audio; 0 decodes in between.
+        Threads that decode audio of shards, or processes for files; 0 decodes in between.
 
     Raises
     ------
@@ -141,6 +142,25 @@ class Embedder:
         folder.cache.check_unchanged()
         on_main(folder.cache.store, embeddings)
         return embeddings
+
+    def embed_files(
+        self, folder: str | Path, files: dict[str, str]
+    ) -> tuple[Embeddings, list[str]]:
+        """Embed utterances, given by the paths of their audio files in a folder, once.
+
+        Returns their embeddings, and the files in which they are kept; see
+        `local.embeddings.files.embed_files`.
+        """
+        return embed_files(self, folder, files)
+
+    def encode(self, signals: list[np.ndarray]) -> np.ndarray:
+        """Embed a batch of float32 signals of lengths that `rule` allows: (batch, dim), float32."""
+        return self._encode(self._network[0], signals)
+
+    @property
+    def rule(self) -> str:
+        """Which batches leave embeddings as they are, see `local.bundle.batching`."""
+        return self._network[2]
 
     @functools.cached_property
     def _network(self):

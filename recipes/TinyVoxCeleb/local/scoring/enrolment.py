@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from local.errors import RecipeError, first_of
-from local.layout import utterance_key
+from local.layout import JOINERS, utterance_key
 from local.scoring.lines import brief, check_undamaged, shown, without_wav
 from local.scoring.trial_forms import clean, find_head, split_fields
 from local.scoring.trial_labels import line_of
@@ -22,7 +22,6 @@ from local.stored import read_lines
 
 KIND = "enrolment list"  # in messages
 NONE = "none"  # in place of a list, for trials whose first ids are utterances
-JOINERS = "-_"  # what stands for "/" in ids that are to be names of files
 
 
 class Line(NamedTuple):
@@ -178,7 +177,7 @@ def own_utterances(
     """Which trials compare a model with an utterance that it was enrolled with.
 
     The sides of the trials are places among the models and among the keys of the test utterances;
-    an utterance may be named with "-" or "_" for "/" in one of the two lists (`find_utterances`).
+    an utterance may be named with joiners for "/" in one of the two lists (`find_utterances`).
     """
     tests, own = {}, []
     for place, key in enumerate(keys):

@@ -4,10 +4,9 @@ import numpy as np
 
 from local.errors import RecipeError
 from local.scoring.lines import brief, shown
+from local.scoring.manifests import trial_lines
 from local.scoring.trial_forms import find_form, find_head, is_skipped
-from local.stored import read_lines
 
-KIND = "trial list"  # in messages
 MANY = 0.1  # from this share of labels on, it is not the labels that are wrong
 
 
@@ -44,7 +43,7 @@ def check_labels(labels, sides, path):
 def line_of(path, row):
     """The number of the line of a trial, given by its row."""
     form, head = form_of(path)
-    for number, line in enumerate(read_lines(path, KIND), start=1):
+    for number, line in enumerate(trial_lines(path), start=1):
         row -= not is_skipped(number, line, form, head)
         if row < 0:
             return number
@@ -52,5 +51,5 @@ def line_of(path, row):
 
 def form_of(path):
     """The form of a list, None without a trial, and the number of its head line or 0."""
-    head = find_head(read_lines(path, KIND))
-    return find_form(read_lines(path, KIND), str(path), head), head
+    head = find_head(trial_lines(path))
+    return find_form(trial_lines(path), str(path), head), head

@@ -21,11 +21,11 @@ from local.layout import utterance_key
 from local.scoring.doubtful_trials import find_doubtful
 from local.scoring.enrolment import EnrolmentList, Model, find_models, own_utterances
 from local.scoring.lines import check_undamaged, without_wav
+from local.scoring.manifests import trial_lines
 from local.scoring.official_lists import recognise
 from local.scoring.probes import is_probe_list, search_gallery
 from local.scoring.trial_forms import parse_lines
-from local.scoring.trial_labels import KIND, check_labels, form_of
-from local.stored import read_lines
+from local.scoring.trial_labels import check_labels, form_of
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +201,7 @@ def read_trials(
         form, head = form_of(path)
         if form is None:
             raise RecipeError(f"{path}: the trial list is empty")
-        rows = parse_lines(read_lines(path, KIND), form, str(path), head)
+        rows = parse_lines(trial_lines(path), form, str(path), head)
     labels, enrol, test, firsts = [], [], [], {}
     seconds = firsts if enrolment is None else {}  # a model may be called as an utterance is
     # One number, and one text, for all mentions of an utterance: millions of trials name few.

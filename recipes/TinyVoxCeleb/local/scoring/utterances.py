@@ -4,8 +4,7 @@ import collections
 from collections.abc import Iterable
 
 from local.errors import RecipeError, first_of
-from local.layout import utterance_key
-from local.scoring.enrolment import JOINERS
+from local.layout import JOINERS, utterance_key
 from local.scoring.lines import brief
 from local.scoring.trials import TrialList
 
@@ -14,8 +13,8 @@ def find_utterances(trials: TrialList, keys: Iterable[str]) -> TrialList:
     """The trials, once shards are found to hold each of their utterances, before anything long.
 
     The keys are those of the utterances in the shards. Ids that have "-" or "_" for "/", as Kaldi's
-    lists and folders without subfolders do, mean the one utterance that has them so: a session may
-    hold both, so nothing but the shards tells where its name ends.
+    lists and folders without subfolders do, or "@", as NeMo's embeddings, mean the one utterance
+    that has them so: a session may hold them, so nothing but the shards tells where its name ends.
 
     Raises
     ------
