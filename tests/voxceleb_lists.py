@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 
 from local.corpora.__main__ import prepare
-from local.corpora.choice import Amounts
 from local.corpora.utterance_list import read_utterances
-from local.corpora.voxceleb_options import VoxCelebOptions
+from local.corpora.voxceleb.choice import Amounts
+from local.corpora.voxceleb.options import VoxCelebOptions
 from voxceleb_trees import VOX2_TEST, build
 
 NUMBERS = (*range(10001, 10011), *range(12, 23), 10270, 10275, 10308, 10309)

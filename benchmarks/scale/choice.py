@@ -1,11 +1,5 @@
-"""What it takes to choose a corpus from VoxCeleb, beside finding it.
+"""What it takes to choose a corpus from VoxCeleb, beside finding it."""
 
-Usage
------
-> python -m benchmarks.scale.choice FOLDER --utterances 1232055
-"""
-
-import argparse
 import contextlib
 import os
 import shutil
@@ -13,7 +7,7 @@ import statistics
 from pathlib import Path
 
 from benchmarks.measuring import in_process
-from benchmarks.scale.tree import ROUNDS, UTTERANCES, _build, _find, _timed
+from benchmarks.scale.tree import ROUNDS, UTTERANCES, build, find, timed
 
 
 def measure(folder: Path, utterances: int = UTTERANCES, rounds: int = ROUNDS) -> list[str]:
@@ -23,13 +17,13 @@ def measure(folder: Path, utterances: int = UTTERANCES, rounds: int = ROUNDS) ->
     `find_voxceleb` alone, which each corpus begins with. Times and memory are medians.
     """
     place = Path(folder, "choice")
-    in_process(_build, place, utterances)
+    in_process(build, place, utterances)
     asked = {"100 speakers": 100, "all speakers": None}
     lines = ["| corpus | utterances | finding, s | with the choice, s | ratio | MB |"]
     lines += ["|---|--:|--:|--:|--:|--:|"]
     rows = {name: [] for name in asked}
     for _ in range(rounds):
-        found = in_process(_find, place)[1]
+        found = in_process(find, place)[1]
         for name, speakers in asked.items():
             rows[name].append((found, *in_process(_make, place, Path(folder, "corpus"), speakers)))
     for name, measured in rows.items():
@@ -43,28 +37,14 @@ def measure(folder: Path, utterances: int = UTTERANCES, rounds: int = ROUNDS) ->
 
 
 def _make(place, corpus, speakers, pipe):
-    from local.corpora.choice import Amounts
-    from local.corpora.voxceleb import prepare_voxceleb
-    from local.corpora.voxceleb_options import VoxCelebOptions
+    from local.corpora.voxceleb.choice import Amounts
+    from local.corpora.voxceleb.corpus import prepare_voxceleb
+    from local.corpora.voxceleb.options import VoxCelebOptions
 
     def make():
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             prepare_voxceleb(place, corpus, options=VoxCelebOptions(Amounts(speakers)))
         return 0
 
-    _timed(make, pipe)
+    timed(make, pipe)
     shutil.rmtree(corpus)
-
-
-def main():
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.choice")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--utterances", type=int, default=UTTERANCES)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    args = parser.parse_args()
-    print(*measure(args.folder, args.utterances, args.rounds), sep="\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,23 +1,15 @@
-#!/usr/bin/env python3
 """From m4a, as VoxCeleb2 comes, to shards, against FFmpeg called once a file.
-
-> python -m benchmarks.scale.m4a --files 2000
 
 The peer converts each file by a call of `ffmpeg`, as the scripts of SpeechBrain, clovaai and
 WeSpeaker do, and writes no shards: that would come on top. Both take turns, and what counts is the
 time of processors, all processes together: utterances a second and core. The recordings are
 artificial voices of 8 s, the mean of VoxCeleb2, at its 16 kHz, encoded by PyAV.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
-import argparse
 import os
 import shutil
 import statistics
 import subprocess
-import tempfile
 from pathlib import Path
 
 import av
@@ -111,17 +103,3 @@ def measure(folder: Path, files: int = 2000, repeats: int = 3) -> list[str]:
     middle, least, most = ratio(ours, theirs)
     lines.append(f"| a call of ffmpeg a file, to WAV only | {statistics.median(theirs):.1f} |")
     return [*lines, "", f"x{middle:.1f} ({least:.1f} to {most:.1f})"]
-
-
-def main():
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--files", type=int, default=2000, help="that are converted (2000)")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds (3)")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print("\n".join(measure(Path(folder), args.files, args.repeats)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,4 @@
-#!/usr/bin/env python3
 """Compare embedding from a folder of audio with embedding from shards of it, as a Markdown table.
-
-> python -m benchmarks.scale.plain_audio
 
 All audio is in the cache of the system, and the network is loaded. The time from the names of the
 utterances to their embeddings counts: files are found and read, shards indexed, digests taken, and
@@ -9,14 +6,10 @@ embeddings kept. The second call finds them. The networks have random parameters
 the recipe, beside which reading weighs most, and a common one. Each ratio is the median of rounds
 in which both take turns, with the least and the greatest; that of processor time, which other work
 on the machine changes little, is of all processes together.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
 import resource
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -126,8 +119,3 @@ def measure(folder: Path) -> list[str]:
         cells += [f"{min(again):.3f} s", f"{min(again_files):.3f} s"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        print(*measure(Path(temporary)), sep="\n")

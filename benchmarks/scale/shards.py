@@ -1,16 +1,9 @@
-#!/usr/bin/env python3
 """What it costs to list, shuffle, write and index the shards of as many files as VoxCeleb has.
-
-> python -m benchmarks.scale.shards --files 110000
 
 The files hold 10 ms of noise, so what is measured is what each file costs beside its audio. The
 memory is that of all processes of a step together, at the most.
-
-Authors
- * The TinyVoxCeleb authors 2026
 """
 
-import argparse
 import contextlib
 import io
 import os
@@ -30,7 +23,7 @@ from benchmarks.usage import memory
 from local.corpora.utterance_list import write_utterances
 from local.metadata import write_meta
 
-FILES, SPEAKERS = 1_100_000, 7205  # of VoxCeleb1 and 2 without the test set of the first
+SPEAKERS = 7205  # of VoxCeleb1 and 2 without the test set of the first
 SESSIONS = 20  # of a speaker
 SAMPLES = 160  # of a file
 INTERVAL = 0.3  # s between two looks at the memory
@@ -126,17 +119,3 @@ def measure(folder: Path, files: int = 110_000) -> list[str]:
         cells = f"{found.seconds:.1f} | {found.cpu:.1f} | {found.cpu / files * 1e6:.0f}"
         lines.append(f"| {name} | {cells} | {found.memory / GIB:.2f} |")
     return lines
-
-
-def main():
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--files", type=int, default=FILES, help=f"that are made ({FILES:,})")
-    parser.add_argument("--folder", help="where they are made (a temporary folder)")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        print("\n".join(measure(Path(folder), args.files)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,5 @@
-"""What it takes to find VoxCeleb below a folder, beside what listing its files takes by itself.
+"""What it takes to find VoxCeleb below a folder, beside what listing its files takes by itself."""
 
-Usage
------
-> python -m benchmarks.scale.tree FOLDER --utterances 1128246
-"""
-
-import argparse
 import os
 import shutil
 import statistics
@@ -31,14 +25,14 @@ def measure(folder: Path, utterances: int = UTTERANCES, rounds: int = ROUNDS) ->
     imports left out. All is in the system's cache.
     """
     places = {"files": Path(folder, "tree"), "zip file": Path(folder, "packed")}
-    in_process(_build, places["files"], utterances)
+    in_process(build, places["files"], utterances)
     in_process(_pack, places["zip file"], utterances)
     peers = {"files": ("os.walk", _walk), "zip file": ("zipfile.namelist", _list)}
     lines = ["| utterances as | ours, s | peer | peer, s | ratio | ours, MB | peer, MB |"]
     lines += ["|---|--:|---|--:|--:|--:|--:|"]
     for kind, (name, peer) in peers.items():
         found = [
-            (in_process(_find, places[kind]), in_process(peer, places[kind])) for _ in range(rounds)
+            (in_process(find, places[kind]), in_process(peer, places[kind])) for _ in range(rounds)
         ]
         for count, *_ in (each for pair in found for each in pair):
             if count != utterances:
@@ -67,7 +61,7 @@ def members(utterances: int):
         yield f"{above}/id{name:05}/v-{speaker:04}_{session:04}/{utterance:05}.{kind}"
 
 
-def _build(folder, utterances, pipe):
+def build(folder, utterances, pipe):
     for member in members(utterances):
         path = f"{folder}/{member}"
         try:
@@ -88,17 +82,17 @@ def _pack(folder, utterances, pipe):
     pipe.send(None)
 
 
-def _timed(function, pipe):
+def timed(function, pipe):
     """Send what a function gives, how long it takes, and its memory in bytes at the most."""
     before, start = peak_memory(), time.perf_counter()
     count = function()
     pipe.send((count, time.perf_counter() - start, peak_memory() - before))
 
 
-def _find(folder, pipe):
-    from local.corpora.voxceleb_download import find_voxceleb
+def find(folder, pipe):
+    from local.corpora.voxceleb.download import find_voxceleb
 
-    _timed(lambda: len(find_voxceleb(folder).paths), pipe)
+    timed(lambda: len(find_voxceleb(folder).paths), pipe)
 
 
 def _walk(folder, pipe):
@@ -111,7 +105,7 @@ def _walk(folder, pipe):
         ]
         return len(sorted(paths))
 
-    _timed(walk, pipe)
+    timed(walk, pipe)
 
 
 def _list(folder, pipe):
@@ -119,18 +113,4 @@ def _list(folder, pipe):
         with zipfile.ZipFile(folder / "voxceleb.zip") as archive:
             return len(archive.namelist())
 
-    _timed(names, pipe)
-
-
-def main():
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.tree")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--utterances", type=int, default=UTTERANCES)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    args = parser.parse_args()
-    print(*measure(args.folder, args.utterances, args.rounds), sep="\n")
-
-
-if __name__ == "__main__":
-    main()
+    timed(names, pipe)

@@ -1,11 +1,5 @@
-"""VoxCeleb1-E read, scored, measured and reported, beside what people have otherwise.
+"""VoxCeleb1-E read, scored, measured and reported, beside what people have otherwise."""
 
-Usage
------
-> python -m benchmarks.scale.trials FOLDER
-"""
-
-import argparse
 import shutil
 import time
 from pathlib import Path
@@ -129,17 +123,3 @@ def _go_through(folder, size, pipe):
     np.save(folder / "scores.npy", unit)
     np.save(folder / "labels.npy", trials.labels)
     pipe.send(steps)
-
-
-def main():
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.trials")
-    parser.add_argument("folder", type=Path)
-    for name, default in Size()._asdict().items():
-        parser.add_argument(f"--{name}", type=int, default=default)
-    args = vars(parser.parse_args())
-    print(*measure(args.pop("folder"), Size(**args)), sep="\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from local.corpora.choice import Amounts, choose
+from local.corpora.voxceleb.choice import Amounts, choose
 from local.errors import RecipeError
 
 NUMBERS = range(12, 12 + 300)

@@ -10,10 +10,10 @@ import sys
 import pytest
 
 from conftest import RECIPE
-from local.corpora.choice import Amounts
 from local.corpora.utterance_list import read_utterances
-from local.corpora.voxceleb import prepare_voxceleb
-from local.corpora.voxceleb_options import VoxCelebOptions
+from local.corpora.voxceleb.choice import Amounts
+from local.corpora.voxceleb.corpus import prepare_voxceleb
+from local.corpora.voxceleb.options import VoxCelebOptions
 from local.errors import RecipeError
 from local.scoring.trials import read_trials
 from voxceleb_lists import FEW, PEOPLE, TEST, build_vox, make, splits_of, write_list
@@ -161,9 +161,9 @@ def test_another_choice_is_refused_where_there_is_one(vox, tmp_path, capsys):
 def test_killed_while_it_writes_it_leaves_nothing_half_written(vox, tmp_path, name):
     killed = f"""
 import os, sys
-from local.corpora.choice import Amounts
-from local.corpora.voxceleb import prepare_voxceleb
-from local.corpora.voxceleb_options import VoxCelebOptions
+from local.corpora.voxceleb.choice import Amounts
+from local.corpora.voxceleb.corpus import prepare_voxceleb
+from local.corpora.voxceleb.options import VoxCelebOptions
 def kill(event, values):
     if event == "os.rename" and str(values[1]).endswith({name!r}):
         os.kill(os.getpid(), 9)

@@ -5,12 +5,12 @@ import pytest
 from hyperpyyaml import load_hyperpyyaml
 
 from conftest import RECIPE
-from local.corpora.published_lists import PUBLISHED_LISTS
+from local.corpora.voxceleb.published_lists import PUBLISHED_LISTS
 from local.embeddings import Embeddings
 from local.metrics import __main__ as metrics_command
 from local.report import make_report
 from local.results import Measured, evaluate_lists
-from local.scoring.official_lists import PLACES, find_official_lists, recognise
+from local.scoring.official_lists import recognise
 from local.scoring.score_list import write_scores
 from local.scoring.trials import read_trials
 
@@ -86,25 +86,6 @@ def test_other_lists_are_nothing_of_that_kind(tmp_path):
     path.write_text("1 a/x/0 a/y/0\n0 a/x/0 b/z/0\n")
     read = read_trials(path)
     assert (read.title, read.remarks) == ("", "")
-
-
-def test_lists_are_found_where_people_have_them(tmp_path):
-    assert find_official_lists(tmp_path) == {}
-    for folder, name in (
-        ("meta", "veri_test2.txt"),
-        ("", "veri_test2.txt"),
-        ("voxceleb1/meta", "list_test_hard2.txt"),
-    ):
-        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-        (tmp_path / folder / name).write_text("")
-    (tmp_path / "meta" / "list_test_all2.txt").mkdir()  # a folder is none
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "veri_test.txt").write_text("")
-    assert find_official_lists(tmp_path) == {
-        "veri_test2.txt": tmp_path / "veri_test2.txt",
-        "list_test_hard2.txt": tmp_path / "voxceleb1/meta/list_test_hard2.txt",
-    }
-    assert PLACES[0] == ""
 
 
 def test_named_in_output_report_and_metrics(tmp_path, monkeypatch, capsys):

@@ -16,8 +16,8 @@ from local.corpora.folder import prepare_folder
 from local.corpora.synthetic import prepare_synthetic
 from local.corpora.tiny_voxceleb import prepare_tiny_voxceleb
 from local.corpora.voices import prepare_voices
-from local.corpora.voxceleb import prepare_voxceleb
-from local.corpora.voxceleb_options import VoxCelebOptions, add_options, options_of
+from local.corpora.voxceleb.corpus import prepare_voxceleb
+from local.corpora.voxceleb.options import VoxCelebOptions, add_options, options_of
 from local.errors import RecipeError, one_line_errors
 from local.files import atomic_file, atomic_folder, exclusive
 

@@ -1,6 +1,6 @@
 """The trial lists that papers quote, known by their names and counts.
 
-`local.corpora.published_lists` has what is known of them.
+`local.corpora.voxceleb.published_lists` has what is known of them.
 """
 
 from collections.abc import Iterable
@@ -8,30 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from local.corpora.published_lists import PUBLISHED_LISTS
-
-PLACES = ("", "meta", "trials", "lists", "vox1", "vox1/meta", "voxceleb1", "voxceleb1/meta")
-
-
-def find_official_lists(folder: str | Path) -> dict[str, Path]:
-    """The published lists that lie in a data folder or its usual subfolders, by their file names.
-
-    Of one that is there twice the first counts, in the order of `PLACES`.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> (folder / "meta").mkdir()
-    >>> _ = (folder / "meta" / "veri_test2.txt").write_text("")
-    >>> list(find_official_lists(folder))
-    ['veri_test2.txt']
-    """
-    found = {}
-    for each in PUBLISHED_LISTS:
-        paths = (Path(folder, place, each.file) for place in PLACES)
-        if path := next(filter(Path.is_file, paths), None):
-            found[each.file] = path
-    return found
+from local.corpora.voxceleb.published_lists import PUBLISHED_LISTS
 
 
 def recognise(path: str | Path, labels: np.ndarray, *sides: Iterable[str]) -> tuple[str, str]:

@@ -8,15 +8,15 @@
 import shutil
 from pathlib import Path
 
-from local.corpora.choice import choose
-from local.corpora.choice_file import check_named, lists_beside, read_choice
-from local.corpora.evaluation_lists import NOTHING, files_near, find_lists, find_published
 from local.corpora.splits import make_trial_lists
 from local.corpora.trial_lists import write_trials
 from local.corpora.utterance_list import write_utterances
-from local.corpora.voxceleb_download import find_voxceleb
-from local.corpora.voxceleb_options import VoxCelebOptions
-from local.corpora.voxceleb_unseen import check_unseen, left_out, overlapping, told
+from local.corpora.voxceleb.choice import choose
+from local.corpora.voxceleb.choice_file import check_named, lists_beside, read_choice
+from local.corpora.voxceleb.download import find_voxceleb
+from local.corpora.voxceleb.evaluation_lists import NOTHING, files_near, find_lists, find_published
+from local.corpora.voxceleb.options import VoxCelebOptions
+from local.corpora.voxceleb.unseen import check_unseen, left_out, overlapping, told
 from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import TRIAL_LISTS

@@ -7,9 +7,9 @@ import struct
 import zipfile
 from collections.abc import Collection, Mapping
 
-from local.corpora.voxceleb_count import Tally, is_complete
-from local.corpora.voxceleb_names import side_of, utterance_id
-from local.corpora.voxceleb_tree import RANKS, Tree, rank
+from local.corpora.voxceleb.count import Tally, is_complete
+from local.corpora.voxceleb.names import side_of, utterance_id
+from local.corpora.voxceleb.tree import RANKS, Tree, rank
 from local.errors import RecipeError, first_of
 
 PIECES = {"vox1_dev_wav": 4, "vox2_dev_aac": 8, "vox2_dev_mp4": 9}  # that there are of each

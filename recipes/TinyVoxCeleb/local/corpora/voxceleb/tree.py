@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from local.corpora.voxceleb_names import utterance_id
+from local.corpora.voxceleb.names import utterance_id
 from local.errors import RecipeError, first_of
 
 # Of several files of one utterance the first of these is taken: what is decoded already.

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from local.corpora.evaluation_lists import EvaluationList, find_overlap, read_overlap
-from local.corpora.voxceleb_download import Person
+from local.corpora.voxceleb.download import Person
+from local.corpora.voxceleb.evaluation_lists import EvaluationList, find_overlap, read_overlap
 from local.errors import RecipeError, first_of
 
 

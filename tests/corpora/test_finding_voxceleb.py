@@ -14,10 +14,10 @@ from scipy.signal import correlate
 from benchmarks.scale import tree as tree_benchmark
 from conftest import shared
 from local.corpora.decoding import open_audio
-from local.corpora.voxceleb_archives import zip_paths
-from local.corpora.voxceleb_download import Person, find_voxceleb
-from local.corpora.voxceleb_names import PARTS
-from local.corpora.voxceleb_tree import Tree
+from local.corpora.voxceleb.archives import zip_paths
+from local.corpora.voxceleb.download import Person, find_voxceleb
+from local.corpora.voxceleb.names import PARTS
+from local.corpora.voxceleb.tree import Tree
 from local.errors import RecipeError
 from voxceleb_trees import (
     LAYOUTS,

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from local.corpora.voxceleb_names import SPEAKER, side_of
+from local.corpora.voxceleb.names import SPEAKER, side_of
 from local.errors import RecipeError
 from local.layout import composed
 from local.metadata import GENDER_COLUMNS, read_table

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from local.corpora.published_lists import LETTERS, PUBLISHED_LISTS
-from local.corpora.voxceleb_names import FIRST_VOX1, SPEAKER
+from local.corpora.voxceleb.names import FIRST_VOX1, SPEAKER
+from local.corpora.voxceleb.published_lists import LETTERS, PUBLISHED_LISTS
 from local.errors import RecipeError, first_of
 from local.files import split_paths
 from local.layout import utterance_key

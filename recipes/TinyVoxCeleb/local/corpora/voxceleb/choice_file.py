@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.corpora.evaluation_lists import EvaluationList, read_list
 from local.corpora.utterance_list import read_utterances
+from local.corpora.voxceleb.evaluation_lists import EvaluationList, read_list
 from local.errors import RecipeError, first_of
 from local.layout import TRIAL_LISTS, utterance_key
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from local.corpora.voxceleb_meta import Told
-from local.corpora.voxceleb_names import PARTS, SPEAKER, part_of, side_of
+from local.corpora.voxceleb.meta import Told
+from local.corpora.voxceleb.names import PARTS, SPEAKER, part_of, side_of
 from local.errors import first_of
 
 NOTHING = Told("", "", "")

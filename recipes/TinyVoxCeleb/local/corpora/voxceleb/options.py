@@ -4,8 +4,8 @@ import argparse
 import os
 from dataclasses import dataclass, field
 
-from local.corpora.choice import ALL, Amounts
-from local.corpora.published_lists import LETTERS
+from local.corpora.voxceleb.choice import ALL, Amounts
+from local.corpora.voxceleb.published_lists import LETTERS
 from local.errors import RecipeError
 from local.files import split_paths
 

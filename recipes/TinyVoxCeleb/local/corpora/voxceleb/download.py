@@ -13,10 +13,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.corpora.voxceleb_archives import add_zips, check_pieces, part_named
-from local.corpora.voxceleb_count import Person, count, is_complete, summary, unknown
-from local.corpora.voxceleb_meta import read_people
-from local.corpora.voxceleb_tree import ignored_notes, read_tree
+from local.corpora.voxceleb.archives import add_zips, check_pieces, part_named
+from local.corpora.voxceleb.count import Person, count, is_complete, summary, unknown
+from local.corpora.voxceleb.meta import read_people
+from local.corpora.voxceleb.tree import ignored_notes, read_tree
 from local.errors import RecipeError, first_of
 from local.layout import composed
 
