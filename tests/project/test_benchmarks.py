@@ -2,6 +2,8 @@
 
 import csv
 import math
+import multiprocessing.spawn
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +13,7 @@ import pytest
 import soundfile as sf
 
 import export
-from benchmarks import networks
+from benchmarks import inference, networks
 from benchmarks.limited_data import __main__ as limited_data
 from benchmarks.limited_data.experiments import EXPERIMENTS
 from benchmarks.limited_data.rows import Rows
@@ -22,8 +24,8 @@ from warm_python import warm_python
 pytestmark = pytest.mark.long
 
 
-def call(*command, python=None):
-    command = [python or warm_python(), *map(str, command)]
+def call(*command):
+    command = [warm_python(), *map(str, command)]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
@@ -53,13 +55,19 @@ def test_table_of_the_networks():
     assert re.fullmatch(r"\| CAM\+\+, small \|( [\d,]+ \|){2} [\d.]+ M \| [\d.]+ \|", table[1])
 
 
-def test_torch_and_exports_beside_each_other(run, tmp_path):
+def test_torch_and_exports_beside_each_other(run, tmp_path, monkeypatch, capsys):
     out = str(tmp_path / "exported")
     options = ("--quantize", "--max_eer_rise", "1")
     export.main(["--checkpoint", str(run), "--out", out, *options])
     options = ("--threads", "1", "--seconds", "1", "2", "--repeats", "2")
-    command = ("-m", "benchmarks.inference", "--checkpoint", run, "--exported", out, *options)
-    lines = call(*command, python=sys.executable).splitlines()
+    words = ("inference", "--checkpoint", run, "--exported", out, *options)
+    capsys.readouterr()
+    # Only whole processes are compared as they are, from their start.
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", list(map(str, words)))
+        patch.setattr(multiprocessing.spawn, "_python_exe", os.fsencode(warm_python()))
+        inference.main()
+    lines = capsys.readouterr().out.splitlines()
     ways = ["torch", "ONNX", "ONNX int8"]
     assert [line.split(" | ")[0] for line in lines[2:5]] == [f"| {way}" for way in ways]
     cell = r" [\d.]+ \(x[\d.]+\) \|"
