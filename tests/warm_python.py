@@ -170,14 +170,16 @@ def follow(process, connection, files):
     """Tell the client how its process ends; end it where the client is killed."""
     for file in files:
         os.close(file)
-    connection.sendall(process.to_bytes(8, "big"))
+    with contextlib.suppress(BrokenPipeError):  # killed so soon, which is seen below
+        connection.sendall(process.to_bytes(8, "big"))
     ended = os.pidfd_open(process)
     ready, _, _ = select.select([ended, connection], [], [])
     if ended not in ready:
         os.kill(process, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     if ended in ready:
-        connection.sendall(code.to_bytes(8, "big", signed=True))
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(code.to_bytes(8, "big", signed=True))
     os._exit(0)
 
 
