@@ -250,7 +250,7 @@ def test_a_training_whose_screen_is_closed_goes_on(small, tmp_path):
         f"({shlex.join(command)}; echo $? >&2) | head -1",
         **{"shell": True, "capture_output": True, "text": True, "cwd": RECIPE},
     )
-    assert answer.stdout.startswith("epoch 1: ") and answer.stdout.count("\n") == 1
+    assert answer.stdout.startswith("9 steps in 3 epochs: ") and answer.stdout.count("\n") == 1
     assert answer.stderr.splitlines()[-1] == "0"
     assert "Error" not in answer.stderr and "Logging" not in answer.stderr
     assert "epoch 3: " in (tmp_path / "run/log.txt").read_text()
