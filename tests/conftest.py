@@ -12,37 +12,84 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 
 from local.corpora.synthetic import prepare_synthetic
+from local.files import exclusive
 from local.shards import write_shards
+from warm_python import describe_environment_once, warm_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "TinyVoxCeleb"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
+describe_environment_once()
+warm_environment()  # of all processes that this one starts
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """`once(name, make)`: a folder that `make` fills, for all processes of the tests together.
+
+    No test may alter what is in it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whose own folder that is
+        base = base.parent
+
+    def once(name, make):
+        folder, done = base / f"once-{name}", base / f"once-{name}.done"
+        with exclusive(base / f"once-{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
+
 
 def make_data(folder, **speakers):
     """A corpus of artificial voices in the tiny-voxceleb layout as `corpus`, and its `shards`."""
-    corpus, shards = folder / "corpus", folder / "shards"
-    prepare_synthetic(corpus, num_dev_speakers=4, utterances_per_speaker=5, **speakers)
-    write_shards(corpus, corpus / "tiny_meta.csv", shards)
-    return SimpleNamespace(corpus=corpus, shards=shards)
+    data = data_in(folder)
+    prepare_synthetic(data.corpus, num_dev_speakers=4, utterances_per_speaker=5, **speakers)
+    write_shards(data.corpus, data.corpus / "tiny_meta.csv", data.shards)
+    return data
+
+
+def data_in(folder):
+    return SimpleNamespace(corpus=folder / "corpus", shards=folder / "shards")
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory):
+def small(once):
     """6 training and 4 dev speakers: `corpus` in the tiny-voxceleb layout, and its `shards`."""
-    return make_data(tmp_path_factory.mktemp("small"), seed=1, num_train_speakers=6)
+    return data_in(once("small", lambda at: make_data(at, seed=1, num_train_speakers=6)))
 
 
 @pytest.fixture(scope="session")
-def decided_run(small, tmp_path_factory):
+def trained(small, once):
+    """What the quickest training of the tests leaves: the prototype's run of two epochs."""
+    from running import train  # which needs this file
+
+    return once("trained", lambda at: train(small, at / "run")) / "run"
+
+
+@pytest.fixture(scope="module")
+def run(trained, tmp_path_factory):
+    """A copy of `trained` for a module, to which verifications may add."""
+    return Path(shutil.copytree(trained, tmp_path_factory.mktemp("run") / "run"))
+
+
+@pytest.fixture(scope="session")
+def decided_run(small, once):
     """A run whose network has a threshold, and knows the people of its training well."""
     from running import train, verify  # which needs this file
 
-    run, trials = tmp_path_factory.mktemp("decided_run"), small.corpus / "val_trials.txt"
-    train(small, run, "--epochs", "30", "--crops_per_utterance", "8")
-    options = ("--calibration_trials", str(trials))
-    verify(run, [small.shards / "val"], [trials], run / "scores.txt", *options)
-    return run
+    def decide(folder):
+        run, trials = folder / "run", small.corpus / "val_trials.txt"
+        train(small, run, "--epochs", "5", "--crops_per_utterance", "8")
+        options = ("--calibration_trials", str(trials))
+        verify(run, [small.shards / "val"], [trials], run / "scores.txt", *options)
+
+    return once("decided", decide) / "run"
 
 
 @pytest.fixture

@@ -9,16 +9,17 @@ SIZES = {
     **{"conv_kernel": [10, 32], "conv_stride": [10, 32]},
     **{"num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2},
 }
-MODELS = {
-    "wavlm": (transformers.WavLMConfig, transformers.WavLMModel),
-    "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
-    "hubert": (transformers.HubertConfig, transformers.HubertModel),
-}
+MODELS = {"wavlm": "WavLM", "wav2vec2": "Wav2Vec2", "hubert": "Hubert"}  # how classes begin
+
+
+def model_class(kind):
+    """Looked up late: it takes transformers a second to find it."""
+    return getattr(transformers, f"{MODELS[kind]}Model")
 
 
 def save_model(folder, kind="wavlm", do_normalize=True):
-    config, model = MODELS[kind]
+    config = getattr(transformers, f"{MODELS[kind]}Config")
     torch.manual_seed(0)
-    model(config(**SIZES)).save_pretrained(folder)
+    model_class(kind)(config(**SIZES)).save_pretrained(folder)
     transformers.Wav2Vec2FeatureExtractor(do_normalize=do_normalize).save_pretrained(folder)
     return str(folder)

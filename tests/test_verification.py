@@ -23,11 +23,6 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
-def run(small, tmp_path_factory):
-    return train(small, tmp_path_factory.mktemp("run"))
-
-
-@pytest.fixture(scope="module")
 def evaluation(small, tmp_path_factory):
     """Dev utterances under anonymous names, and a trial list on them without labels."""
     folder = tmp_path_factory.mktemp("evaluation")

@@ -18,11 +18,6 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
-def run(small, tmp_path_factory):
-    return train(small, tmp_path_factory.mktemp("run"))
-
-
-@pytest.fixture(scope="module")
 def dev(small):
     return small.corpus / "dev_trials.txt"
 

@@ -1,9 +1,13 @@
 """A `python` that has the libraries in memory already, for tests that start many commands.
 
 Importing torch and SpeechBrain takes longer than most commands of the recipe. Here a server imports
-them once and forks a process for each command. What is not a library is imported by each anew.
+them once and forks a process for each command. What is not a library is imported by each anew. The
+process is in the group of the one that has asked, if they are of one session: signals to the group
+reach both.
 """
 
+import atexit
+import contextlib
 import fcntl
 import functools
 import gc
@@ -19,14 +23,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 
 LIBRARIES = (
     *("huggingface_hub.hf_api", "jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure"),
     *("optuna", "scipy.signal", "scipy.stats", "sklearn.linear_model", "sklearn.manifold"),
-    *("soundfile", "speechbrain.inference.speaker", "torch.distributed.run"),
-    *("torch.utils.tensorboard", "webdataset"),
+    *("silero_vad", "soundfile", "speechbrain.inference.speaker", "torch._dynamo"),
+    *("torch.distributed.run", "torch.utils.tensorboard", "webdataset"),
 )
 OPTIONS = ("-B", "-W", "-c", "-m", "-u")  # what else there is takes a Python of its own
 FORWARDED = ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -40,7 +45,8 @@ files = os.listdir("/proc/self/fd")
 files = [int(name) for name in files if os.path.exists("/proc/self/fd/" + name)]
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-request = json.dumps([files, sys.argv, os.getcwd(), dict(os.environ)]).encode()
+request = [files, os.getpgid(0), sys.argv, os.getcwd(), dict(os.environ)]
+request = json.dumps(request).encode()
 socket.send_fds(server, [len(request).to_bytes(8, "big")], files)
 server.sendall(request)
 for file in files:
@@ -58,12 +64,19 @@ sys.exit(code)
 """
 
 
-@functools.cache
 def warm_environment() -> Path:
     """A folder like a virtual environment, with bin/python, bin/torchrun and bin/activate.
 
-    Its server ends with this process.
+    All processes of the tests share it: its name is in the environment of those that the first one
+    starts, with which its server ends.
     """
+    if "WARM_ENVIRONMENT" not in os.environ:
+        os.environ["WARM_ENVIRONMENT"] = str(start_server())
+    return Path(os.environ["WARM_ENVIRONMENT"])
+
+
+def start_server():
+    """Make the environment, and start its server, which imports nothing before it is asked."""
     folder = Path(tempfile.mkdtemp(prefix="warm"))  # short: the path of a socket is
     address = folder / "socket"
     names = {"python": sys.executable, "address": str(address)}
@@ -96,6 +109,16 @@ def warm_python() -> str:
     return str(warm_environment() / "bin/python")
 
 
+def describe_environment_once():
+    """Ask `pip freeze` once in this process, not for each run folder.
+
+    It takes as long as a training of the tests.
+    """
+    from speechbrain.utils import logger
+
+    logger.get_environment_description = functools.cache(logger.get_environment_description)
+
+
 def serve(address):
     """Fork for each request, until the one who has started this server is gone.
 
@@ -105,14 +128,12 @@ def serve(address):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
-    for library in LIBRARIES:
-        importlib.import_module(library)
-    gc.freeze()  # or the forks would copy the memory when they tidy up
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
         if sys.stdin in ready:
             shutil.rmtree(Path(address).parent)
             sys.exit()
+        import_libraries()
         connection, _ = listener.accept()
         if os.fork() == 0:
             break
@@ -123,28 +144,42 @@ def serve(address):
     request, size = b"", int.from_bytes(header, "big")
     while len(request) < size:
         request += connection.recv(size - len(request))
-    numbers, *request = json.loads(request)
+    numbers, group, *request = json.loads(request)
     if process := os.fork():
         follow(process, connection, files)
     connection.close()
+    with contextlib.suppress(PermissionError):  # of another session
+        os.setpgid(0, group)
     files = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 1000) for file in files]  # out of the way
     for file, number in zip(files, numbers, strict=True):
         os.dup2(file, number)
     return request
 
 
+@functools.cache
+def import_libraries():
+    """Import what the forks are to have."""
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    describe_environment_once()
+    sys.modules["speechbrain"].utils.logger.get_environment_description()
+    gc.freeze()  # or the forks would copy the memory when they tidy up
+
+
 def follow(process, connection, files):
     """Tell the client how its process ends; end it where the client is killed."""
     for file in files:
         os.close(file)
-    connection.sendall(process.to_bytes(8, "big"))
+    with contextlib.suppress(BrokenPipeError):  # killed so soon, which is seen below
+        connection.sendall(process.to_bytes(8, "big"))
     ended = os.pidfd_open(process)
     ready, _, _ = select.select([ended, connection], [], [])
     if ended not in ready:
         os.kill(process, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     if ended in ready:
-        connection.sendall(code.to_bytes(8, "big", signed=True))
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(code.to_bytes(8, "big", signed=True))
     os._exit(0)
 
 
@@ -176,5 +211,24 @@ def run(command, folder, environment):
         runpy.run_path(arguments[0], run_name="__main__")
 
 
+def main(address):
+    """Serve; in a fork, run its command and end as Python does, but for the tidying up.
+
+    To free one by one what the libraries hold takes longer than most commands.
+    """
+    try:
+        run(*serve(address))
+        code = 0
+    except SystemExit as stop:
+        if not isinstance(stop.code, int | None):
+            raise
+        code = stop.code or 0
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code & 255)
+
+
 if __name__ == "__main__":
-    run(*serve(sys.argv[1]))
+    main(sys.argv[1])

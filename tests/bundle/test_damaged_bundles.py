@@ -16,15 +16,14 @@ from local.errors import RecipeError
 from local.scoring.backends import Backend
 from local.scoring.decisions import Calibration
 from local.training.checksums import CHECKSUMS
-from running import train
 
 COSTS = {"p_target": 0.5, "c_miss": 1.0, "c_fa": 1.0}
 INTERFACES = [("speaker_encoder.py", "SpeakerEncoder"), ("speaker_verifier.py", "SpeakerVerifier")]
 
 
 @pytest.fixture(scope="module")
-def decided(small, tmp_path_factory):
-    folder = train(small, tmp_path_factory.mktemp("run")) / "inference"
+def decided(run):
+    folder = run / "inference"
     decide(folder)
     return folder
 

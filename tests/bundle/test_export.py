@@ -26,7 +26,6 @@ from running import (
     XVECTOR,
     data_options,
     one_line,
-    train,
 )
 from speaker_models.pooling import POOLINGS
 from ssl_models import save_model
@@ -80,11 +79,6 @@ def test_every_network_gives_the_same_from_waveforms_of_any_length(small, speech
     write_onnx(WaveformNetwork(encoder), torch.from_numpy(speech.take(2.0))[None], tmp_path / "x")
     assert speech.origin == "artificial voices"
     assert check_parity(encoder, tmp_path / "x", speech) > 0.99999
-
-
-@pytest.fixture(scope="module")
-def run(small, tmp_path_factory):
-    return train(small, tmp_path_factory.mktemp("run"))
 
 
 def export_run(run, out, *options):

@@ -17,18 +17,12 @@ from local.bundle.model_card import OWN, make_card
 from local.bundle.writing import leave_result, write_decision
 from local.scoring.backends import Backend
 from local.scoring.calibration import Calibration
-from running import train
 
 COSTS = {"p_target": 0.2, "c_miss": 1.0, "c_fa": 2.0}
 RESULT = (
     "best epoch 3, dev trials (unseen speakers): EER 3.95% (convex hull{}), 4.04% "
     "(interpolated); 548 target and 9452 non-target trials of 35 speakers"
 )
-
-
-@pytest.fixture(scope="module")
-def trained(small, tmp_path_factory):
-    return train(small, tmp_path_factory.mktemp("trained") / "run", "--epochs", "1")
 
 
 @pytest.fixture

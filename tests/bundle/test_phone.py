@@ -18,16 +18,16 @@ CROPS = ("--audio_length_num_frames", "12000")
 
 
 @pytest.fixture(scope="module")
-def run(small, tmp_path_factory):
+def run(small, once):
+    options = (*OPTIONS, *SHORT, *CROPS)
     hparams = str(RECIPE / "hparams/phone.yaml")
-    return train(small, tmp_path_factory.mktemp("run"), *OPTIONS, *SHORT, *CROPS, hparams=hparams)
+    return once("phone", lambda at: train(small, at / "run", *options, hparams=hparams)) / "run"
 
 
 @pytest.fixture(scope="module")
-def exported(run, tmp_path_factory):
-    out = tmp_path_factory.mktemp("exported") / "network"
-    export.main(["--checkpoint", str(run), "--out", str(out)])
-    return out
+def exported(run, once):
+    options = ["--checkpoint", str(run), "--out"]
+    return once("phone-exported", lambda at: export.main([*options, str(at)]))
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,12 @@ from speechbrain.inference.interfaces import foreign_class
 from local.bundle import find_bundle
 from local.corpora.convert import convert
 from local.errors import RecipeError
-from running import train
 from shard_writing import without_count
 
 
 @pytest.fixture(scope="module")
-def bundle(small, tmp_path_factory):
-    return train(small, tmp_path_factory.mktemp("run")) / "inference"
+def bundle(trained):
+    return trained / "inference"
 
 
 @pytest.fixture(scope="module")

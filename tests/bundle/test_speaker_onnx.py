@@ -21,15 +21,14 @@ from conftest import ROOT, shared
 from local.bundle.export.assembling import PARTS, assemble
 from local.bundle.export.resampling import resample
 from local.corpora.speech import SpeechDetector
-from running import train, verify
+from running import verify
 
 LIMIT = 2e-3  # of log-likelihood ratios, of a recording with an offset too
 
 
 @pytest.fixture(scope="module")
-def run(small, tmp_path_factory):
+def run(run, small):
     """A run whose network has a threshold, by PLDA and quality measures."""
-    run = train(small, tmp_path_factory.mktemp("run"))
     dev = small.corpus / "dev_trials.txt"
     options = ("--calibration_trials", str(dev), "--scoring", "plda", "--quality_measures", "True")
     scores = run.with_name("scores.txt")

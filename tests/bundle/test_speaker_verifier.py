@@ -26,14 +26,8 @@ from local.scoring.decisions import quality_measures, to_probability
 from local.scoring.fitting import make_backend
 from local.scoring.likelihood_ratios import threshold
 from local.scoring.trials import read_trials
-from running import train
 
 COSTS = {"p_target": 0.2, "c_miss": 1.0, "c_fa": 2.0}
-
-
-@pytest.fixture(scope="module")
-def run(small, tmp_path_factory):
-    return train(small, tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture

@@ -19,23 +19,26 @@ SPLITS = ("train", "val", "dev")
 
 
 @pytest.fixture(scope="module")
-def speakers(tmp_path_factory):
+def speakers(once):
     """6 speakers with 6 sessions of 4 recordings: enough for a job to be met by another."""
-    root = tmp_path_factory.mktemp("speakers")
-    rng = np.random.default_rng(0)
-    for name in itertools.product("abcdef", "123456", "1234"):
-        path = root.joinpath(*name).with_suffix(".wav")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sf.write(path, 0.1 * rng.standard_normal(44100), 44100)
-    return root
+
+    def make(root):
+        rng = np.random.default_rng(0)
+        for name in itertools.product("abcdef", "123456", "1234"):
+            path = root.joinpath(*name).with_suffix(".wav")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sf.write(path, 0.1 * rng.standard_normal(44100), 44100)
+
+    return once("speakers", make)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(speakers, tmp_path_factory):
-    out = tmp_path_factory.mktemp("undisturbed")
-    prepare("folder", speakers, out, 123)
-    write_shards(out / "corpus", out / "corpus/tiny_meta.csv", out / "shards")
-    return contents(out)
+def undisturbed(speakers, once):
+    def make(out):
+        prepare("folder", speakers, out, 123)
+        write_shards(out / "corpus", out / "corpus/tiny_meta.csv", out / "shards")
+
+    return contents(once("undisturbed", make))
 
 
 def contents(out):

@@ -15,14 +15,13 @@ import not_speech
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.people.live import WINDOW, microphone_seconds, read_seconds, recent_speech
-from running import train
 
 
 @pytest.fixture(scope="module")
-def encoder(small, tmp_path_factory):
-    bundle = train(small, tmp_path_factory.mktemp("run")) / "inference"
+def encoder(trained):
     options = {"pymodule_file": "speaker_encoder.py", "classname": "SpeakerEncoder"}
-    return foreign_class(source=str(bundle), **options, run_opts={"device": "cpu"})
+    source = str(trained / "inference")
+    return foreign_class(source=source, **options, run_opts={"device": "cpu"})
 
 
 def stream(content):

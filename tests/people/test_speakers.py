@@ -18,14 +18,8 @@ from local.embeddings import read_embeddings
 from local.people.gallery import changed_gallery, read_gallery
 from local.people.voices import as_voices
 from local.scoring.backends import cosine_similarity
-from running import train
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def undecided(small, tmp_path_factory):
-    return train(small, tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +176,7 @@ def test_two_who_enrol_at_once_lose_nobody(tmp_path):
     assert sorted(read_gallery(path, "a network").names) == sorted(f"n{k}" for k in range(40))
 
 
-def test_the_gallery_of_another_network_is_refused(ask, gallery, people, undecided):
+def test_the_gallery_of_another_network_is_refused(ask, gallery, people):
     with changed_gallery(gallery.with_name("other.npz"), "0" * 64) as enrolled:
         enrolled.update({"p0": read_gallery(gallery).rows([0])})
     for verb, words in (("identify", people["p0"][:1]), ("enrol", ["p3", people["p3"][0]])):
@@ -281,13 +275,13 @@ def test_bad_recordings_among_good_ones(ask, gallery, people, tmp_path):
     assert code == 2 and "1 of 3 recordings of new cannot be used" in err and out == ""
 
 
-def test_without_a_threshold_there_is_a_score_and_what_to_do(ask, undecided, people, tmp_path):
-    code, out, err = ask("verify", *people["p0"][:2], checkpoint=undecided)
+def test_without_a_threshold_there_is_a_score_and_what_to_do(ask, trained, people, tmp_path):
+    code, out, err = ask("verify", *people["p0"][:2], checkpoint=trained)
     assert code == 2 and out.startswith("cosine 0.9")
     assert "no threshold has been fitted to this network; fit one: python" in err
     path = tmp_path / "g.npz"
-    assert ask("enrol", "p0", people["p0"][0], gallery=path, checkpoint=undecided)[0] == 0
-    code, _, err = ask("identify", people["p0"][1], gallery=path, checkpoint=undecided)
+    assert ask("enrol", "p0", people["p0"][0], gallery=path, checkpoint=trained)[0] == 0
+    code, _, err = ask("identify", people["p0"][1], gallery=path, checkpoint=trained)
     assert code == 2 and "nobody can be told apart" in err
 
 

@@ -2,6 +2,8 @@
 
 import csv
 import math
+import multiprocessing.spawn
+import os
 import re
 import shutil
 import subprocess
@@ -11,18 +13,19 @@ import pytest
 import soundfile as sf
 
 import export
-from benchmarks import networks
+from benchmarks import inference, networks
+from benchmarks.limited_data import __main__ as limited_data
 from benchmarks.limited_data.experiments import EXPERIMENTS
 from benchmarks.limited_data.rows import Rows
 from conftest import ROOT
-from running import TINY_ECAPA, train
+from running import TINY_ECAPA
 from warm_python import warm_python
 
 pytestmark = pytest.mark.long
 
 
-def call(*command, python=None):
-    command = [python or warm_python(), *map(str, command)]
+def call(*command):
+    command = [warm_python(), *map(str, command)]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
@@ -52,13 +55,19 @@ def test_table_of_the_networks():
     assert re.fullmatch(r"\| CAM\+\+, small \|( [\d,]+ \|){2} [\d.]+ M \| [\d.]+ \|", table[1])
 
 
-def test_torch_and_exports_beside_each_other(small, tmp_path):
-    run, out = train(small, tmp_path / "run"), str(tmp_path / "exported")
+def test_torch_and_exports_beside_each_other(run, tmp_path, monkeypatch, capsys):
+    out = str(tmp_path / "exported")
     options = ("--quantize", "--max_eer_rise", "1")
     export.main(["--checkpoint", str(run), "--out", out, *options])
     options = ("--threads", "1", "--seconds", "1", "2", "--repeats", "2")
-    command = ("-m", "benchmarks.inference", "--checkpoint", run, "--exported", out, *options)
-    lines = call(*command, python=sys.executable).splitlines()
+    words = ("inference", "--checkpoint", run, "--exported", out, *options)
+    capsys.readouterr()
+    # Only whole processes are compared as they are, from their start.
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", list(map(str, words)))
+        patch.setattr(multiprocessing.spawn, "_python_exe", os.fsencode(warm_python()))
+        inference.main()
+    lines = capsys.readouterr().out.splitlines()
     ways = ["torch", "ONNX", "ONNX int8"]
     assert [line.split(" | ")[0] for line in lines[2:5]] == [f"| {way}" for way in ways]
     cell = r" [\d.]+ \(x[\d.]+\) \|"
@@ -68,7 +77,7 @@ def test_torch_and_exports_beside_each_other(small, tmp_path):
     assert float(fresh[1][2]) < float(fresh[0][2]) and int(fresh[1][3]) < int(fresh[0][3])
 
 
-def test_results_at_a_hundred_speakers(small, tmp_path):
+def test_results_at_a_hundred_speakers(small, tmp_path, monkeypatch, capsys):
     unseen = tmp_path / "unseen"
     for number, path in enumerate(sorted((small.corpus / "dev").rglob("*.wav"))):
         signal, rate = sf.read(path)
@@ -80,8 +89,16 @@ def test_results_at_a_hundred_speakers(small, tmp_path):
         folders += [f"--{name}_folder", small.corpus]
     files = ["--csv", tmp_path / "rows.csv", "--document", tmp_path / "results.md"]
     rows = ["--names", "prototype", "--seeds", "1", "--jobs", "1", "--", "--epochs", "1"]
-    # The CPU time that is measured is that of the processes themselves.
-    out = call("-m", "benchmarks.limited_data", *folders, *files, *rows, python=sys.executable)
+    # The CPU time that is measured is that of the training itself.
+    python = tmp_path / "python"
+    cases = f'train_*) exec {sys.executable} "$@" ;; *) exec {warm_python()} "$@" ;;'
+    python.write_text(f"#!/bin/sh\ncase $1 in {cases} esac\n")
+    python.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(python))
+        patch.setattr(sys, "argv", ["limited_data", *map(str, [*folders, *files, *rows])])
+        limited_data.main()
+    out = capsys.readouterr().out
     assert re.search(r"1/1 prototype, seed 1: choice [\d.]+, EER in % -channels [\d.]+, tiny-", out)
     (row,) = csv.DictReader((tmp_path / "rows.csv").open())
     assert row["dev_eer"] == row["channels_eer"] and float(row["cpu_minutes"]) > 0

@@ -19,12 +19,11 @@ from warm_python import warm_python
 
 
 @pytest.fixture(scope="module")
-def run(small, tmp_path_factory):
+def run(run, small):
     """A run that has been trained, and verified once."""
-    folder = train(small, tmp_path_factory.mktemp("killed") / "run", "--epochs", "1")
     lists = [small.corpus / "dev_trials.txt"]
-    verify(folder, [small.shards / "dev"], lists, folder / "scores.txt", "--num_bootstrap", "0")
-    return folder
+    verify(run, [small.shards / "dev"], lists, run / "scores.txt", "--num_bootstrap", "0")
+    return run
 
 
 def commands(small, run, folder):
@@ -59,7 +58,7 @@ def test_what_killed_processes_left_goes_where_nothing_is_written_again(small, r
     prepare("synthetic", None, tmp_path / "data", 123)
 
     def again():
-        train(small, folder, "--epochs", "1")
+        train(small, folder)
         verify(folder, [small.shards / "dev"], lists, folder / "scores.txt", *decide)
         report([str(folder)])
         prepare("synthetic", None, tmp_path / "data", 123)

@@ -6,6 +6,7 @@ says. So it meets its time limit on the fastest machine, and afterwards need not
 
 import re
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -15,6 +16,7 @@ from conftest import ROOT
 from local.search.study import open_study
 from running import train
 from slurm import Slurm, UnavailableError
+from warm_python import warm_environment, warm_python
 
 pytestmark = pytest.mark.long
 
@@ -39,6 +41,7 @@ LIMIT = {"SBATCH_TIMELIMIT": "1", "SBATCH_SIGNAL": "B:USR1@8"}
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
     cluster = Slurm(tmp_path_factory.mktemp("slurm"))
+    subprocess.run([warm_python(), "-c", ""], check=True)  # before any job's time runs
     try:
         cluster.start()
         yield cluster
@@ -67,7 +70,7 @@ class Project:
         (data / "tiny-voxceleb").symlink_to(small.corpus)
         (data / "tiny-voxceleb-shards").symlink_to(small.shards)
         (self.folder / ".env").write_text(
-            f"DATA_FOLDER=data\nVENV_DIR={sys.prefix}\nSBATCH_PARTITION=students\nSBATCH_ACCOUNT=\n"
+            f"DATA_FOLDER=data\nVENV_DIR={warm_environment()}\nSBATCH_PARTITION=students\nSBATCH_ACCOUNT=\n"
         )
         self.pause = folder / "pause"
         self.set_pause(PAUSE)
@@ -169,7 +172,7 @@ def test_a_training_outlives_its_time_limit(project, tmp_path):
 def test_two_nodes_and_a_job_that_is_cancelled(project, tmp_path):
     slurm = project.slurm
     job = project.train(TWO_NODES, **LIMIT)
-    cancelled = project.train(ON_CPU)
+    cancelled = project.train(ON_CPU, VENV_DIR=sys.prefix)  # SLURM itself signals its processes
     slurm.wait(cancelled, lambda _: list(project.results("on_cpu/save").glob("CKPT*")))
     assert all(number in project.call("squeue") for number in (job, cancelled))
     project.call("scancel")  # that of this name, not the other

@@ -15,7 +15,7 @@ from matplotlib.image import imread
 from local.report import make_report
 from local.results import read_results
 from report_making import write_run
-from running import train, verify
+from running import verify
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no playwright: pip install -r requirements_dev.txt"
@@ -28,10 +28,10 @@ SCREENS = {"phone": (390, 844), "desktop": (1280, 900)}
 
 
 @pytest.fixture(scope="module")
-def reports(small, tmp_path_factory):
+def reports(small, trained, tmp_path_factory):
     """HTML files: of a run that was really trained, and of a comparison of made-up ones."""
     folder = tmp_path_factory.mktemp("reports")
-    run = train(small, folder / "prototype")
+    run = shutil.copytree(trained, folder / "prototype")
     dev, meta = small.corpus / "dev_trials.txt", small.corpus / "tiny_meta.csv"
     options = ("--calibration_trials", str(dev), "--meta_file", str(meta))
     verify(run, [small.shards / "dev"], [dev], run / "scores.txt", *options)

@@ -59,9 +59,9 @@ class Search:
 
     def start(self, *options):
         """Begin in a process that leads a group of its own, its training included."""
-        command = [sys.executable, str(RECIPE / "sweep.py"), *self.argv(*options)]
+        command = [warm_python(), str(RECIPE / "sweep.py"), *self.argv(*options)]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, start_new_session=True, **streams)
+        return subprocess.Popen(command, process_group=0, **streams)
 
     def wait_for_checkpoint(self, number, process):
         while not list(self.folder.glob(f"trials/{number}/save/CKPT+epoch_0001*")):

@@ -15,7 +15,7 @@ from conftest import RECIPE
 from local.bundle import encode, load_encoder
 from running import TINY_ECAPA, killed_after, one_line, rows, train
 from speaker_models.ssl_features import SslFeatures
-from ssl_models import MODELS, save_model
+from ssl_models import MODELS, model_class, save_model
 
 pytestmark = pytest.mark.long
 
@@ -23,8 +23,8 @@ WAVLM = str(RECIPE / "hparams/wavlm.yaml")
 
 
 @pytest.fixture(scope="module")
-def front_end(tmp_path_factory):
-    return save_model(tmp_path_factory.mktemp("front_end"))
+def front_end(once):
+    return str(once("front-end", save_model))
 
 
 def train_on(small, output, front_end, *options):
@@ -33,9 +33,9 @@ def train_on(small, output, front_end, *options):
 
 
 @pytest.fixture(scope="module")
-def run(small, front_end, tmp_path_factory):
+def run(small, front_end, once):
     """A complete run of two epochs; in the first, the front end is frozen."""
-    return train_on(small, tmp_path_factory.mktemp("run"), front_end)
+    return once("ssl", lambda at: train_on(small, at / "run", front_end)) / "run"
 
 
 def features(folder):
@@ -47,7 +47,7 @@ def features(folder):
 def test_the_weighted_sum_of_the_layers(tmp_path, kind, do_normalize):
     folder = save_model(tmp_path, kind, do_normalize)
     ours = SslFeatures(folder).eval()
-    theirs = MODELS[kind][1].from_pretrained(folder).eval()
+    theirs = model_class(kind).from_pretrained(folder).eval()
     weights = torch.tensor([0.2, 0.5, 0.3])
     ours.layer_weights.data = weights.log() + 3.0
     signals = 0.1 + 0.01 * torch.randn(2, 8000)

@@ -159,9 +159,9 @@ def full_disk(patch, method, call):
 
 
 @pytest.fixture(scope="module")
-def whole(small, tmp_path_factory):
+def whole(small, once):
     """A run that nothing has interrupted."""
-    return train(small, tmp_path_factory.mktemp("whole"), "--epochs", "3")
+    return once("undamaged", lambda at: train(small, at / "run", "--epochs", "3")) / "run"
 
 
 def assert_same(run, whole):

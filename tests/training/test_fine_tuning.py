@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from conftest import RECIPE, make_data
+from conftest import RECIPE, data_in, make_data
 from local.bundle import find_bundle
 from local.training.checksums import write_checksums
 from local.training.unfreezing import Unfreezing
@@ -21,15 +21,15 @@ LARGE_MARGIN = str(RECIPE / "hparams/large_margin.yaml")
 
 
 @pytest.fixture(scope="module")
-def first(small, tmp_path_factory):
+def first(small, once):
     """A complete run, from which others start."""
-    return train(small, tmp_path_factory.mktemp("first"), *TINY_ECAPA, hparams=ECAPA)
+    return once("ecapa", lambda at: train(small, at / "run", *TINY_ECAPA, hparams=ECAPA)) / "run"
 
 
 @pytest.fixture(scope="module")
-def others(tmp_path_factory):
+def others(once):
     """Other speakers: four to train on."""
-    return make_data(tmp_path_factory.mktemp("others"), seed=2, num_train_speakers=4)
+    return data_in(once("others", lambda at: make_data(at, seed=2, num_train_speakers=4)))
 
 
 def fine_tune(data, output, run, *options, hparams=FINE_TUNING):

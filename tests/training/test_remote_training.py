@@ -36,9 +36,9 @@ def packed(small, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def streamed(small, packed, tmp_path_factory):
+def streamed(small, packed, once):
     """The weights of training on packed shards in a local folder."""
-    return weights(train(small, tmp_path_factory.mktemp("run") / "run", *sources(packed)))
+    return weights(once("streamed", lambda at: train(small, at / "run", *sources(packed))) / "run")
 
 
 def test_packed_shards_over_http(small, packed, streamed, tmp_path):
@@ -52,8 +52,8 @@ def test_packed_shards_over_http(small, packed, streamed, tmp_path):
         assert len(server.gets("train/shard")) == made + 1 + 2  # for the index, and in each epoch
 
 
-def test_plain_shards_over_http_are_as_good_as_local_ones(small, tmp_path):
-    local = weights(train(small, tmp_path / "local"))
+def test_plain_shards_over_http_are_as_good_as_local_ones(small, trained, tmp_path):
+    local = weights(trained)
     with HttpServer(small.shards) as server:
         options = (*sources(server.url), "--shard_cache", str(tmp_path / "cache"))
         assert weights(train(small, tmp_path / "run", *options)) == local
@@ -73,8 +73,8 @@ def test_packed_shards_from_s3(small, packed, streamed, tmp_path, monkeypatch):
     assert weights(run) == streamed
 
 
-def test_staged_shards_are_as_good_as_local_ones(small, packed, tmp_path):
-    local = weights(train(small, tmp_path / "local"))
+def test_staged_shards_are_as_good_as_local_ones(small, trained, packed, tmp_path):
+    local = weights(trained)
     with HttpServer(packed) as server:
         options = [*sources(server.url), "--stage_shards_to", str(tmp_path / "scratch")]
         assert weights(train(small, tmp_path / "run", *options)) == local

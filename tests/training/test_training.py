@@ -17,12 +17,6 @@ from shard_writing import member_pair, write_tar
 from starting import kill, start, wait_for
 
 
-@pytest.fixture(scope="module")
-def run(small, tmp_path_factory):
-    """A complete run of two epochs."""
-    return train(small, tmp_path_factory.mktemp("run"))
-
-
 def leftovers(folder):
     return [path for path in folder.rglob("*") if re.search(r"partial|unfinished", path.name)]
 
