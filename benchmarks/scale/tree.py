@@ -26,8 +26,8 @@ def measure(folder: Path, utterances: int = UTTERANCES, rounds: int = ROUNDS) ->
     """
     places = {"files": Path(folder, "tree"), "zip file": Path(folder, "packed")}
     in_process(build, places["files"], utterances)
-    in_process(_pack, places["zip file"], utterances)
-    peers = {"files": ("os.walk", _walk), "zip file": ("zipfile.namelist", _list)}
+    in_process(pack, places["zip file"], utterances)
+    peers = {"files": ("os.walk", walk_files), "zip file": ("zipfile.namelist", list_members)}
     lines = ["| utterances as | ours, s | peer | peer, s | ratio | ours, MB | peer, MB |"]
     lines += ["|---|--:|---|--:|--:|--:|--:|"]
     for kind, (name, peer) in peers.items():
@@ -74,7 +74,7 @@ def build(folder, utterances, pipe):
     pipe.send(None)
 
 
-def _pack(folder, utterances, pipe):
+def pack(folder, utterances, pipe):
     folder.mkdir(parents=True)
     with zipfile.ZipFile(folder / "voxceleb.zip", "w") as archive:
         for member in members(utterances):
@@ -95,7 +95,7 @@ def find(folder, pipe):
     timed(lambda: len(find_voxceleb(folder).paths), pipe)
 
 
-def _walk(folder, pipe):
+def walk_files(folder, pipe):
     def walk():
         paths = [
             os.path.join(above, name)
@@ -108,7 +108,7 @@ def _walk(folder, pipe):
     timed(walk, pipe)
 
 
-def _list(folder, pipe):
+def list_members(folder, pipe):
     def names():
         with zipfile.ZipFile(folder / "voxceleb.zip") as archive:
             return len(archive.namelist())

@@ -5,13 +5,11 @@ import shutil
 import subprocess
 import tracemalloc
 import zipfile
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from benchmarks.scale import tree as tree_benchmark
 from conftest import shared
 from local.corpora.decoding import open_audio
 from local.corpora.voxceleb.archives import zip_paths
@@ -327,15 +325,3 @@ def test_where_there_is_none_it_is_said_what_is_there(tmp_path):
     line = refused(tmp_path)
     assert "looked for id10001/1zcIwhmdeo4/00001.wav" in line
     assert "there is ann, readme.txt; ignored: " in line
-
-
-def test_the_benchmark_finds_what_it_has_built(tmp_path):
-    sent = []
-    pipe = SimpleNamespace(send=sent.append)
-    tree_benchmark._build(tmp_path / "files", 1200, pipe)
-    tree_benchmark._pack(tmp_path / "packed", 1200, pipe)
-    for measured in (tree_benchmark._find, tree_benchmark._walk):
-        measured(tmp_path / "files", pipe)
-    for measured in (tree_benchmark._find, tree_benchmark._list):
-        measured(tmp_path / "packed", pipe)
-    assert [count for count, *_ in sent[2:]] == [1200] * 4
