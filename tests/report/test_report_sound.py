@@ -126,6 +126,38 @@ def test_compressed_shards_give_the_same_sound(scored, own):
     assert content(report(run), "clips") == content(report(scored), "clips")
 
 
+@pytest.fixture
+def plain(small, tmp_path):
+    """A run that was scored on a folder of audio, and that folder."""
+    run, folder = make_run(tmp_path / "run"), tmp_path / "wav"
+    shutil.copytree(small.corpus / "dev", folder)
+    lists, audio = [small.corpus / "dev_trials.txt"], ("--audio_folder", str(folder))
+    verify(run, [], lists, run / "scores.txt", *audio, "--num_bootstrap", "0")
+    return run, folder
+
+
+def test_recordings_in_a_folder_are_heard_as_from_shards(plain, scored):
+    page, through_shards = report(plain[0]), report(scored)
+    assert {name for _, name in buttons(page)} == {name for _, name in buttons(through_shards)}
+    assert sorted(content(page, "clips")) == sorted(content(through_shards, "clips"))
+    assert str(plain[1]) in page.text
+
+
+def test_recordings_that_have_changed_are_not_played(plain):
+    run, folder = plain
+    path = sorted(folder.rglob("*.wav"))[0]
+    signal, rate = sf.read(path)
+    sf.write(path, signal[::-1], rate)
+    page = report(run)
+    assert re.search(f"There is no sound: {path} is not what was scored", page.text)
+    path.unlink()
+    page = report(run)
+    assert 0 < len(content(page, "clips")) == len(sorted(folder.rglob("*.wav")))
+    shutil.rmtree(folder)
+    page = report(run)
+    assert f"There is no sound: {folder}: no such folder" in page.text and buttons(page) == []
+
+
 @pytest.mark.parametrize("how", ["gone", "another", "unnamed", "cut"])
 def test_why_there_is_no_sound(own, small, how):
     run, shards = own
@@ -166,7 +198,7 @@ def test_many_utterances_stay_below_5_mb(tmp_path):
     audio = wav_bytes(56000)
     pairs = (member_pair(n, name, None, 56000, audio) for n, name in enumerate(names))
     write_tar(tmp_path / "dev/shard-000000.tar", itertools.chain.from_iterable(pairs))
-    results = SimpleNamespace(shards=[str(tmp_path / "dev")])
+    results = SimpleNamespace(shards=[str(tmp_path / "dev")], audio_folder=None)
     run = SimpleNamespace(label="a", path=tmp_path / "a.json", results=results, embeddings=None)
     sounds = gather_sounds([run], {"a": names[:40]}, {"a": names})
     assert [sounds.number("a", name) is None for name in names] == [False] * 700

@@ -83,6 +83,7 @@ class Results:
     shards: list[str]
     embeddings: list[str]
     lists: list[ListResult]
+    audio_folder: str | None = None
 
 
 def write_results(path: str | Path, results: Results) -> None:
@@ -210,6 +211,7 @@ def evaluate_lists(
         shards=[str(Path(folder).absolute()) for folder in shards],
         embeddings=files,
         lists=found,
+        audio_folder=str(Path(audio).absolute()) if (audio := hparams["audio_folder"]) else None,
     )
     write_results(json_file, results)
     return said

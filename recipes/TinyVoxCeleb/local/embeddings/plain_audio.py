@@ -157,6 +157,19 @@ def _written(signal):
     return np.frombuffer(file.getvalue(), "<i2")
 
 
+def read_begin(path: Path, num_frames: int) -> np.ndarray:
+    """The first samples of a file at 16 kHz as int16, up to so many; errors: see `LongRecording`.
+
+    They are made of what is read alone: a loud recording is no louder later.
+    """
+    parts, decoder = [], _Decoder(path)
+    for block in decoder.blocks():
+        parts.append(block)
+        if sum(map(len, parts)) >= num_frames:
+            break
+    return to_int16(as_float(decoder.finish(np.concatenate(parts)[:num_frames])))
+
+
 class LongRecording:
     """A recording in windows, of which one is in memory at a time.
 

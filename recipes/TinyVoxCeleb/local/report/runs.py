@@ -77,11 +77,16 @@ class ScoredRun:
 
     @cached_property
     def embeddings(self) -> Embeddings | None:
-        """The cached embeddings of all shards, or None where a cache is not there any more."""
-        paths = [_locate(path, self.folder / "embeddings") for path in self.results.embeddings]
+        """The cached embeddings of all that was scored, or None where a cache is gone."""
+        paths = self.embedding_files
         if not paths or not all(path.is_file() for path in paths):
             return None
         return join([read_embeddings(path) for path in paths])
+
+    @property
+    def embedding_files(self) -> list[Path]:
+        """Where these embeddings are, or were."""
+        return [_locate(path, self.folder / "embeddings") for path in self.results.embeddings]
 
 
 def read_runs(paths: Iterable[str | Path]) -> list[ScoredRun]:

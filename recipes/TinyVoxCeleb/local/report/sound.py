@@ -11,6 +11,7 @@ import numpy as np
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE, utterance_key
 from local.report.opus import encode, num_seconds
+from local.report.recordings import Recording, begin_of, find_files
 from local.report.runs import ScoredRun
 from local.scoring.trials import TrialList
 from local.scoring.utterances import find_utterances
@@ -67,10 +68,10 @@ class Sounds:
 def gather_sounds(
     runs: list[ScoredRun], trials: dict[str, list[str]], points: dict[str, list[str]]
 ) -> Sounds:
-    """Cut and encode what the page plays, from the shards whose embeddings were scored.
+    """Cut and encode what the page plays, from the shards or the folder of audio that was scored.
 
     The utterances of trials and of points are given by the label of the run. Those of trials come
-    first; the points share the room that they leave. Runs with the same shards share their clips.
+    first; the points share the room that they leave. Runs with the same audio share their clips.
     """
     sounds, known, places = Sounds(), {}, {}
     for run in runs:
@@ -101,8 +102,10 @@ def gather_sounds(
     return sounds
 
 
-def _find(run, names, known) -> dict[str, Place]:
+def _find(run, names, known) -> dict[str, Place | Recording]:
     """Where the utterances of a run lie, by the names given; `known` keeps what was indexed."""
+    if run.results.audio_folder:
+        return find_files(run, names)
     if not run.results.shards:
         raise RecipeError(
             "the results name no shards, as the embeddings came from a file: score the shards"
@@ -129,8 +132,13 @@ def _find(run, names, known) -> dict[str, Place]:
     return {name: places[key] for name, key in zip(names, keys, strict=True)}
 
 
-def _cut(places: Iterable[Place], num_frames: int) -> Iterator[tuple[Place, np.ndarray]]:
+def _cut(places: Iterable[Place | Recording], num_frames: int) -> Iterator[tuple]:
     """The begin of each utterance as 16-bit samples, from one shard after the other."""
+    places = list(places)
+    for recording in (place for place in places if isinstance(place, Recording)):
+        if (signal := begin_of(recording, num_frames)) is not None:
+            yield recording, signal
+    places = [place for place in places if isinstance(place, Place)]
     order = sorted(places, key=lambda place: (place.index.name, place.row))
     for index, group in itertools.groupby(order, lambda place: place.index):
         rows = [place.row for place in group]

@@ -151,6 +151,7 @@ def provenance(run: ScoredRun) -> dict:
         "data": [
             *((name, f"{count(len(trials))} trials", trials.path) for name, trials in lists),
             *(("shards", _num_shards(path), path) for path in results.shards),
+            *(("audio", "a folder", path) for path in [results.audio_folder] if path),
             ("embeddings", embedded, ", ".join(results.embeddings)),
         ],
         "experiment": experiment,
