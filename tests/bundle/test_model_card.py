@@ -57,6 +57,16 @@ def test_training_leaves_a_card_with_its_result(trained):
     assert str(trained.parent) not in card  # nothing of the machine
 
 
+def test_the_size_is_that_of_the_embeddings(tmp_path):
+    """Also where a network puts views together, of which hparams tell the size of one."""
+    bundle = make_run(tmp_path / "run") / "inference"
+    saved = bundle / "mean_var_norm_emb.ckpt"
+    torch.save({"count": 3, "glob_mean": torch.zeros(40), "glob_std": torch.ones(40)}, saved)
+    assert "vector of 40 numbers" in make_card(bundle)["README.md"].decode()
+    saved.write_bytes(b"damaged")
+    assert make_card(bundle)
+
+
 @pytest.mark.parametrize(
     "interval, args",
     [

@@ -8,10 +8,12 @@ References
 [1] M. Mitchell et al., "Model cards for model reporting", FAT* 2019.
 """
 
+import pickle
 import re
 import shlex
 from pathlib import Path
 
+import torch
 import yaml
 
 from local.errors import RecipeError
@@ -195,11 +197,20 @@ def _network(bundle, values):
     content = re.match(r"\W*(\d+) utterances", values.get("train_content", ""))
     utterances = f", {int(content[1]):,} utterances" if content else ""
     return {
-        "size": values.get("embedding_size", "so many"),
+        "size": _size(bundle) or values.get("embedding_size", "so many"),
         "features": values.get("compute_features", "unknown").removeprefix("!new:"),
         "network": ", around ".join(f"`{name}`" for name in classes) or "unknown",
         "data": f"{speakers} speakers{utterances}",
     }
+
+
+def _size(bundle):
+    """How many numbers an embedding has, views put together, where its normalisation tells."""
+    try:
+        saved = torch.load(bundle / "mean_var_norm_emb.ckpt", map_location="cpu", weights_only=True)
+        return torch.as_tensor(saved["glob_mean"]).numel()
+    except (OSError, KeyError, TypeError, RuntimeError, ValueError, pickle.UnpicklingError):
+        return 0  # nothing is normalised, or the file is damaged, as others tell
 
 
 def _decision(decision):
