@@ -62,7 +62,7 @@ def test_a_run_says_its_length_and_its_time_once(whole):
     )
     (time,) = said(whole, TIME)
     assert re.fullmatch(
-        r"a step takes \S+ s, so the 3 left will take 0:00:\d\d, and validations come to that", time
+        r"a step takes \S+ s, so the 3 left will take 0:00:\d\d, without the validations", time
     )
 
 

@@ -48,7 +48,7 @@ class Outlook:
             left = timedelta(seconds=round(seconds * (self.total - number)))
             logger.info(
                 f"a step takes {seconds:.2g} s, so the {self.total - number:,} left will take "
-                f"{left}, and validations come to that"
+                f"{left}, without the validations"
             )
 
 
