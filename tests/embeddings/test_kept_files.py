@@ -143,6 +143,24 @@ def test_what_was_embedded_before_a_kill_is_kept(run, folder, monkeypatch):
     assert len(embed(run, folder)[0]) == len(FILES) and read == [folder / "s1/y/3.wav"]
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_was_embedded_before_ctrl_c_is_kept(run, folder, monkeypatch, workers):
+    monkeypatch.setattr(files, "GATHERED", 1)  # samples: each file is embedded as it comes
+    watched = files._watched
+
+    def interrupted(rows, bar):
+        for number, row in enumerate(watched(rows, bar)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield row
+
+    monkeypatch.setattr(files, "_watched", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        embed(run, folder, num_workers=workers)
+    (place,) = (run / "embeddings").glob("*.npz")
+    assert len(read_embeddings(place)) == 3
+
+
 def test_two_jobs_keep_the_work_of_both(run, folder):
     jobs = [kept.KeptFiles(run / "inference", folder, "fp32") for _ in range(2)]
     vectors = np.ones((1, 16), np.float32)

@@ -1,6 +1,7 @@
 """From audio files to embeddings: each read once, by processes, and put into batches as it comes.
 
-What has been embedded is kept some hours of audio at a time, so whoever is killed goes on there.
+What has been embedded is kept some hours of audio at a time, and at Ctrl-C, so whoever is killed
+goes on there.
 """
 
 import contextlib
@@ -81,13 +82,16 @@ def embed_files(
             work = _Work(embedder, folder, kept, stack)
             bar = stack.enter_context(_bar(embedder, folder, len(new[rank() :: world_size()])))
         for task in _tasks(new, stamps):
-            rows = gather(list(_watched(work.embed(task[rank() :: world_size()], stamps), bar)))
+            own = []
+            try:
+                own.extend(_watched(work.embed(task[rank() :: world_size()], stamps), bar))
+            except KeyboardInterrupt:
+                if world_size() == 1:
+                    _keep(kept, own, folder)
+                raise
+            rows = gather(own)
             faults += [(row.path, row.fault) for row in rows if row.fault]
-            good = {row.path: row[1:5] for row in rows if not row.fault}
-            if good:
-                table = make_table(good)
-                Embeddings(list(good), table.vectors, table.num_frames, {}).check(folder)
-                on_main(kept.store, table)
+            good = _keep(kept, rows, folder)
             known.update((path, digest) for path, (_, digest, _, _) in good.items())
             kept.vectors.update((digest, rest) for _, digest, *rest in good.values())
     if faults:
@@ -100,6 +104,16 @@ def embed_files(
     lengths = np.array(lengths, np.int64)
     embeddings = Embeddings(list(files), np.array(vectors, np.float32), lengths, kept.about)
     return embeddings.check(folder), [str(kept.path)]
+
+
+def _keep(kept, rows, folder):
+    """Keep what came of files, where none was at fault; returns it by their paths."""
+    good = {row.path: row[1:5] for row in rows if not row.fault}
+    if good:
+        table = make_table(good)
+        Embeddings(list(good), table.vectors, table.num_frames, {}).check(folder)
+        on_main(kept.store, table)
+    return good
 
 
 def _stamps(folder, paths):
