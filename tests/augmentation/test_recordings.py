@@ -323,6 +323,15 @@ def test_a_folder_of_noise_has_no_rooms(rirs, tmp_path):
         find_rooms(rirs / "pointsource_noises", tmp_path / "cache")
 
 
+def test_folders_that_were_swapped_are_told_apart(musan, rirs, tmp_path):
+    with pytest.raises(RecipeError, match="rir_folder .*: no recordings in it.* of another kind"):
+        find_rooms(musan, tmp_path / "cache")
+    with pytest.raises(RecipeError, match="noise_folder .*: no recordings in it.* of another kind"):
+        find_noise(rirs / "simulated_rirs", tmp_path / "cache")
+    noises = find_noise(rirs, tmp_path / "cache")  # its own noises, without its rooms
+    assert 0 < len(noises) < len(list(rirs.rglob("*.wav")))
+
+
 def test_a_part_without_recordings_does_nothing(musan, tmp_path):
     signals = torch.randn(8, 4000)
     assert find_noise("") is None

@@ -107,7 +107,7 @@ def find_noise(folder: str | Path, cache: str | Path = "") -> Recordings | None:
     folder :
         A folder of audio files: MUSAN's, which is told by folders noise/, music/ and speech/ side
         by side (D. Snyder, G. Chen, D. Povey, "MUSAN: A Music, Speech, and Noise Corpus", 2015), or
-        of noise. Or shards, see `list_shards`.
+        of noise; of RIRS_NOISES its rooms are left out. Or shards, see `list_shards`.
     cache :
         Where its shards are kept, or copies of remote ones.
     """
@@ -139,21 +139,35 @@ def _near(folder, cache, name, known, *how):
 
 
 def _kind_of_noise(path):
+    if _kind_of_rirs(path) not in (None, MUSAN[0]):
+        return None
+    return _kind_in_musan(path) or MUSAN[0]
+
+
+def _kind_in_musan(path):
     for folder in path.parents:
         if folder.name in MUSAN and all((folder.parent / name).is_dir() for name in MUSAN):
             return folder.name
-    return MUSAN[0]
+    return None
 
 
 def _kind_of_room(path):
+    kind = _kind_of_rirs(path)
+    if kind == MUSAN[0] or _kind_in_musan(path):
+        return None
+    return kind or "room"
+
+
+def _kind_of_rirs(path):
+    """What a file of RIRS_NOISES is: noise, or a kind of room; None of any other file."""
     parts = path.parts
     if "pointsource_noises" in parts:
-        return None
+        return MUSAN[0]
     if "real_rirs_isotropic_noises" in parts:
-        return None if "noise" in path.name.lower() else "real"
+        return MUSAN[0] if "noise" in path.name.lower() else "real"
     if "simulated_rirs" in parts[:-2]:
         return parts[parts.index("simulated_rirs") + 1]
-    return "room"
+    return None
 
 
 def from_direct_sound(signal: np.ndarray, num_frames: int = RESPONSE_FRAMES) -> np.ndarray:
