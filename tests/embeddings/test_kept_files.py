@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from embedding_runs import make_run, random_run
-from local.embeddings import Embedder, embedder, files, kept, read_embeddings
+from local.embeddings import Embedder, embedder, files, kept, plain_audio, read_embeddings
 from local.embeddings.__main__ import main
 from local.errors import RecipeError
 from shard_writing import wav_bytes
@@ -49,7 +50,7 @@ def nothing_is_read(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def exact_clock(monkeypatch):
-    monkeypatch.setattr(kept, "CLOCK_TICK", 0)
+    monkeypatch.setattr(plain_audio, "CLOCK_TICK", 0)
 
 
 def test_a_second_call_reads_no_audio(run, folder, monkeypatch):
@@ -105,7 +106,16 @@ def test_audio_that_changed_is_embedded_anew(run, folder):
 
 
 def test_a_change_within_a_tick_of_the_clock_is_seen(run, folder, monkeypatch):
-    monkeypatch.setattr(kept, "CLOCK_TICK", 10**18)
+    """Also where the tick is over when the file that was read is embedded at last."""
+    monkeypatch.setattr(plain_audio, "CLOCK_TICK", 10**15)
+    make, now = files.make_table, time.time_ns
+
+    def much_later(rows):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time_ns", lambda: now() + 10**16)
+            return make(rows)
+
+    monkeypatch.setattr(files, "make_table", much_later)
     standing = {path: files.stamp_of(folder / path) for path in FILES.values()}
     monkeypatch.setattr(files, "_stamps", lambda *_: standing)
     first, _ = embed(run, folder)

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 from local.bundle import checkpoint_digest
 from local.bundle.windows import MAX_FRAMES
 from local.corpora.named_files import stem_of
-from local.embeddings.cache import CLOCK_TICK, DIGITS, FORMAT, remove_outdated
+from local.embeddings.cache import DIGITS, FORMAT, remove_outdated
 from local.embeddings.plain_audio import Stamp
 from local.embeddings.table import read_about
 from local.errors import RecipeError
@@ -22,7 +21,6 @@ from local.files import atomic_file, exclusive, remove_leftovers
 from local.shards.arrays import read_arrays
 
 DIGEST = 32  # bytes of a sha256
-UNKNOWN = -1  # in the place of the time of a file that may change within a tick of its clock
 
 
 @dataclass(frozen=True)
@@ -56,17 +54,11 @@ class FileTable:
 
 
 def make_table(rows: dict[str, tuple[Stamp, bytes, np.ndarray, int]]) -> FileTable:
-    """A table of files: the stamp, digest, vector and length of each.
-
-    A file that changed a moment ago may change once more within the tick of its clock, so that its
-    stamp says nothing: see `shard_records`.
-    """
+    """A table of files: the stamp, see `lasting`, digest, vector and length of each."""
     stamps, digests, vectors, lengths = zip(*rows.values(), strict=True)
-    stamps = np.array(stamps, np.int64)
-    stamps[time.time_ns() - stamps[:, 1:].max(axis=1) < CLOCK_TICK, 2] = UNKNOWN
     return FileTable(
         np.array([os.fsencode(path) for path in rows]),
-        stamps,
+        np.array(stamps, np.int64),
         np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST),
         np.array(vectors, np.float32),
         np.array(lengths, np.int64),

@@ -6,6 +6,7 @@ makes of them, 16-bit audio at 16 kHz. So an utterance has one embedding, wherev
 
 import hashlib
 import io
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,12 +20,14 @@ from local.corpora.decoding import open_audio
 from local.corpora.polyphase import louder_channel, mono, resampled
 from local.corpora.quality import Level
 from local.corpora.truncation import data_chunk, truncation, truncation_of
+from local.embeddings.cache import CLOCK_TICK
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.audio import FULL_SCALE, to_int16
 from local.shards.headers import HEAD, find_pcm
 
 LARGEST = 1 << 26  # bytes of a file that is read at once
+UNKNOWN = -1  # in the place of the time of a file that may change within a tick of its clock
 
 
 class Stamp(NamedTuple):
@@ -50,6 +53,16 @@ def stamp_of(path: str | Path) -> Stamp:
     return Stamp(state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
+def lasting(stamp: Stamp) -> Stamp:
+    """The stamp of a file that is read from now on, by which it may be known later.
+
+    A file that changed a moment ago may change once more within the tick of its clock, so that its
+    stamp says nothing: see `shard_records`.
+    """
+    fresh = time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) < CLOCK_TICK
+    return stamp._replace(ctime_ns=UNKNOWN) if fresh else stamp
+
+
 def read_plain(path: Path, known: Collection[bytes] = ()) -> Heard:
     """Read a file whole, and decode it, unless its digest is among those known.
 
@@ -61,12 +74,13 @@ def read_plain(path: Path, known: Collection[bytes] = ()) -> Heard:
         stamp = stamp_of(path)
         if stamp.size > LARGEST:
             return Heard(stamp)
+        known_by = lasting(stamp)
         content = path.read_bytes()
         digest = hashlib.sha256(content).digest()
         samples = None if digest in known else _decode(path, content)
         if stamp_of(path) != stamp:
             return Heard(stamp, fault="changed while it was read")
-        return Heard(stamp, digest, samples)
+        return Heard(known_by, digest, samples)
     except (OSError, RecipeError, sf.SoundFileError, ValueError) as error:
         return Heard(stamp, fault=fault_of(path, error))
 
@@ -182,7 +196,8 @@ class LongRecording:
     """
 
     def __init__(self, path: Path):
-        self._path, self.stamp = path, stamp_of(path)
+        self._path, self._stamp = path, stamp_of(path)
+        self.stamp = lasting(self._stamp)
         with open(path, "rb") as file:
             self.digest = hashlib.file_digest(file, "sha256").digest()
         if cut := truncation_of(path):
@@ -204,7 +219,7 @@ class LongRecording:
                     parts.append(next(blocks))
                 held, begin = np.concatenate(parts), start
                 yield as_float(self._decoder.finish(held[:size]))
-            changed = stamp_of(self._path) != self.stamp
+            changed = stamp_of(self._path) != self._stamp
         except (OSError, StopIteration, sf.SoundFileError, ValueError):
             changed = True
         if changed:
