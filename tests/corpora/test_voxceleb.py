@@ -144,6 +144,16 @@ def test_who_is_in_both_voxcelebs_is_left_out_where_a_list_tells(vox, tmp_path, 
     assert not {"id00012", "id00014"} & (splits["train"].keys() | splits["dev"].keys())
 
 
+def test_who_may_be_there_by_name_and_by_id_is_not_two_people(vox, tmp_path, capsys):
+    """Without a table nothing tells that two folders hold one person's voice."""
+    folder = tmp_path / "data"
+    build_vox(folder, meta=None)
+    build_vox(folder, "names", meta=None)
+    splits = splits_of(make(folder, tmp_path / "out", speakers=None))
+    assert not [name for people in splits.values() for name in people if name[:2] != "id"]
+    assert "10 called by names, who may be among those with ids" in capsys.readouterr().out
+
+
 def test_another_choice_is_refused_where_there_is_one(vox, tmp_path, capsys):
     corpus = make(vox, tmp_path)
     before = (corpus / "utterances.csv").stat().st_mtime_ns

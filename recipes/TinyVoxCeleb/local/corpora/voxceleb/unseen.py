@@ -5,6 +5,7 @@ from pathlib import Path
 
 from local.corpora.voxceleb.download import Person
 from local.corpora.voxceleb.evaluation_lists import EvaluationList, find_overlap, read_overlap
+from local.corpora.voxceleb.names import SPEAKER
 from local.errors import RecipeError, first_of
 
 
@@ -25,7 +26,8 @@ def left_out(
     """The speakers who may not be chosen, by the reason; each is there once.
 
     That nobody of VoxCeleb2 is in VoxCeleb1 is said of its dev set alone (J. S. Chung et al.,
-    "VoxCeleb2: Deep Speaker Recognition", Interspeech 2018).
+    "VoxCeleb2: Deep Speaker Recognition", Interspeech 2018). Who is called by a name, as in
+    VoxCeleb1's first edition, may lie there a second time under an id.
     """
     evaluated = set().union(*(each.speakers for each in lists))
     parts = {}
@@ -39,6 +41,9 @@ def left_out(
     if evaluated:
         title = "of VoxCeleb2's test set, who may be in VoxCeleb1"
         reasons[title] = parts.get("vox2-test", set())
+    named = {name for name in people if not SPEAKER.fullmatch(name)}
+    if (parts.get("vox1-dev", set()) | parts.get("vox1-test", set())) - named:
+        reasons["called by names, who may be among those with ids"] = named
     seen = set()
     for reason, names in reasons.items():
         reasons[reason] = names - seen
