@@ -5,18 +5,16 @@ An archive may hold a million files: of each only numbers are kept.
 
 import os
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from local.corpora.zip_directory import DAMAGED, START, read_directory
 from local.errors import RecipeError
 
 ENDING = ".zip"
 KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 ENCRYPTED = 1  # a flag
 HEAD = 30  # bytes before the name of a member, where it lies
-# What zipfile raises for a damaged archive
-DAMAGED = (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, zlib.error)
 
 
 class Member(NamedTuple):
@@ -74,41 +72,12 @@ def find_members(
         found(row, Member(archive, *numbers, info.CRC))
 
     try:
-        _Directory(archive, take).close()
-    except DAMAGED as error:
+        read_directory(archive, take)
+    except (*DAMAGED, OSError) as error:
         raise RecipeError(
             f"{archive}: no whole zip archive ({getattr(error, 'strerror', None) or error}): "
             "download it again, or join all of its parts"
         ) from None
-
-
-class _Directory(zipfile.ZipFile):
-    """The directory of an archive, of whose entries none is kept: 1 KB each."""
-
-    filelist = property(lambda self: _Nothing(), lambda self, _: None)
-    NameToInfo = property(lambda self: self._taken, lambda self, _: None)
-
-    def __init__(self, archive, take):
-        self._taken = _Taken(take)
-        super().__init__(archive)
-
-
-class _Nothing(list):
-    """A list that stays empty."""
-
-    def append(self, _):
-        pass
-
-
-class _Taken(dict):
-    """What calls a function for each entry instead of keeping it."""
-
-    def __init__(self, take):
-        super().__init__()
-        self._take = take
-
-    def __setitem__(self, _, info):
-        self._take(info)
 
 
 def read_member(member: Member) -> bytes:
@@ -123,7 +92,7 @@ def read_member(member: Member) -> bytes:
         with open(member.archive, "rb") as file:
             file.seek(member.offset)
             head = file.read(HEAD)
-            if not head.startswith(b"PK\3\4") or len(head) < HEAD:
+            if not head.startswith(START) or len(head) < HEAD:
                 raise zipfile.BadZipFile("no file begins there")
             lengths = int.from_bytes(head[26:28], "little"), int.from_bytes(head[28:30], "little")
             file.seek(sum(lengths), os.SEEK_CUR)
@@ -134,7 +103,7 @@ def read_member(member: Member) -> bytes:
                 content = packed.read()
         if len(content) != member.size:
             raise EOFError("it ends too early")
-    except DAMAGED as error:
+    except (*DAMAGED, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error) or "it ends too early"
         raise RecipeError(
             f"the zip archive is damaged there ({reason}): download it again"

@@ -3,19 +3,17 @@
 import os
 import shlex
 import string
-import struct
 import zipfile
 from collections.abc import Collection, Mapping
 
 from local.corpora.voxceleb.count import Tally, is_complete
 from local.corpora.voxceleb.names import side_of, utterance_id
 from local.corpora.voxceleb.tree import RANKS, Tree, rank
+from local.corpora.zip_directory import DAMAGED, START, read_directory
 from local.errors import RecipeError, first_of
 
 PIECES = {"vox1_dev_wav": 4, "vox2_dev_aac": 8, "vox2_dev_mp4": 9}  # that there are of each
 PROBE = 4096  # every so many members it is seen whether one begins where it should
-MEMBER = b"PK\3\4"  # with which it begins
-UNREADABLE = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error)
 
 
 class ZipError(RecipeError):
@@ -27,33 +25,6 @@ class ZipError(RecipeError):
             "it is not needed"
         )
         self.path = path
-
-
-class _Each(list):
-    """In the place of a list of members: each is handed on, and none kept."""
-
-    def __init__(self, take):
-        super().__init__()
-        self.append = take
-
-
-class _Forgetful(dict):
-    """In the place of a dictionary of members: keeps none."""
-
-    def __setitem__(self, name, member):
-        pass
-
-
-class _Members(zipfile.ZipFile):
-    """A zip file that hands on each of its members: to keep them takes 1 KB each."""
-
-    def __init__(self, path, take):
-        self._each, self._none = _Each(take), _Forgetful()
-        super().__init__(path)
-
-    # What ZipFile sets and fills
-    filelist = property(lambda self: self._each, lambda self, _: None)
-    NameToInfo = property(lambda self: self._none, lambda self, _: None)
 
 
 def zip_paths(path: str, tree: Tree) -> dict[str, str]:
@@ -92,13 +63,14 @@ def zip_paths(path: str, tree: Tree) -> dict[str, str]:
     if not zipfile.is_zipfile(path):
         raise ZipError(path, f"its end is missing, with the list of what is in it ({size:,} bytes)")
     try:
-        with _Members(path, take) as archive:
+        read_directory(path, take)
+        with open(path, "rb") as archive:
             for start in starts:
                 if start >= 0:
-                    archive.fp.seek(start)
-                if start < 0 or archive.fp.read(4) != MEMBER:
+                    archive.seek(start)
+                if start < 0 or archive.read(len(START)) != START:
                     raise ZipError(path, "damaged: a part of it is missing, or in another's place")
-    except UNREADABLE:
+    except DAMAGED:
         raise ZipError(path, "damaged: the list of what is in it cannot be read") from None
     return paths
 
