@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from embedding_runs import make_run, random_run
-from local.embeddings import Embedder, embedder, files, kept, plain_audio, read_embeddings
+from local.embeddings import (
+    Embedder,
+    embedder,
+    from_files,
+    kept_files,
+    plain_audio,
+    read_embeddings,
+)
 from local.embeddings.__main__ import main
 from local.errors import RecipeError
 from shard_writing import wav_bytes
@@ -44,7 +51,7 @@ def nothing_is_read(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("audio was read")
 
-    monkeypatch.setattr(files, "read_plain", fail)
+    monkeypatch.setattr(from_files, "read_plain", fail)
     monkeypatch.setattr(embedder, "load_encoder", fail)
 
 
@@ -67,9 +74,9 @@ def test_a_second_call_reads_no_audio(run, folder, monkeypatch):
 
 def test_only_what_is_named_is_read_and_the_rest_later(run, folder, monkeypatch):
     read = []
-    plain = files.read_plain
+    plain = from_files.read_plain
     monkeypatch.setattr(
-        files, "read_plain", lambda path, known: read.append(path.name) or plain(path)
+        from_files, "read_plain", lambda path, known: read.append(path.name) or plain(path)
     )
     names = list(FILES.items())
     embed(run, folder, names[:2])
@@ -108,16 +115,16 @@ def test_audio_that_changed_is_embedded_anew(run, folder):
 def test_a_change_within_a_tick_of_the_clock_is_seen(run, folder, monkeypatch):
     """Also where the tick is over when the file that was read is embedded at last."""
     monkeypatch.setattr(plain_audio, "CLOCK_TICK", 10**15)
-    make, now = files.make_table, time.time_ns
+    make, now = from_files.make_table, time.time_ns
 
     def much_later(rows):
         with monkeypatch.context() as patch:
             patch.setattr(time, "time_ns", lambda: now() + 10**16)
             return make(rows)
 
-    monkeypatch.setattr(files, "make_table", much_later)
-    standing = {path: files.stamp_of(folder / path) for path in FILES.values()}
-    monkeypatch.setattr(files, "_stamps", lambda *_: standing)
+    monkeypatch.setattr(from_files, "make_table", much_later)
+    standing = {path: from_files.stamp_of(folder / path) for path in FILES.values()}
+    monkeypatch.setattr(from_files, "_stamps", lambda *_: standing)
     first, _ = embed(run, folder)
     write(folder, 1, LENGTHS[1], seed=9)
     assert (embed(run, folder)[0].vectors != first.vectors).any()
@@ -127,15 +134,15 @@ def test_company_and_workers_change_nothing(run, folder, monkeypatch):
     expected, (place,) = embed(run, folder)
     for gathered, options in ((1, {}), (40_000, {"batch_size": 2}), (10**9, {"num_workers": 2})):
         os.unlink(place)
-        monkeypatch.setattr(files, "GATHERED", gathered)
+        monkeypatch.setattr(from_files, "GATHERED", gathered)
         found, _ = embed(run, folder, **options)
         assert found.ids == expected.ids
         assert np.abs(found.vectors - expected.vectors).max() < 1e-5
 
 
 def test_what_was_embedded_before_a_kill_is_kept(run, folder, monkeypatch):
-    monkeypatch.setattr(files, "KEPT_AT_ONCE", 1)
-    plain = files.read_plain
+    monkeypatch.setattr(from_files, "KEPT_AT_ONCE", 1)
+    plain = from_files.read_plain
 
     def killed(path, known):
         if path.name == "3.wav":
@@ -143,20 +150,22 @@ def test_what_was_embedded_before_a_kill_is_kept(run, folder, monkeypatch):
         return plain(path, known)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "read_plain", killed)
+        patch.setattr(from_files, "read_plain", killed)
         with pytest.raises(KeyboardInterrupt):
             embed(run, folder)
     (place,) = (run / "embeddings").glob("*.npz")
     assert read_embeddings(place).ids == ["s0/y/0", "s0/y/2", "s0/y/4", "s1/y/1"]
     read = []
-    monkeypatch.setattr(files, "read_plain", lambda path, known: read.append(path) or plain(path))
+    monkeypatch.setattr(
+        from_files, "read_plain", lambda path, known: read.append(path) or plain(path)
+    )
     assert len(embed(run, folder)[0]) == len(FILES) and read == [folder / "s1/y/3.wav"]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_was_embedded_before_ctrl_c_is_kept(run, folder, monkeypatch, workers):
-    monkeypatch.setattr(files, "GATHERED", 1)  # samples: each file is embedded as it comes
-    watched = files._watched
+    monkeypatch.setattr(from_files, "GATHERED", 1)  # samples: each file is embedded as it comes
+    watched = from_files._watched
 
     def interrupted(rows, bar):
         for number, row in enumerate(watched(rows, bar)):
@@ -164,7 +173,7 @@ def test_what_was_embedded_before_ctrl_c_is_kept(run, folder, monkeypatch, worke
                 raise KeyboardInterrupt
             yield row
 
-    monkeypatch.setattr(files, "_watched", interrupted)
+    monkeypatch.setattr(from_files, "_watched", interrupted)
     with pytest.raises(KeyboardInterrupt):
         embed(run, folder, num_workers=workers)
     (place,) = (run / "embeddings").glob("*.npz")
@@ -172,11 +181,11 @@ def test_what_was_embedded_before_ctrl_c_is_kept(run, folder, monkeypatch, worke
 
 
 def test_two_jobs_keep_the_work_of_both(run, folder):
-    jobs = [kept.KeptFiles(run / "inference", folder, "fp32") for _ in range(2)]
+    jobs = [kept_files.KeptFiles(run / "inference", folder, "fp32") for _ in range(2)]
     vectors = np.ones((1, 16), np.float32)
     for job, name in zip(jobs, ("a.wav", "b.wav"), strict=True):
-        stamp = kept.Stamp(1, 2, 3)
-        job.store(kept.make_table({name: (stamp, name.encode() * 6 + b"xx", vectors[0], 9)}))
+        stamp = kept_files.Stamp(1, 2, 3)
+        job.store(kept_files.make_table({name: (stamp, name.encode() * 6 + b"xx", vectors[0], 9)}))
     assert read_embeddings(jobs[0].path).ids == ["a", "b"]
     assert not list((run / "embeddings").glob(".*"))
 
@@ -224,7 +233,7 @@ def test_files_that_go_or_change_meanwhile(run, folder, monkeypatch):
     (folder / "s1/y/1.wav").unlink()
     (folder / "s1/y/1.wav").symlink_to("nowhere.wav")
     states = iter(range(100))
-    plain = files.read_plain
+    plain = from_files.read_plain
     stamp = plain.__globals__["stamp_of"]
 
     def moving(path):

@@ -18,7 +18,7 @@ import soundfile as sf
 import not_speech
 from conftest import RECIPE
 from local.errors import RecipeError
-from local.shards import packing, split_writing, write_shards
+from local.shards import shard_file, split_writing, write_shards
 from warm_python import warm_python
 
 SIZE = 3
@@ -108,7 +108,7 @@ def stop(tree, out, number):
     def pack(*arguments):
         if next(numbers) == number:
             raise KeyboardInterrupt
-        return packing.pack(*arguments)
+        return shard_file.pack(*arguments)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(split_writing, "pack", pack)

@@ -13,7 +13,7 @@ from local.bundle import batching, encode, find_bundle, load_encoder
 from local.bundle.windows import MIN_FRAMES
 from local.embeddings.batches import average, cut, plan_batches, read_batches
 from local.embeddings.cache import EmbeddingCache
-from local.embeddings.files import embed_files
+from local.embeddings.from_files import embed_files
 from local.embeddings.table import Embeddings, check_distinct, join
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
@@ -149,7 +149,7 @@ class Embedder:
         """Embed utterances, given by the paths of their audio files in a folder, once.
 
         Returns their embeddings, and the files in which they are kept; see
-        `local.embeddings.files.embed_files`.
+        `local.embeddings.from_files.embed_files`.
         """
         return embed_files(self, folder, files)
 

@@ -11,9 +11,9 @@ from local.files import atomic_file
 from local.layout import SAMPLE_RATE
 from local.shards.checking import Recording
 from local.shards.complete import DIGEST, ManifestEntry, write_manifest
-from local.shards.packing import Summed, pack, shard_names
 from local.shards.places import Utterance
 from local.shards.record import Findings, Origin, Record, record_of, write_record
+from local.shards.shard_file import Summed, pack, shard_names
 from local.shards.unfinished import Note, Unfinished
 from local.shards.utterances import Utterances
 

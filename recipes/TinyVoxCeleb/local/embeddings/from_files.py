@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from local.bundle.windows import MIN_FRAMES
 from local.embeddings.batches import plan_batches
-from local.embeddings.kept import KeptFiles, make_table
+from local.embeddings.kept_files import KeptFiles, make_table
 from local.embeddings.plain_audio import (
     Heard,
     LongRecording,
