@@ -21,9 +21,9 @@ from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import SAMPLE_RATE
 from local.shards import write_samples
+from local.shards.record import PROBES, read_middle
 
 FORMAT = 1  # of what is packed: another makes all packs anew
-PROBES, PROBE = 16, 1 << 16  # files of which a part is read, and bytes of that
 
 
 def pack_recordings(
@@ -99,9 +99,7 @@ def _digest(folder, kinds, seconds):
             size = path.stat().st_size
             digest.update(f"{size}\n".encode())
             if path in probed:
-                with open(path, "rb") as file:
-                    file.seek(max(0, size - PROBE) // 2)
-                    digest.update(file.read(PROBE))
+                digest.update(read_middle(path, size))
     return digest.hexdigest()[:16]
 
 

@@ -25,7 +25,7 @@ from local.shards.utterances import Utterances
 from local.stored import check_type, parse_json
 
 RECORD = "written.json"
-PROBES, PROBE = 16, 1 << 16  # files of a split of which a part is read, and bytes of that
+PROBES, PROBE = 16, 1 << 16  # files of many of which a part is read, and bytes of that
 
 
 class Origin(TypedDict):
@@ -72,15 +72,20 @@ def digest_of(classes: dict[str, int]) -> str:
 
 
 def _middle(utterance):
-    begin = max(0, utterance.size - PROBE) // 2
     try:
-        if utterance.member:
-            return utterance.read()[begin : begin + PROBE]
-        with open(utterance.path, "rb") as file:
-            file.seek(begin)
-            return file.read(PROBE)
+        if not utterance.member:
+            return read_middle(utterance.path, utterance.size)
+        begin = max(0, utterance.size - PROBE) // 2
+        return utterance.read()[begin : begin + PROBE]
     except (OSError, RecipeError):  # told where it is read
         return b""
+
+
+def read_middle(path: str | Path, size: int) -> bytes:
+    """What is in the middle of a file of so many bytes, by which others of that size differ."""
+    with open(path, "rb") as file:
+        file.seek(max(0, size - PROBE) // 2)
+        return file.read(PROBE)
 
 
 def check_origin(folder: Path, found: Origin, asked: Origin, source: str, meta: Path) -> None:
