@@ -19,12 +19,11 @@ from local.corpora.audio_files import system_fault
 from local.corpora.decoding import open_audio
 from local.corpora.polyphase import louder_channel, mono, resampled
 from local.corpora.quality import Level
-from local.corpora.truncation import data_chunk, truncation, truncation_of
+from local.corpora.truncation import truncation, truncation_of
 from local.embeddings.cache import CLOCK_TICK
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
-from local.shards.audio import FULL_SCALE, to_int16
-from local.shards.headers import HEAD, find_pcm
+from local.shards.audio import FULL_SCALE, plain_pcm, to_int16
 
 LARGEST = 1 << 26  # bytes of a file that is read at once
 UNKNOWN = -1  # in the place of the time of a file that may change within a tick of its clock
@@ -99,10 +98,8 @@ def _decode(path, content):
     """The samples of a file with this content; None where there are more than a network takes."""
     if not content:
         raise RecipeError("empty")
-    length = data_chunk(content)[1] // 2
-    begin = find_pcm(content[:HEAD], len(content), length)
-    if begin >= 0 and length:  # as most are: 16-bit PCM, mono at 16 kHz
-        return np.frombuffer(content, "<i2", length, begin) if length <= MAX_FRAMES else None
+    if (samples := plain_pcm(content)) is not None:
+        return samples if len(samples) <= MAX_FRAMES else None
     if cut := truncation(content):
         raise RecipeError(cut)
     parts, total = [], 0

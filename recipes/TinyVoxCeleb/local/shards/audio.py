@@ -6,10 +6,11 @@ import numpy as np
 import soundfile as sf
 
 from local.corpora.decoding import with_count
+from local.corpora.truncation import data_chunk
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
 from local.shards.addresses import public
-from local.shards.headers import Sample
+from local.shards.headers import HEAD, Sample, find_pcm
 from local.shards.index import ShardIndex
 
 FULL_SCALE = 32768  # what 1.0 is in 16-bit samples
@@ -85,6 +86,13 @@ def decode(
             f"{sample.sample_id}: the audio is empty; write the shards anew without it"
         )
     return signal if signal.dtype == dtype else to_int16(signal)
+
+
+def plain_pcm(encoded: bytes) -> np.ndarray | None:
+    """A view of the samples of a wav file, as most are: 16-bit PCM, mono at 16 kHz; else None."""
+    length = data_chunk(encoded)[1] // 2
+    begin = find_pcm(encoded[:HEAD], len(encoded), length)
+    return np.frombuffer(encoded, "<i2", length, begin) if begin >= 0 and length else None
 
 
 def to_int16(signal: np.ndarray) -> np.ndarray:

@@ -16,8 +16,7 @@ from local.corpora.surplus import surplus
 from local.corpora.truncation import data_chunk, truncation
 from local.errors import RecipeError
 from local.layout import SAMPLE_RATE
-from local.shards.audio import FULL_SCALE, to_int16
-from local.shards.headers import HEAD, find_pcm
+from local.shards.audio import FULL_SCALE, plain_pcm, to_int16
 from local.shards.places import KEPT, Utterance
 
 
@@ -55,11 +54,9 @@ def as_wav(utterance: Utterance) -> io.BytesIO:
 def _read(utterance, check, convert_others):
     try:
         encoded = utterance.read()
-        length = data_chunk(encoded)[1] // 2
-        begin = find_pcm(encoded[:HEAD], len(encoded), length)
-        if begin >= 0 and length and utterance.suffix in KEPT:
-            recording = Recording(encoded, length)
-            return _judged(recording, np.frombuffer(encoded, "<i2", length, begin), check)
+        samples = plain_pcm(encoded)
+        if samples is not None and utterance.suffix in KEPT:
+            return _judged(Recording(encoded, len(samples)), samples, check)
         if not encoded:
             raise RecipeError("the file is empty")
         with utterance.opened_by(encoded) as path:
