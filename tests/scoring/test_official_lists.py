@@ -5,6 +5,7 @@ import pytest
 from hyperpyyaml import load_hyperpyyaml
 
 from conftest import RECIPE
+from local.corpora.voxceleb.evaluation_lists import read_list
 from local.corpora.voxceleb.published_lists import PUBLISHED_LISTS
 from local.embeddings import Embeddings
 from local.metrics import __main__ as metrics_command
@@ -113,3 +114,21 @@ def test_named_in_output_report_and_metrics(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", argv)
     metrics_command.main()
     assert f"on {lists[0].path} (VoxCeleb1-O, cleaned)\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name, title",
+    [
+        ("mine.txt", "mine.txt"),
+        (
+            "veri_test2.txt",
+            "not the veri_test2.txt that is published as VoxCeleb1-O, cleaned: 2 speakers, "
+            "expected 40",
+        ),
+    ],
+)
+def test_a_corpus_does_not_call_a_list_published_for_its_length(tmp_path, name, title):
+    trials = "1 a/x/0.wav a/y/0.wav\n0 a/x/0.wav b/z/0.wav\n1 b/z/0 b/w/0\n"
+    (tmp_path / name).write_text(trials * 12_537)
+    found = read_list(tmp_path / name, "eval_trials.txt")
+    assert (found.num_trials, found.title) == (37_611, title)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from local.corpora.voxceleb.names import FIRST_VOX1, SPEAKER
-from local.corpora.voxceleb.published_lists import LETTERS, PUBLISHED_LISTS
+from local.corpora.voxceleb.published_lists import LETTERS, identify
 from local.errors import RecipeError, first_of
 from local.files import split_paths
 from local.layout import utterance_key
@@ -108,18 +108,9 @@ def read_list(path: Path, target: str) -> EvaluationList:
     if not count:
         raise RecipeError(f"{path}: the trial list is empty")
     utterances = sorted({utterance_key(name) for name in names})
-    return EvaluationList(path, target, _title(path, count), count, utterances)
-
-
-def _title(path, count):
-    """What a list of so many trials is called; or what its name promises."""
-    for each in PUBLISHED_LISTS:
-        if count == each.trials:
-            return each.title
-    for each in PUBLISHED_LISTS:
-        if path.name == each.file:
-            return f"not the {each.file} with {each.trials:,} that is published as {each.title}"
-    return path.name
+    speakers = {name.partition("/")[0] for name in utterances}
+    title, unlike = identify(path, count, None, len(speakers))
+    return EvaluationList(path, target, title or unlike or path.name, count, utterances)
 
 
 def read_overlap(path: str | Path) -> set[str]:

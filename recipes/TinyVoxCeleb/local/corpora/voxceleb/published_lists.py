@@ -7,6 +7,7 @@ https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html has the lists). Those o
 here: their counts are to be confirmed by a source first.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -36,3 +37,43 @@ LETTERS = {  # by which VoxCeleb1's lists are called: their files, the cleaned o
     )
     for letter in "OEH"
 }
+
+
+def identify(
+    path: str | Path, trials: int, targets: int | None, speakers: int | None
+) -> tuple[str, str]:
+    """What papers call a trial list, and what to say where its name promises another; "" for none.
+
+    A list is known by how many trials, targets and speakers it has, under any name; where it has no
+    labels, so that None are its targets, by its name as well. Its speakers are None where the ids
+    do not tell them.
+
+    Example
+    -------
+    >>> identify("trials.txt", 37_611, 18_802, 40)
+    ('VoxCeleb1-O, cleaned', '')
+    >>> identify("meta/veri_test2.txt", 37_720, None, 40)[1]  # doctest: +ELLIPSIS
+    'not the veri_test2.txt that is ... VoxCeleb1-O, cleaned: 37,720 trials, expected 37,611'
+    """
+    found, name = (trials, targets, speakers), Path(path).name
+    named = next((each for each in PUBLISHED_LISTS if each.file == name), None)
+    for each in PUBLISHED_LISTS:
+        if (each is named or targets is not None) and not _differences(each, found):
+            return each.title, "" if named in (None, each) else _unlike(named, found)
+    return "", "" if named is None else _unlike(named, found)
+
+
+def _differences(each, found):
+    """In what the counts of a list, as far as they are known, differ from those of another."""
+    names, published = ("trials", "targets", "speakers"), (each.trials, each.targets, each.speakers)
+    return [
+        f"{own:,} {name}, expected {wanted:,}"
+        for name, own, wanted in zip(names, found, published, strict=True)
+        if own not in (None, wanted)
+    ]
+
+
+def _unlike(each, found):
+    """How a list differs from the published one of its name."""
+    differences = "; ".join(_differences(each, found))
+    return f"not the {each.file} that is published as {each.title}: {differences}"
