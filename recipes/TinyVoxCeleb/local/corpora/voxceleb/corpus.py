@@ -16,7 +16,7 @@ from local.corpora.voxceleb.choice_file import check_named, lists_beside, read_c
 from local.corpora.voxceleb.download import find_voxceleb
 from local.corpora.voxceleb.evaluation_lists import NOTHING, files_near, find_lists, find_published
 from local.corpora.voxceleb.options import VoxCelebOptions
-from local.corpora.voxceleb.unseen import check_unseen, left_out, overlapping, told
+from local.corpora.voxceleb.unseen import check_unseen, left_out, left_out_note, overlapping
 from local.errors import RecipeError
 from local.files import atomic_folder
 from local.layout import TRIAL_LISTS
@@ -73,7 +73,7 @@ def prepare_voxceleb(
             dev_speakers=splits["dev"],
             eval_speakers=splits.get("eval", ()),
             gender=sex,
-            nationality={name: told.nationality for name, told in download.speakers.items()},
+            nationality={name: person.nationality for name, person in download.speakers.items()},
         )
     counts = {name: len(trials) for name, trials in drawn.items()}
     _print_summary(corpus_folder, splits, sex, counts, lists)
@@ -97,7 +97,7 @@ def _chosen(download, near, options, notes, seed):
             for name in names:
                 own.setdefault(name.split("/")[1], []).append(name)
     sex = {name: person.sex for name, person in download.speakers.items()}
-    out = told(reasons)
+    out = left_out_note(reasons)
     try:
         splits = choose(sessions, options.amounts, seed=seed, sex=sex)
     except RecipeError as error:

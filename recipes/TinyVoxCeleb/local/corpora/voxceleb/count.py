@@ -10,7 +10,7 @@ from local.corpora.voxceleb.meta import Told
 from local.corpora.voxceleb.names import PARTS, SPEAKER, part_of, side_of
 from local.errors import first_of
 
-NOTHING = Told("", "", "")
+UNTOLD = Told("", "", "")
 
 
 class Person(NamedTuple):
@@ -46,7 +46,7 @@ def count(
             session = f"{speaker}/{video}/"
             folder = _folder_of(path, video)
             if speaker not in speakers:
-                person = told.get(speaker, NOTHING)
+                person = told.get(speaker, UNTOLD)
                 part = part_of(speaker, person.side or side_of(folder[above:].split("/")))
                 speakers[speaker] = Person(person.sex, person.nationality, part)
                 tally = tallies.setdefault(part, Tally())
@@ -75,7 +75,10 @@ def summary(tallies: Mapping[str, Tally]) -> Iterator[str]:
         title = whole.title if whole else "VoxCeleb, of a part that nothing tells"
         line = f"{title}: {_counts(tally)} in {first_of(sorted(tally.folders), 3)}"
         if whole is None:
-            yield f"{line}; vox2_meta.csv would tell it, or folders called dev and test"
+            yield (
+                f"{line}; vox2_meta.csv would tell it, or folders called dev and test, so that "
+                "VoxCeleb2's test set, who may be in VoxCeleb1, is left out where that is evaluated"
+            )
         elif (tally.speakers, tally.sessions, tally.utterances) == whole[1:]:
             yield f"{line}: complete"
         else:

@@ -51,13 +51,13 @@ def left_out(
     return {reason: names for reason, names in reasons.items() if names}
 
 
-def told(reasons: Mapping[str, Collection[str]]) -> str:
+def left_out_note(reasons: Mapping[str, Collection[str]]) -> str:
     """How many are left out, for messages.
 
     Example
     -------
-    >>> told({"of VoxCeleb1's test set": {"id10270"}, "of the lists that are evaluated": "ab"})
-    "left out: 1 of VoxCeleb1's test set, 2 of the lists that are evaluated"
+    >>> left_out_note({"of VoxCeleb1's test set": {"id10270"}, "of the lists": {"id10001"}})
+    "left out: 1 of VoxCeleb1's test set, 1 of the lists"
     """
     counts = ", ".join(f"{len(names):,} {reason}" for reason, names in reasons.items())
     return f"left out: {counts}" if counts else ""
