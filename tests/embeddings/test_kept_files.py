@@ -256,3 +256,17 @@ def test_the_command(run, folder, tmp_path, capsys):
     assert np.allclose(found.vectors, embed(run, folder, dict(sorted(FILES.items())))[0].vectors)
     with pytest.raises(SystemExit):
         main([*arguments, "--shards", "x"])
+
+
+def test_a_kept_id_that_may_be_two_files_is_refused(run, folder):
+    """Of files in two folders, each scored in a call of its own, ids end with the same parts."""
+    shutil.copytree(folder, folder / "louder")
+    for number, length in enumerate(LENGTHS):
+        write(folder / "louder", number, length, seed=99)
+    embed(run, folder)
+    name = "s0/y/0"
+    found, (place,) = embed(run, folder, {name: f"louder/{FILES[name]}"})
+    assert len(found) == 1
+    with pytest.raises(RecipeError, match="trials.txt: s0/y/0 may be louder/s0/y/0 or s0/y/0: "):
+        read_embeddings(place).rows(["s1/y/1", name], "trials.txt")
+    assert read_embeddings(place).rows(["s1/y/1"]).tolist() == [4]

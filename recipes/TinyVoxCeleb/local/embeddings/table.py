@@ -53,12 +53,22 @@ class Embeddings:
         Raises
         ------
         RecipeError
-            Utterances that are not here: how many, and the first five. `where` tells what named
-            them, such as the path of a trial list.
+            Utterances that are not here: how many, and the first five; one that may be two of
+            these, as of files in two folders. `where` tells what named them, such as the path of a
+            trial list.
         """
-        known = {utterance_key(key): row for row, key in enumerate(self.ids)}
+        known, others = {}, {}
+        for row, key in enumerate(map(utterance_key, self.ids)):
+            if known.setdefault(key, row) != row:
+                others[key] = row
         names = list(names)
-        rows = [known.get(utterance_key(name), -1) for name in names]
+        keys = [utterance_key(name) for name in names]
+        if double := next((key for key in keys if key in others), None) if others else None:
+            raise RecipeError(
+                f"{where + ': ' if where else ''}{double} may be {self.ids[known[double]]} or "
+                f"{self.ids[others[double]]}: name embeddings of one of their folders, or the audio"
+            )
+        rows = [known.get(key, -1) for key in keys]
         if -1 in rows:
             absent = [name for name, row in zip(names, rows, strict=True) if row < 0]
             absent = list(dict.fromkeys(absent))

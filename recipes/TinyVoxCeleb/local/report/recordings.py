@@ -54,10 +54,8 @@ def begin_of(recording: Recording, num_frames: int) -> np.ndarray | None:
 
 def _digests(run) -> dict[str, bytes]:
     """The sha256 of the files whose embeddings are kept, by their paths in the folder."""
-    if run.embeddings is None:
-        return {}
     found = {}
-    for path in run.embedding_files:
+    for path in filter(Path.is_file, run.embedding_files):
         kept = read_arrays(path, ["files", "digests"])
         names = map(os.fsdecode, kept["files"].tolist())
         found |= dict(zip(names, map(bytes, kept["digests"]), strict=True))

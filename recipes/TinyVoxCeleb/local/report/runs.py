@@ -10,6 +10,7 @@ import numpy as np
 
 from local.embeddings import Embeddings, join, read_embeddings
 from local.errors import RecipeError
+from local.layout import utterance_key
 from local.results import ListResult, Results, read_results
 from local.scoring.enrolment import read_enrolment
 from local.scoring.score_list import read_scores
@@ -77,11 +78,16 @@ class ScoredRun:
 
     @cached_property
     def embeddings(self) -> Embeddings | None:
-        """The cached embeddings of all that was scored, or None where a cache is gone."""
+        """The cached embeddings of all that was scored, or None where a cache is gone.
+
+        Nor are there any where the ids of files in it, which other lists may have named since, do
+        not tell which of them was scored.
+        """
         paths = self.embedding_files
         if not paths or not all(path.is_file() for path in paths):
             return None
-        return join([read_embeddings(path) for path in paths])
+        found = join([read_embeddings(path) for path in paths])
+        return found if len({*map(utterance_key, found.ids)}) == len(found) else None
 
     @property
     def embedding_files(self) -> list[Path]:
