@@ -43,6 +43,7 @@ ELSEWHERE = {
     LIMITED_DATA: "test_benchmarks.py runs it with other data",
     SCORINGS: "test_benchmarks.py runs it with other data",
     "python -m benchmarks.networks": "test_benchmarks.py runs it for two networks",
+    "python -m benchmarks.scale": "test_benchmarks_of_scale.py runs a part of it with few files",
     "python -m benchmarks.backend": "test_benchmarks.py runs it with fewer trials",
     "python -m benchmarks.pipeline": "test_benchmarks.py runs it with little data",
 }
