@@ -194,12 +194,12 @@ def test_a_file_that_was_mended_starts_its_shard_anew(tree, tmp_path, capsys):
     assert files == write(own, tmp_path / "again")
 
 
-def test_an_error_and_faulty_audio_keep_what_is_finished(tree, tmp_path, capsys):
+def test_an_error_and_faulty_audio_keep_what_is_finished(tree, tmp_path):
     own, out = shutil.copytree(tree, tmp_path / "tree"), tmp_path / "out"
     stop(own, out, 6)
-    (tmp_path / "other.csv").write_text("id,idx\na,0\n")
+    (other := tmp_path / "other.csv").write_text("id,idx\na,0\n")
     with pytest.raises(RecipeError, match="has no class index"):
-        write_shards(own, tmp_path / "other.csv", out, size=SIZE)
+        write_shards(own, other, out, size=SIZE)
     assert len(list(out.glob(".train.partial/*.tar"))) == 4
     good = (own / "dev/c/x/0.wav").read_bytes()
     (own / "dev/c/x/0.wav").write_bytes(b"")
@@ -208,9 +208,7 @@ def test_an_error_and_faulty_audio_keep_what_is_finished(tree, tmp_path, capsys)
     assert [path.name for path in out.glob("[!.]*")] == ["bad_audio.csv"]
     assert len(list(out.glob(".*.partial/*.tar"))) == 9  # of ten
     (own / "dev/c/x/0.wav").write_bytes(good)
-    capsys.readouterr()
     assert write(own, out) == write(own, tmp_path / "again")
-    assert capsys.readouterr().out.count("shards are finished already") == 3
 
 
 LIMITED = """
@@ -247,6 +245,8 @@ def test_no_room_is_told_before_anything_is_written(tree, tmp_path):
         os.truncate(path, min(2 * free, 15 << 40))  # takes no room
     except OSError:
         pytest.skip("no file may be as large as this disk here")
-    with pytest.raises(RecipeError, match=r"out: shards need about [\d,.]+ GiB, and [\d,.]+ GiB a"):
+    with pytest.raises(
+        RecipeError, match=r"out: shards need about [\d,.]+ GiB, and [\d,.]+ [GM]iB a"
+    ):
         write(own, tmp_path / "out")
     assert not list(tmp_path.glob("out/*"))
