@@ -25,6 +25,8 @@ Options
   --run NAME            the run's folder in the output folder (the name of the hparams file); a
                         variant of an experiment on the same data needs a name of its own
   --device cpu|cuda     where to train and score (cpu)
+  --skip_bad            of tiny-voxceleb and voxceleb: leave out audio that cannot be read, with
+                        a list of it, and its trials; else stage 2 ends once all of it is known
   --stage N             first stage (1)
   --stop_stage M        last stage (4)
   -h, --help            this text
@@ -73,6 +75,7 @@ fi
 
 corpus='' data_folder='' output_folder='' hparams=hparams/quick.yaml run='' device=cpu
 stage=1 stop_stage=4
+skip_bad=() # an option of the shards
 voxceleb=() # options of that corpus
 while (($#)); do
     case $1 in
@@ -90,6 +93,10 @@ while (($#)); do
         [[ $# -ge 2 ]] || fail "$1 needs a value; see ./run.sh --help"
         declare "${1#--}=$2"
         shift 2
+        ;;
+    --skip_bad)
+        skip_bad=("$1")
+        shift
         ;;
     -h | --help)
         usage
@@ -124,6 +131,8 @@ tiny-voxceleb | voxceleb | folder | voices | synthetic) ;;
 esac
 [[ $corpus == voxceleb || -z ${voxceleb[*]} ]] ||
     fail "${voxceleb[0]}: an option of --corpus voxceleb only"
+[[ $corpus =~ voxceleb || -z ${skip_bad[*]} ]] ||
+    fail "--skip_bad: an option of --corpus tiny-voxceleb and voxceleb only"
 [[ $device =~ ^(cpu|cuda(:[0-9]+)?)$ ]] || fail "--device $device: expected cpu or cuda"
 [[ -f $hparams ]] || hparams=$recipe/$hparams
 [[ -f $hparams ]] || fail "--hparams ${hparams#"$recipe/"}: no such file"
@@ -196,13 +205,18 @@ if runs 2 shards; then
     if [[ -L $out/shards ]]; then
         echo "using the shards in $(realpath "$out/shards")"
     else
-        python -m local.shards --in "$out/corpus" --meta "$out/corpus/tiny_meta.csv" --out "$out/shards"
+        python -m local.shards --in "$out/corpus" --meta "$out/corpus/tiny_meta.csv" \
+            --out "$out/shards" "${skip_bad[@]}"
     fi
+fi
+lists_folder=$out/corpus
+if [[ ! -L $out/shards && -d $out/shards/trials ]]; then # without trials of what was left out
+    lists_folder=$out/shards/trials
 fi
 
 if runs 3 "training $(basename "$hparams")"; then
-    data=(--shard_folder "$out/shards" --val_trials_path "$out/corpus/val_trials.txt"
-        --dev_trials_path "$out/corpus/dev_trials.txt" --output_folder "$run_folder")
+    data=(--shard_folder "$out/shards" --val_trials_path "$lists_folder/val_trials.txt"
+        --dev_trials_path "$lists_folder/dev_trials.txt" --output_folder "$run_folder")
     # A tiny corpus gets enough training steps; who asks for a number of them knows better.
     if ! grep -q '^min_epoch_steps: [1-9]' "$hparams" &&
         [[ " ${overrides[*]}" != *" --crops_per_utterance"* ]]; then
@@ -248,21 +262,21 @@ if runs 4 verification; then
     [[ -d $run_folder/inference ]] || fail "no trained network in $run_folder: run stage 3 first"
     options=()
     if [[ -f $out/corpus/tiny_meta.csv ]]; then options=(--meta_file "$out/corpus/tiny_meta.csv"); fi
-    lists=$out/corpus/dev_trials.txt folders=$out/shards/dev
+    lists=$lists_folder/dev_trials.txt folders=$out/shards/dev
     if [[ -d $out/shards/eval ]]; then # with labels or without: whichever lists there are
-        for list in "$out"/corpus/eval_trials*.txt; do
+        for list in "$lists_folder"/eval_trials*.txt; do
             if [[ -f $list ]]; then lists+=,$list; fi
         done
-        if [[ $lists == *,"$out"/corpus/* ]]; then folders+=,$out/shards/eval; fi
+        if [[ $lists == *,"$lists_folder"/* ]]; then folders+=,$out/shards/eval; fi
     fi
     dev_options=("${options[@]}")
-    if (($(speakers "$out/corpus/dev_trials.txt") >= 8)); then
-        dev_options+=(--calibration_trials "$out/corpus/dev_trials.txt")
+    if (($(speakers "$lists_folder/dev_trials.txt") >= 8)); then
+        dev_options+=(--calibration_trials "$lists_folder/dev_trials.txt")
     else
         echo "not calibrated: dev_trials.txt has fewer than 8 speakers"
     fi
     verify "$lists" "$folders" "$scores" "${dev_options[@]}"
-    verify "$out/corpus/val_trials.txt" "$out/shards/val" "$run_folder/val_scores.txt" "${options[@]}"
+    verify "$lists_folder/val_trials.txt" "$out/shards/val" "$run_folder/val_scores.txt" "${options[@]}"
     report=$run_folder/report.html
     if [[ ! -f $report || $scores -nt $report ]]; then
         python -m local.report "$run_folder" --out "$report"

@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 from local.corpora.__main__ import main
 from local.corpora.utterance_list import read_utterances
+from local.corpora.voxceleb import corpus
 from local.errors import RecipeError
 from voxceleb_lists import build_vox, make
 
@@ -81,7 +82,7 @@ def run(monkeypatch, *options):
     [
         (("--speakers", "many"), "--speakers many: expected a whole number, or all"),
         (("--speakers", "60"), "20 speakers have 4 sessions or more, but 70 are needed"),
-        (("--min_sessions", "5"), "0 speakers have 5 sessions or more"),
+        (("--min_sessions", "5"), "for dev; nobody has more than 4 sessions: ask for fewer"),
         (("--speakers", "all"), "but 42 are needed: 2 to train on and 40 for dev"),
         (("--evaluate", "X"), "--evaluate X: expected O, E, H, none, or the path of a trial list"),
         (("--evaluate", "E"), "--evaluate E: no list_test_all2.txt or list_test_all.txt in the"),
@@ -96,6 +97,20 @@ def test_options_that_cannot_be_met(vox, tmp_path, monkeypatch, capsys, options,
     said = capsys.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1 and message in said
     assert not (tmp_path / "out" / "corpus").exists()
+
+
+@pytest.mark.parametrize("option", [{"evaluate": "O,E"}, {"choice": "no.csv"}, {"overlap": "no"}])
+def test_what_is_missing_is_told_before_the_long_search(vox, tmp_path, monkeypatch, option):
+    monkeypatch.setattr(corpus, "find_voxceleb", lambda _: pytest.fail("searched"))
+    with pytest.raises(RecipeError, match="no list_test_all2|no such"):
+        make(vox, tmp_path, **option)
+
+
+def test_a_list_without_trials(vox, tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("hello\n")
+    with pytest.raises(RecipeError, match="list is empty, only 'hello': expected lines 'label id1"):
+        make(vox, tmp_path / "first", evaluate=str(path))
 
 
 def test_options_of_voxceleb_alone(tmp_path, monkeypatch, capsys):

@@ -193,7 +193,7 @@ def begin_elsewhere(path):
             cut,
             r"^{path}: no whole zip archive \(File is not a zip file\): download it",
         ),
-        (flip, r"{path}/a.wav: the zip archive is damaged there \(Bad CRC-32 .*\): download it"),
+        (flip, r"{path}/a.wav: the zip archive is damaged there \(Bad CRC-32\): download it"),
         (begin_elsewhere, r"{path}/a.wav: the zip archive is damaged there \(no file begins there"),
         (encrypt, "^{path}: a.wav needs a password: unpack the archive"),
         (lambda path: path.write_bytes(b""), "^{path}: no whole zip archive"),
@@ -207,7 +207,8 @@ def test_archives_that_are_damaged(tmp_path, spoil, message):
     corpus = make(tmp_path / "corpus", {"dev": [("s/v/a", f"{path}/a.wav")]})
     with pytest.raises(RecipeError, match=message.format(path=path)) as error:
         write(corpus, tmp_path / "out")
-    assert len(str(error.value).splitlines()) == 1 and not list(tmp_path.glob("out/*"))
+    assert len(str(error.value).splitlines()) == 1
+    assert [path.name for path in tmp_path.glob("out/*")] in ([], ["bad_audio.csv"])
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_audio_that_cannot_be_converted_is_told_at_once(audio, tmp_path):
     for path in wrong.values():
         assert f"{path}: " in str(error.value)
     assert str(error.value).count("Error opening") == 0 and "the file is empty" in str(error.value)
-    assert not list(tmp_path.glob("out/*"))
+    assert [path.name for path in tmp_path.glob("out/[!.]*")] == ["bad_audio.csv"]
 
 
 def test_what_holds_no_speech_is_found_in_archives_too(tmp_path, capsys):

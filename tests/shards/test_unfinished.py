@@ -185,24 +185,30 @@ def test_other_options_start_anew(tree, tmp_path, capsys, option):
     assert files == write(tree, tmp_path / "again", **option)
 
 
-def test_a_file_that_was_mended_starts_its_split_anew(tree, tmp_path):
+def test_a_file_that_was_mended_starts_its_shard_anew(tree, tmp_path, capsys):
     own = shutil.copytree(tree, tmp_path / "tree")
     stop(own, tmp_path / "out", 6)
     sf.write(own / "train/a/x/0.wav", not_speech.voice(np.random.default_rng(9)), 16000)
-    assert write(own, tmp_path / "out") == write(own, tmp_path / "again")
+    files = write(own, tmp_path / "out")
+    assert "out/train: 3 of 4 shards are finished already" in capsys.readouterr().out
+    assert files == write(own, tmp_path / "again")
 
 
-def test_an_error_keeps_what_is_finished_and_faulty_audio_does_not(tree, tmp_path):
-    own = shutil.copytree(tree, tmp_path / "tree")
-    stop(own, tmp_path / "out", 6)
-    (tmp_path / "other.csv").write_text("id,idx\na,0\n")
+def test_an_error_and_faulty_audio_keep_what_is_finished(tree, tmp_path):
+    own, out = shutil.copytree(tree, tmp_path / "tree"), tmp_path / "out"
+    stop(own, out, 6)
+    (other := tmp_path / "other.csv").write_text("id,idx\na,0\n")
     with pytest.raises(RecipeError, match="has no class index"):
-        write_shards(own, tmp_path / "other.csv", tmp_path / "out", size=SIZE)
-    assert len(list(tmp_path.glob("out/.train.partial/*.tar"))) == 4
+        write_shards(own, other, out, size=SIZE)
+    assert len(list(out.glob(".train.partial/*.tar"))) == 4
+    good = (own / "dev/c/x/0.wav").read_bytes()
     (own / "dev/c/x/0.wav").write_bytes(b"")
-    with pytest.raises(RecipeError, match="nothing was written"):
-        write(own, tmp_path / "out")
-    assert not list(tmp_path.glob("out/*"))
+    with pytest.raises(RecipeError, match="shards without them stay"):
+        write(own, out)
+    assert [path.name for path in out.glob("[!.]*")] == ["bad_audio.csv"]
+    assert len(list(out.glob(".*.partial/*.tar"))) == 9  # of ten
+    (own / "dev/c/x/0.wav").write_bytes(good)
+    assert write(own, out) == write(own, tmp_path / "again")
 
 
 LIMITED = """
@@ -239,6 +245,8 @@ def test_no_room_is_told_before_anything_is_written(tree, tmp_path):
         os.truncate(path, min(2 * free, 15 << 40))  # takes no room
     except OSError:
         pytest.skip("no file may be as large as this disk here")
-    with pytest.raises(RecipeError, match=r"out: shards need about [\d,.]+ GiB, and [\d,.]+ GiB a"):
+    with pytest.raises(
+        RecipeError, match=r"out: shards need about [\d,.]+ GiB, and [\d,.]+ [GM]iB a"
+    ):
         write(own, tmp_path / "out")
     assert not list(tmp_path.glob("out/*"))

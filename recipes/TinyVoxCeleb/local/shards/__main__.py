@@ -43,6 +43,11 @@ def main():
         "--no_check", action="store_true", help="read headers only, without decoding each file"
     )
     parser.add_argument(
+        "--skip_bad",
+        action="store_true",
+        help="leave out audio that cannot be read, up to 5 %%, and its trials, with a list of it",
+    )
+    parser.add_argument(
         "--allow_shared_ids",
         action="store_true",
         help="only warn of dev speakers in other splits, and of utterances in two",
@@ -67,6 +72,7 @@ def main():
             not args.no_check,
             args.allow_shared_ids,
             args.processes,
+            args.skip_bad,
         )
 
 

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -25,7 +25,8 @@ from local.shards.utterances import Utterances
 from local.stored import check_type, parse_json
 
 RECORD = "written.json"
-PROBES, PROBE = 16, 1 << 16  # files of many of which a part is read, and bytes of that
+PROBES = 16  # files, of a split and of each shard, of which a part is read
+PROBE = 1 << 16  # bytes of that
 
 
 class Origin(TypedDict):
@@ -47,17 +48,20 @@ class Record(TypedDict):
     faults: dict[str, list[str]]  # the files with each fault, relative to the tree
 
 
-def origin_of(files: Utterances, classes: dict[str, int], **options: int) -> Origin:
+def origin_of(
+    files: Sequence[Utterance], split: str, classes: Mapping[str, int], **options: int
+) -> Origin:
     """What shards of these utterances are written from; `options` are size and seed.
 
     Of a few files the middle is read: those that were mended, or made louder, keep their sizes.
     """
-    digest = hashlib.sha256()
+    digest, speakers = hashlib.sha256(), set()
     for each in files:
+        speakers.add(each.speaker)
         digest.update(f"{each.id}{each.suffix} {each.size}\n".encode())
     for place in np.linspace(0, len(files) - 1, min(PROBES, len(files)), dtype=int):
         digest.update(_middle(files[place]))
-    speakers = {*files.speakers()} if files.split in LABELLED else ()
+    speakers = speakers if split in LABELLED else ()
     return {
         "utterances": len(files),
         "files": digest.hexdigest(),

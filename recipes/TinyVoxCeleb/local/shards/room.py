@@ -13,7 +13,7 @@ from local.shards.places import KEPT, UNPACKED, Utterance
 
 PAIR = 2560  # bytes about that a sample takes beside its audio: headers, JSON, and to fill blocks
 PROBES = 8  # files of each kind and split whose length is looked up
-GIB = 1 << 30
+GIB, MIB = 1 << 30, 1 << 20
 
 
 def check_room(out: Path, splits: Iterable[Iterable[Utterance]]) -> None:
@@ -30,9 +30,13 @@ def check_room(out: Path, splits: Iterable[Iterable[Utterance]]) -> None:
     free = shutil.disk_usage(place).free
     if needed > free:
         raise WriteError(
-            f"{out}: shards need about {needed / GIB:,.1f} GiB, and {free / GIB:,.1f} GiB are free "
-            "there: make room, or name another --out"
+            f"{out}: shards need about {_told(needed)}, and {_told(free)} are free there: make "
+            "room, or choose another folder"
         )
+
+
+def _told(size):
+    return f"{size / GIB:,.1f} GiB" if size >= GIB else f"{size / MIB:,.1f} MiB"
 
 
 def _needed(utterances):

@@ -11,8 +11,9 @@ from local.files import atomic_file
 from local.layout import SAMPLE_RATE
 from local.shards.checking import Recording
 from local.shards.complete import DIGEST, ManifestEntry, write_manifest
+from local.shards.left_out import LEFT_OUT, Bad
 from local.shards.places import Utterance
-from local.shards.record import Findings, Origin, Record, record_of, write_record
+from local.shards.record import Findings, Origin, Record, origin_of, record_of, write_record
 from local.shards.shard_file import Summed, pack, shard_names
 from local.shards.unfinished import Note, Unfinished
 from local.shards.utterances import Utterances
@@ -31,6 +32,8 @@ class SplitWriter:
         What they are made of, and whether all is decoded.
     classes
         The class index of each speaker.
+    skip_bad
+        Whether audio that cannot be read is left out; else a shard of it is not finished.
     """
 
     def __init__(
@@ -41,17 +44,24 @@ class SplitWriter:
         origin: Origin,
         checked: bool,
         classes: Mapping[str, int],
+        skip_bad: bool = False,
     ):
-        self.files, self.folder = files, folder
+        self.files, self.folder, self._skip_bad = files, folder, skip_bad
         self._shards, self._origin, self._checked, self._classes = shards, origin, checked, classes
         self._names = shard_names(len(files), origin["size"])
         self._unfinished = Unfinished(shards, folder)
-        self._notes = self._unfinished.take(self._names, origin, checked)
+        self._origins = [self._origin_of(number) for number in range(len(self._names))]
+        self._notes = self._unfinished.take(self._names, self._origins, checked, skip_bad)
 
     def _chunk(self, number):
         size = self._origin["size"]
         rows = range(number * size, min((number + 1) * size, len(self.files)))
         return map(self.files.__getitem__, rows)
+
+    def _origin_of(self, number):
+        """What a shard is made of: a file that is mended makes no other shard another."""
+        options = {key: self._origin[key] for key in ("size", "seed")}
+        return origin_of([*self._chunk(number)], self.files.split, self._classes, **options)
 
     @property
     def finished(self) -> list[Note]:
@@ -66,28 +76,33 @@ class SplitWriter:
 
     def write(
         self, recordings: Iterator[Recording], findings: Findings, progress: tqdm
-    ) -> list[tuple[str, str]]:
+    ) -> list[Bad]:
         """Write the shards that are missing, of the recordings of what is missing, in its order.
 
-        Returns the files that are wrong, with what is wrong.
+        Returns the files that are wrong, as far as they are not left out.
         """
         progress.set_description(f"{self.files.split} shards")
         faults = []
         for number, name in enumerate(self._names):
             if not self._notes[number]:
                 pairs = zip(self._chunk(number), recordings, strict=False)
-                self._notes[number] = self._write_shard(name, pairs, findings, progress, faults)
+                note = self._write_shard(name, number, pairs, findings, progress, faults)
+                self._notes[number] = note
         return faults
 
-    def _write_shard(self, name, pairs, findings, progress, faults):
-        note, digests, wrong = Note(self._origin, self._checked), [], len(faults)
+    def _write_shard(self, name, number, pairs, findings, progress, faults):
+        note, digests, wrong = Note(self._origins[number], self._checked), [], len(faults)
         with atomic_file(self._shards / name, "wb") as fout:
             file = Summed(fout)
             packed = pack(file, self.files.split, pairs, self._classes, self._origin["size"])
             for place, utterance, recording in packed:
                 progress.update()
+                if recording.fault and self._skip_bad:
+                    note.left_out[str(place)] = recording.fault
+                    continue
                 if recording.fault:
-                    faults.append((utterance.path, recording.fault))
+                    bad = utterance.id, utterance.path, recording.fault
+                    faults.append(Bad(self.files.split, *bad))
                     continue
                 if self._checked:
                     findings.add(place, recording, utterance, self.files.split != "eval")
@@ -95,16 +110,38 @@ class SplitWriter:
                 note.samples += 1
                 note.frames += recording.num_frames
         note.faults, note.absent = findings.of_shard()
+        if note.left_out:
+            note.faults[LEFT_OUT] = [*map(int, note.left_out)]
         if len(faults) > wrong:
+            (self._shards / name).unlink()
             return None
         note.bytes, note.checksum = file.bytes, file.checksum
         note.digests = base64.b64encode(b"".join(digests)).decode()
         self._unfinished.keep(name, note)
         return note
 
+    def left_out(self) -> list[Bad]:
+        """The files that are left out, once all others are written."""
+        size, bad = self._origin["size"], []
+        for number, note in enumerate(self._notes):
+            for place, reason in note.left_out.items():
+                utterance = self.files[number * size + int(place)]
+                bad.append(Bad(self.files.split, utterance.id, utterance.path, reason))
+        return bad
+
+    def drop_left_out(self) -> None:
+        """Remove the finished shards from which something was left out."""
+        for name, note in zip(self._names, self._notes, strict=True):
+            if note.left_out:
+                self._unfinished.remove(name)
+
     def audio(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and digests of all, once all are written, see `same_audio`."""
-        return self.files.ids, np.concatenate([note.audio() for note in self._notes])
+        """Ids and digests of all that is not left out, once all are written, see `same_audio`."""
+        size = self._origin["size"]
+        notes = enumerate(self._notes)
+        rows = [number * size + int(place) for number, note in notes for place in note.left_out]
+        digests = np.concatenate([note.audio() for note in self._notes])
+        return np.delete(self.files.ids, rows), digests
 
     def faults(self) -> Iterator[str]:
         """The kinds of what was found, in the order in which it was."""
@@ -113,10 +150,13 @@ class SplitWriter:
 
     def finish(self, kinds: list[str]) -> Record:
         """Put the manifest and the record beside the shards, and tell what they hold."""
-        entries = [
-            ManifestEntry(name, note.samples, digests=note.audio() if self._checked else None)
-            for name, note in zip(self._names, self._notes, strict=True)
-        ]
+        entries = []
+        for name, note in zip(self._names, self._notes, strict=True):
+            if not note.samples:  # all was left out: readers expect some
+                (self._shards / name).unlink()
+                continue
+            digests = note.audio() if self._checked else None
+            entries.append(ManifestEntry(name, note.samples, digests=digests))
         write_manifest(self._shards, entries)
         found = [(note.faults, note.absent) for note in self._notes]
         record = record_of(self.files, self._origin, self._checked, found, kinds)
@@ -124,5 +164,6 @@ class SplitWriter:
         unnamed = self.files.split == "eval"
         who = "unnamed" if unnamed else f"{len({*self.files.speakers()})}"
         hours = sum(note.frames for note in self._notes) / SAMPLE_RATE / 3600
-        print(f"{self.files.split}: {len(self.files)} utterances, {hours:.2f} h, {who} speakers")
+        count = sum(note.samples for note in self._notes)
+        print(f"{self.files.split}: {count} utterances, {hours:.2f} h, {who} speakers")
         return record

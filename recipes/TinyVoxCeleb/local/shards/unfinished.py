@@ -39,6 +39,7 @@ class Note:
     absent: str = ""  # why there was no detector of speech
     digests: str = ""  # of the audio of each sample, in base64; "" where nothing was decoded
     faults: dict[str, list[int]] = field(default_factory=dict)  # places in the shard, by fault
+    left_out: dict[str, str] = field(default_factory=dict)  # places of what is not in it, and why
 
     def audio(self) -> np.ndarray:
         """The digests, uint8 of shape (samples, DIGEST), zeros where they are not known."""
@@ -66,10 +67,20 @@ class Unfinished:
         """`folder` is where they will be."""
         self._shards, self._notes, self._folder = shards, _notes_folder(folder), folder
 
-    def take(self, names: list[str], origin: Origin, checked: bool) -> list[Note | None]:
-        """The note of each shard that is there already, and as it was; all else is removed."""
+    def take(
+        self, names: list[str], origins: list[Origin], checked: bool, skip_bad: bool
+    ) -> list[Note | None]:
+        """The note of each shard that is there already, and as it was; all else is removed.
+
+        A shard from which something was left out is as it was where `skip_bad` asks for it again.
+        """
+
+        def read(name, origin):
+            note = self._read(name, origin, checked)
+            return note if note and (skip_bad or not note.left_out) else None
+
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            notes = list(pool.map(lambda name: self._read(name, origin, checked), names))
+            notes = list(pool.map(read, names, origins))
         there = {name for name, note in zip(names, notes, strict=True) if note}
         removed = 0
         for path in self._shards.iterdir():
@@ -108,6 +119,11 @@ class Unfinished:
             while block := file.read(BLOCK):
                 checksum = zlib.crc32(block, checksum)
         return checksum == note.checksum
+
+    def remove(self, name: str) -> None:
+        """Remove a finished shard, its note first."""
+        (self._notes / f"{name}.json").unlink()
+        (self._shards / name).unlink()
 
     def keep(self, name: str, note: Note) -> None:
         """Write the note of a shard, once it is on the disk."""

@@ -3,13 +3,13 @@
 import contextlib
 import functools
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from local.corpora.listening import NO_SPEECH, Listener
-from local.corpora.quality import report_faults
 from local.errors import RecipeError, WriteError, write_errors
 from local.files import atomic_folder
 from local.metadata import read_classes
@@ -17,6 +17,7 @@ from local.shards.apart import check_apart, shared_lines
 from local.shards.checking import read_recording
 from local.shards.complete import DIGEST
 from local.shards.index import index_shards
+from local.shards.left_out import LEFT_OUT, check_few, report_bad, write_left_out
 from local.shards.listed import find_utterances, is_listed, place_of, split_names
 from local.shards.listing import find_shards
 from local.shards.readers import Readers
@@ -44,6 +45,7 @@ def write_shards(
     check: bool = True,
     allow_shared_ids: bool = False,
     processes: int | None = None,
+    skip_bad: bool = False,
 ) -> None:
     """Write the shards of every split that a corpus has; splits already written are kept.
 
@@ -52,8 +54,9 @@ def write_shards(
     its tiny_meta.csv, with at least the columns id and idx. `out` gets one folder a split with
     `size` samples a shard, drawn in the order of `seed`. Equal input gives equal bytes, whatever
     the number of `processes` that read. Every file is decoded, once, and the splits appear when all
-    of them are good; without `check`, only headers are read. Shards that are finished stay when
-    this is stopped, and are taken up by the next call. The same audio in two splits or under two
+    of them are good; with `skip_bad` those that are not are left out, see `local.shards.left_out`.
+    Without `check`, only headers are read. Shards that are finished stay when this is stopped, or
+    some audio is bad, and are taken up by the next call. The same audio in two splits or under two
     speakers is a warning, as is what is silent, clipped, short or without speech; audio beyond full
     scale is scaled to it.
 
@@ -91,37 +94,42 @@ def write_shards(
         check_known(files, classes)
         records, audio, writers = {}, {}, []
         for split, folder in folders.items():
-            origin = origin_of(files[split], classes, size=size, seed=seed)
+            origin = origin_of(files[split], split, classes, size=size, seed=seed)
             files[split].shuffle(seed)
             if folder is None:
                 place = place_of(tree, split)
                 arguments = out / split, files[split], origin, place, meta
                 records[split], audio[split] = _check_kept(*arguments)
             else:
-                arguments = files[split], folder, out / split, origin, check, classes
+                arguments = files[split], folder, out / split, origin, check, classes, skip_bad
                 writers.append(SplitWriter(*arguments))
         if records:
             there = ", ".join(records)
             print(f"shards are there already: {there} in {out} (remove them to write anew)")
         check_room(out, [writer.missing() for writer in writers])
-        _write_all(writers, check, is_listed(tree), processes)
+        bad = _write_all(writers, check, is_listed(tree), processes)
+        report_bad(bad, sum(map(len, files.values())), out)
+        _check_left_out(writers, out)
         kinds = _kinds(splits, records, writers)
         for writer in writers:
             records[writer.files.split] = writer.finish(kinds)
             audio[writer.files.split] = writer.audio()
+        left_out = [bad for writer in writers for bad in writer.left_out()]
+        kept = set(splits) - {writer.files.split for writer in writers}
+        fewer = write_left_out(left_out, kept, tree, out)
     for split in splits:
         forget(out / split)
     audio, records = ({split: of[split] for split in splits} for of in (audio, records))
-    for line in (*shared_lines(shared, audio), *warnings(files, records)):
+    for line in (*shared_lines(shared, audio), *warnings(files, records), *fewer):
         print(line, file=sys.stderr)
 
 
 def _write_all(writers, check, convert_others, processes):
-    """Write what is missing; that some of it cannot be written is told once all was tried."""
+    """Write what is missing; returns the files that cannot be written, once all were tried."""
     total = sum(len(writer.files) for writer in writers)
     done = sum(note.samples for writer in writers for note in writer.finished)
     if done == total:
-        return
+        return []
     read = functools.partial(read_recording, check=check, convert_others=convert_others)
     bar = {"unit": "utt", "dynamic_ncols": True, "total": total, "initial": done}
     faults = []
@@ -135,10 +143,27 @@ def _write_all(writers, check, convert_others, processes):
                 count = sum(len(each.finished) for each in writers)
                 told = f"{error}; {count} shards are finished, and stay"
                 raise WriteError(told, error.errno) from None
-    if faults:
+    return faults
+
+
+def _check_left_out(writers, out):
+    """Check that little is left out; else shards without some of it do not stay either."""
+    bad, lost = [], []
+    for writer in writers:
+        own, split = writer.left_out(), writer.files.split
+        if len(own) == len(writer.files):
+            lost.append(split)
+        elif own and split == "train":  # every class has somebody
+            gone = Counter(each.id.partition("/")[0] for each in own)
+            there = Counter(writer.files.speakers())
+            lost += [name for name, count in gone.items() if count == there[name]]
+        bad += own
+    try:
+        check_few(bad, sum(len(writer.files) for writer in writers), lost, out)
+    except RecipeError:
         for writer in writers:
-            forget(writer.folder)
-    report_faults(faults, total, "go into shards")
+            writer.drop_left_out()
+        raise
 
 
 def _kinds(splits, records, writers):
@@ -155,10 +180,13 @@ def _check_kept(folder, files, origin, source, meta):
     record = read_record(folder)
     if record:
         check_origin(folder, record["origin"], origin, source, meta)
+        ids, absent = files.ids, {*record["faults"].get(LEFT_OUT, ())}
+        if absent:
+            ids = ids[[files.name(number) not in absent for number in range(len(files))]]
         known = [entries[shard].digests for shard in shards if shard in entries]
-        if any(digests is None for digests in known) or sum(map(len, known)) != len(files):
-            known = [np.zeros((len(files), DIGEST), np.uint8)]
-        return record, (files.ids, np.concatenate(known))
+        if any(digests is None for digests in known) or sum(map(len, known)) != len(ids):
+            known = [np.zeros((len(ids), DIGEST), np.uint8)]
+        return record, (ids, np.concatenate(known))
     index = index_shards(folder)  # the original's, or of a former version
     audio = {"utterances": len(index)}
     if not np.array_equal(np.sort(index.sample_ids), np.sort(files.ids)):

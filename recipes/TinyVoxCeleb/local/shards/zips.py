@@ -105,6 +105,7 @@ def read_member(member: Member) -> bytes:
             raise EOFError("it ends too early")
     except (*DAMAGED, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error) or "it ends too early"
+        reason = reason.removesuffix(f" for file {zipfile.ZipInfo().filename!r}")
         raise RecipeError(
             f"the zip archive is damaged there ({reason}): download it again"
         ) from None

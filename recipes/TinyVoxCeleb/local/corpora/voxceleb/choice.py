@@ -96,7 +96,8 @@ def choose(
     fit = [name for name, own in sessions.items() if len(own) >= amounts.min_sessions]
     needed = amounts.dev + (amounts.speakers or HELD_OUT)
     if len(fit) < needed:
-        raise RecipeError(_too_few(len(fit), needed, amounts))
+        most = max(map(len, sessions.values()), default=0)
+        raise RecipeError(_too_few(len(fit), needed, amounts, most))
     train, dev = _divide(_ranked(fit, seed), sex, amounts.dev)
     train = sorted(train[: amounts.speakers])
     splits = {"train": {}, "val": {}, "dev": {}}
@@ -155,12 +156,14 @@ def _spread(sessions: Iterable[list[str]], most: int | None, seed: int) -> list[
     return sorted(itertools.islice(turns, most))
 
 
-def _too_few(found, needed, amounts):
+def _too_few(found, needed, amounts, most):
     asked = f"{amounts.speakers} to train on" if amounts.speakers else f"{HELD_OUT} to train on"
     text = (
         f"{found} speakers have {amounts.min_sessions} sessions or more, but {needed} are needed: "
         f"{asked} and {amounts.dev} for dev"
     )
+    if not found and most:
+        return f"{text}; nobody has more than {most} sessions: ask for fewer --min_sessions"
     if (left := found - amounts.dev) >= 2:
         text += f"; ask for --speakers {left} at the most, or for"
     else:

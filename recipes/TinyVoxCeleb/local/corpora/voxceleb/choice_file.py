@@ -41,8 +41,8 @@ def read_choice(path: str | Path, download) -> Splits:
         people = len({identifier.split("/")[0] for identifier in missing})
         raise RecipeError(
             f"{download.data_folder}: lacks {len(missing)} of the {count} utterances of {path}, of "
-            f"{people} speakers, first {first_of(missing)}: complete the download, or take another "
-            "choice"
+            f"{people} speaker{'s' * (people > 1)}, first {first_of(missing)}: complete "
+            "the download, or take another choice"
         )
     splits = {
         split: {name: sorted(ids) for name, ids in sorted(speakers.items())}

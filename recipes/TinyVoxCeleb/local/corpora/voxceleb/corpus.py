@@ -14,7 +14,13 @@ from local.corpora.utterance_list import write_utterances
 from local.corpora.voxceleb.choice import choose
 from local.corpora.voxceleb.choice_file import check_named, lists_beside, read_choice
 from local.corpora.voxceleb.download import find_voxceleb
-from local.corpora.voxceleb.evaluation_lists import NOTHING, files_near, find_lists, find_published
+from local.corpora.voxceleb.evaluation_lists import (
+    NOTHING,
+    files_near,
+    find_lists,
+    find_published,
+    list_paths,
+)
 from local.corpora.voxceleb.options import VoxCelebOptions
 from local.corpora.voxceleb.unseen import check_unseen, left_out, left_out_note, overlapping
 from local.errors import RecipeError
@@ -48,7 +54,9 @@ def prepare_voxceleb(
     for path, kind in ((options.choice, "choice"), (options.overlap, "list of speakers")):
         if path:
             check_file(path, kind)  # before the long search
-    download, near = find_voxceleb(data_folder), list(files_near(data_folder))
+    near = list(files_near(data_folder))
+    list_paths(options.evaluate or NOTHING, near)
+    download = find_voxceleb(data_folder)
     notes = []
     _print_notes(download, download.notes)  # which may be the reason for what is missing
     if options.choice:

@@ -16,7 +16,7 @@ from local.corpora.voxceleb.published_lists import LETTERS, identify
 from local.errors import RecipeError, first_of
 from local.files import split_paths
 from local.layout import utterance_key
-from local.stored import read_lines
+from local.stored import SHOWN, read_lines
 
 NOTHING = "none"
 DEEPEST = 2  # folders below the data folder in which a list may lie
@@ -42,18 +42,30 @@ class EvaluationList(NamedTuple):
 
 
 def find_lists(asked: str, near: list[Path]) -> list[EvaluationList]:
-    """The lists that letters (O, E, H) and paths name, which commas separate; "none" names none.
-
-    The list of a letter is looked for among the files of the data folder, see `files_near`.
+    """The lists that are asked for, see `list_paths`, with what they name.
 
     Raises
     ------
     RecipeError
         No such list, or one named twice; a list that names no utterances.
     """
+    return [read_list(path, target) for target, path in list_paths(asked, near).items()]
+
+
+def list_paths(asked: str, near: list[Path]) -> dict[str, Path]:
+    """The lists that letters (O, E, H) and paths name, which commas separate, by their targets.
+
+    "none" names none. The list of a letter is looked for among the files of the data folder, see
+    `files_near`.
+
+    Raises
+    ------
+    RecipeError
+        No such list, or one named twice.
+    """
     words = split_paths(asked)
     if words == [NOTHING]:
-        return []
+        return {}
     found = {}
     for word in words:
         letter, path = word, Path(word)
@@ -75,8 +87,8 @@ def find_lists(asked: str, near: list[Path]) -> list[EvaluationList]:
         target = "eval_trials.txt" if letter == "O" else f"eval_trials_{letter}.txt"
         if target in found:
             raise RecipeError(f"--evaluate {asked}: {word} is there twice: name each list once")
-        found[target] = read_list(path, target)
-    return list(found.values())
+        found[target] = path
+    return found
 
 
 def find_published(letter: str, near: list[Path]) -> Path | None:
@@ -92,11 +104,12 @@ def read_list(path: Path, target: str) -> EvaluationList:
 
     What is wrong with a trial beyond that is told when it is scored.
     """
-    names, count = set(), 0
+    names, count, head = set(), 0, ""
     for number, line in enumerate(read_lines(path, "trial list"), start=1):
         fields = line.replace(",", " ").split()
         ids = [field for field in fields if "/" in field]
         if not fields or fields[0] == "#" or (number == 1 and not ids):
+            head = head or line
             continue
         if len(ids) != 2:
             raise RecipeError(
@@ -106,7 +119,12 @@ def read_list(path: Path, target: str) -> EvaluationList:
         names.update(ids)
         count += 1
     if not count:
-        raise RecipeError(f"{path}: the trial list is empty")
+        found = (
+            f", only {head.strip()[:SHOWN]!r}: expected lines 'label id1 id2'"
+            if head.strip()
+            else ""
+        )
+        raise RecipeError(f"{path}: the trial list is empty{found}")
     utterances = sorted({utterance_key(name) for name in names})
     speakers = {name.partition("/")[0] for name in utterances}
     title, unlike = identify(path, count, None, len(speakers))
