@@ -122,13 +122,15 @@ def test_shards_that_are_all_there_are_not_read(tmp_path, capsys, monkeypatch):
     assert indexed == ["train", "eval"]
 
 
-def test_failed_writing_leaves_nothing(tmp_path):
+def test_failed_writing_leaves_no_split(tmp_path):
     make_tree(tmp_path / "tree")
     path = next((tmp_path / "tree/train").rglob("id2/*/00003.wav"))
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(RecipeError, match="00003.wav: unreadable audio"):
         write_shards(tmp_path / "tree", tmp_path / "tree/tiny_meta.csv", tmp_path / "out", size=3)
-    assert list((tmp_path / "out").rglob("*")) == []
+    assert [path.name for path in tmp_path.glob("out/[!.]*")] == ["bad_audio.csv"]
+    finished = {path.name for path in tmp_path.glob("out/.train.partial/*")}
+    assert "shard-000000.tar" in finished  # of those whose audio is good
 
 
 def test_reads_the_original_layout(tmp_path):
