@@ -168,6 +168,21 @@ def test_lists_with_and_without_labels_are_scored_beside_dev(small, decided_run,
     assert "scored already" in run_sh(*options).stdout
 
 
+def test_audio_that_is_left_out_is_in_no_trial(small, decided_run, tmp_path):
+    corpus = shutil.copytree(small.corpus, tmp_path / "corpus")
+    shutil.copytree(decided_run, tmp_path / "quick")
+    first = (corpus / "dev_trials.txt").read_text().splitlines()[0]
+    (corpus / "dev" / first.split()[2]).write_bytes(b"")
+    options = ("--corpus", "tiny-voxceleb", "--output_folder", tmp_path, "--stage")
+    shards = ("2", "--stop_stage", "2")
+    orders = shards, (*shards, "--skip_bad"), "4", shards
+    codes = [run_sh(*options, *order).returncode for order in orders]
+    assert codes == [1, 0, 0, 0] and "scored already" in run_sh(*options, "4").stdout
+    kept = (tmp_path / "shards/trials/dev_trials.txt").read_text().splitlines()
+    scored = (tmp_path / "quick/scores.txt").read_text().splitlines()
+    assert first not in kept and 0 < len(kept) == len(scored)
+
+
 @pytest.mark.parametrize("data", [shared("arabic-speakers")])
 def test_own_folder_of_speakers(data, tmp_path):
     options = ("--corpus", "folder", "--data_folder", data, "--output_folder", tmp_path)
@@ -216,6 +231,7 @@ def test_existing_shards_are_used_where_dotenv_says(small, tmp_path):
         (("--corpus", "folder"), "--corpus folder: give --data_folder"),
         (("--corpus", "voxceleb"), "--corpus voxceleb: give --data_folder"),
         (("--speakers", "20"), "--speakers: an option of --corpus voxceleb only"),
+        (("--skip_bad",), "--skip_bad: an option of --corpus tiny-voxceleb and voxceleb only"),
         (("--choice",), "--choice needs a value"),
         (("--data_folder", "/nowhere"), "--data_folder /nowhere: no such folder"),
     ],
