@@ -7,12 +7,14 @@ import time
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 
 import not_speech
 from conftest import SHARED_DATA
 from local.corpora.folder import prepare_folder
 from local.corpora.listening import AHEAD, BATCH, Listener
 from local.corpora.quality import SECOND, Faults, Level, loudest
+from local.corpora.speech import SpeechDetector
 from local.corpora.synthetic import prepare_synthetic
 from local.errors import RecipeError
 
@@ -119,3 +121,21 @@ def test_a_folder_of_speakers_is_listened_to(tmp_path, capsys):
     assert f"warning: 5 of 20 files hold no speech, first {tmp_path}/data/s3/v3/0.flac, " in err
     assert "warning: 1 of 5 speakers have no recording with speech, first s4: leave them" in err
     assert len(list((tmp_path / "corpus").rglob("*.wav"))) == 20  # none is left out
+
+
+def test_the_detector_works_in_one_thread_and_leaves_the_others():
+    detector, seen, before = SpeechDetector(), [], torch.get_num_threads()
+    model = detector.model
+
+    def watched(*arguments):
+        seen.append(torch.get_num_threads())
+        return model(*arguments)
+
+    watched.reset_states = model.reset_states
+    detector.model = watched
+    torch.set_num_threads(2)
+    try:
+        detector([torch.zeros(2000)])
+        assert set(seen) == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

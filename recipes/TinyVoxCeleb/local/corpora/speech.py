@@ -3,7 +3,8 @@
 A copy of this file lies in each inference bundle, so it imports nothing of the recipe.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,6 +37,17 @@ def find_network() -> Path:
     return Path(found.submodule_search_locations[0], "data/silero_vad.jit")
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch work in one thread: for steps as small as the detector's, others only wait."""
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
+
+
 class SpeechDetector:
     """Tells speech from silence, noise, hum, clicks and music; see also `find_network`."""
 
@@ -43,6 +55,7 @@ class SpeechDetector:
         self.model = torch.jit.load(str(find_network()), map_location="cpu").eval()
 
     @torch.no_grad()
+    @_one_thread()
     def __call__(self, signals: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Decide about each chunk of signals of shape (time,); gives booleans of shape (chunks,).
 
@@ -59,6 +72,7 @@ class SpeechDetector:
         return answers
 
     @torch.no_grad()
+    @_one_thread()
     def count(self, signals: Sequence[torch.Tensor], enough: int) -> list[int]:
         """How many chunks of signals of up to 1 min are speech; no more than `enough` are counted.
 
