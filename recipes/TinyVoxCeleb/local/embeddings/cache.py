@@ -1,10 +1,11 @@
 """Embeddings that lie beside the run that made them, found again by content."""
 
+import contextlib
 import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,16 +87,9 @@ class EmbeddingCache:
 
         Those of a network that has been replaced since go: nothing would ever find them.
         """
-        try:
+        with keeping(self.folder, self.about["checkpoint"]):
             about = {**self.about, "shards": self.records}
             write_embeddings(self.path, replace(embeddings, about=about))
-            remove_outdated(self.folder, self.about["checkpoint"])
-        except OSError as error:
-            print(
-                f"{self.folder}: cannot be written ({error.strerror}): the embeddings are not kept "
-                "for later calls",
-                file=sys.stderr,
-            )
 
     def check_unchanged(self) -> None:
         """Check that nobody has written to the shards since; else it is a RecipeError."""
@@ -106,12 +100,24 @@ class EmbeddingCache:
                 )
 
 
-def remove_outdated(folder: Path, checkpoint: str) -> None:
-    """Remove what is kept in a folder of other networks than the one with this digest."""
-    for path in folder.glob(f"*-{'[0-9a-f]' * DIGITS}.npz"):
-        network = (read_about(path) or {}).get("checkpoint")
-        if network not in (None, checkpoint):
-            path.unlink(missing_ok=True)
+@contextlib.contextmanager
+def keeping(folder: Path, checkpoint: str) -> Iterator[None]:
+    """Keep embeddings in a folder; where that cannot be, a line on stderr says so.
+
+    Those of other networks than the one with this digest go, once that is done.
+    """
+    try:
+        yield
+        for path in folder.glob(f"*-{'[0-9a-f]' * DIGITS}.npz"):
+            network = (read_about(path) or {}).get("checkpoint")
+            if network not in (None, checkpoint):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        print(
+            f"{folder}: cannot be written ({error.strerror}): the embeddings are not kept for "
+            "later calls",
+            file=sys.stderr,
+        )
 
 
 def _key(about):

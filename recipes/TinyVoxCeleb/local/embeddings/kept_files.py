@@ -13,7 +13,7 @@ import numpy as np
 from local.bundle import checkpoint_digest
 from local.bundle.windows import MAX_FRAMES
 from local.corpora.named_files import stem_of
-from local.embeddings.cache import DIGITS, FORMAT, remove_outdated
+from local.embeddings.cache import DIGITS, FORMAT, keeping
 from local.embeddings.plain_audio import Stamp
 from local.embeddings.table import read_about
 from local.errors import RecipeError
@@ -124,21 +124,14 @@ class KeptFiles:
 
         Where that cannot be, a line on stderr says so.
         """
-        try:
-            with exclusive(self._folder / f".{self.path.name}.lock"):
-                before = self._read(self.path, told=True) if self.path.exists() else None
-                if before is not None and before.vectors.shape[1] == table.vectors.shape[1]:
-                    rows = ~np.isin(before.files, table.files)
-                    pairs = zip(vars(before).values(), vars(table).values(), strict=True)
-                    table = FileTable(*(np.concatenate([a[rows], b]) for a, b in pairs))
-                self._write(table)
-            remove_outdated(self._folder, self.about["checkpoint"])
-        except OSError as error:
-            print(
-                f"{self._folder}: cannot be written ({error.strerror}): the embeddings are not "
-                "kept for later calls",
-                file=sys.stderr,
-            )
+        lock = self._folder / f".{self.path.name}.lock"
+        with keeping(self._folder, self.about["checkpoint"]), exclusive(lock):
+            before = self._read(self.path, told=True) if self.path.exists() else None
+            if before is not None and before.vectors.shape[1] == table.vectors.shape[1]:
+                rows = ~np.isin(before.files, table.files)
+                pairs = zip(vars(before).values(), vars(table).values(), strict=True)
+                table = FileTable(*(np.concatenate([a[rows], b]) for a, b in pairs))
+            self._write(table)
 
     def _write(self, table):
         order = np.argsort(table.files)
