@@ -223,7 +223,10 @@ def test_killed_and_started_again(data, scratch):
     with HttpServer(data) as server:
         server.stall("shard-000001", after=5000, seconds=60)
         process = stage_in_a_process(f"{server.url}/train", scratch)
-        while not server.gets("shard-000001"):
+        # They are asked for side by side: the first has to be in place, too.
+        while process.is_alive() and not (
+            server.gets("shard-000001") and (scratch / "train" / NAMES[0]).is_file()
+        ):
             time.sleep(0.01)
         process.kill()
         process.join()
